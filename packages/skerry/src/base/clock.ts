@@ -1,0 +1,108 @@
+/**
+ * The boundary to time. Platform and service code reads time and waits only through a `Clock`, so that tests and
+ * the simulator can own it: `systemClock` is the machine's, `VirtualClock` moves only when it is told to.
+ */
+import type { Duration } from './duration.ts'
+import { milliseconds } from './duration.ts'
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  now(): Date
+  /** Milliseconds since the Unix epoch. */
+  nowMs(): number
+  /** Runs `action` once after `delayMs`. A pending timer does not keep the process alive. */
+  setTimer(delayMs: number, action: () => void): Timer
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  nowMs: () => Date.now(),
+  setTimer(delayMs, action) {
+    const handle = setTimeout(action, delayMs)
+    handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}
+
+/** Resolves after `delayMs` on this clock, or at once when `signal` aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve()
+    const end = (): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = clock.setTimer(delayMs, end)
+    signal?.addEventListener('abort', end, { once: true })
+  })
+}
+
+interface VirtualTimer extends Timer {
+  readonly dueMs: number
+  readonly order: number
+  readonly action: () => void
+}
+
+/** A clock that stands still until `advance` moves it; timers fire in the order of their due times. */
+export class VirtualClock implements Clock {
+  #nowMs: number
+  #order = 0
+  readonly #timers = new Set<VirtualTimer>()
+
+  constructor(start: Date = new Date('2026-01-01T00:00:00Z')) {
+    this.#nowMs = start.getTime()
+  }
+
+  now(): Date {
+    return new Date(this.#nowMs)
+  }
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  setTimer(delayMs: number, action: () => void): Timer {
+    const timer: VirtualTimer = {
+      dueMs: this.#nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      action,
+      cancel: () => this.#timers.delete(timer),
+    }
+    this.#timers.add(timer)
+    return timer
+  }
+
+  /** When the next timer is due, in milliseconds since the epoch; undefined when none is pending. */
+  nextTimerMs(): number | undefined {
+    return this.#next()?.dueMs
+  }
+
+  /** Moves time forward and runs every timer that falls due, letting promises settle after each. */
+  async advance(by: Duration | number): Promise<void> {
+    const endMs = this.#nowMs + (typeof by === 'number' ? by : milliseconds(by))
+    for (let timer = this.#next(); timer !== undefined && timer.dueMs <= endMs; timer = this.#next()) {
+      this.#timers.delete(timer)
+      this.#nowMs = Math.max(this.#nowMs, timer.dueMs)
+      timer.action()
+      await turn()
+    }
+    this.#nowMs = endMs
+    await turn()
+  }
+
+  #next(): VirtualTimer | undefined {
+    let first: VirtualTimer | undefined
+    for (const timer of this.#timers)
+      if (first === undefined || timer.dueMs < first.dueMs || (timer.dueMs === first.dueMs && timer.order < first.order)) first = timer
+    return first
+  }
+}
+
+/** One real turn of the event loop: every promise that could settle has settled. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
