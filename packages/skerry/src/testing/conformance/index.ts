@@ -1,0 +1,2 @@
+/** `skerry/conformance`: what every engine must do, as named cases that any test runner can run. */
+export type { ConformanceCase } from './conformance-case.ts'
