@@ -15,6 +15,8 @@ export interface Message {
   /** Messages of one key are handled in order; the platform sees to it. */
   readonly key: string
   readonly body: string
+  /** True when the publisher may have published it before, as after a restart. Arrives as `Delivery.redelivered`. */
+  readonly redelivered?: boolean | undefined
   /** What else the contract promises to foreign consumers on this broker; engines ignore what is not theirs. */
   readonly bindings?: MessageBindings | undefined
 }
@@ -34,7 +36,7 @@ export type PublishOutcome =
 
 export interface Delivery {
   readonly message: Message
-  /** True when this message may have been delivered before. */
+  /** True when this message may have been delivered before: as far as the broker knows, or because its publisher said so. */
   readonly redelivered: boolean
 }
 
