@@ -1,0 +1,23 @@
+/** The port between a client and wherever its service runs: in this process, or behind HTTP. Values crossing it are plain JSON and are never shared. */
+import type { BoundOperation } from '../contract/bound-operation.ts'
+import type { ProblemDetails } from '../contract/problem.ts'
+import type { TraceContext } from '../telemetry/trace-context.ts'
+
+export interface CallRequest {
+  readonly operation: BoundOperation
+  readonly input: unknown
+  readonly trace: TraceContext
+  /** In milliseconds since the epoch, on this host's clock. */
+  readonly deadlineAtMs: number
+  readonly idempotencyKey: string | undefined
+  /** Aborts when the caller stops waiting. */
+  readonly signal: () => AbortSignal
+}
+
+export type CallResponse = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly problem: ProblemDetails; readonly retryAfterMs?: number | undefined }
+
+export interface Link {
+  /** Rejects with a `SkerryError` (`unavailable`) when no answer came. */
+  send(request: CallRequest): Promise<CallResponse>
+  close(): Promise<void>
+}

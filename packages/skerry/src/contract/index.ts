@@ -1,0 +1,11 @@
+/** `skerry/contract`: all that a contract package imports besides its schema library. Nothing here needs Node. */
+export { contract } from './contract.ts'
+export type { Contract, ContractOptions, EventDeclarations, Operations } from './contract.ts'
+export { event } from './event.ts'
+export type { Event, EventBindings, EventData, EventDeclaration, EventInput } from './event.ts'
+export { del, get, patch, post, put } from './operation.ts'
+export type { Method, Operation, OperationOptions, PathParameters } from './operation.ts'
+export { problem } from './problem.ts'
+export type { Problem, ProblemData, ProblemDetails, Problems } from './problem.ts'
+export type { InputOf, Issue, OutputOf, Schema } from './schema.ts'
+export { openApi, mergeOpenApi } from './openapi.ts'

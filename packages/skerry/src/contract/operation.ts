@@ -1,0 +1,92 @@
+/** An operation is one typed request and response with its HTTP mapping. `get`, `post`, `put`, `patch` and `del` declare one. */
+import type { Duration } from '../base/duration.ts'
+import { milliseconds } from '../base/duration.ts'
+import type { Problems } from './problem.ts'
+import type { InputOf, Schema } from './schema.ts'
+import { nothing } from './schema.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export interface Operation<I extends Schema = Schema, O extends Schema | undefined = Schema | undefined, E extends Problems = Problems> {
+  readonly kind: 'operation'
+  readonly method: Method
+  /** As written: `/orders/{orderId}`. A trailing slash is neither required nor refused in a request. */
+  readonly path: string
+  readonly input: I
+  readonly output: O
+  readonly errors: E
+  readonly status: number
+  readonly summary: string | undefined
+  /** Repeating it has no further effect, so that a caller may retry it. GET, PUT and DELETE are, unless declared otherwise. */
+  readonly idempotent: boolean
+  readonly deadlineMs: number
+  readonly scopes: readonly string[]
+  /** Reachable from outside, through the gateway. */
+  readonly public: boolean
+}
+
+export interface OperationOptions<I, O, E> {
+  /** What the caller sends: path parameters, then query (GET, DELETE) or JSON body. Default: nothing. */
+  readonly input?: I
+  /** What the caller gets. Default: nothing, HTTP 204. */
+  readonly output?: O
+  /** The problems it may answer with besides. */
+  readonly errors?: E
+  /** HTTP status of the good answer. Default: 200, or 204 without output. */
+  readonly status?: number
+  /** One line for the API reference. */
+  readonly summary?: string
+  readonly idempotent?: boolean
+  /** How long a call may take when the caller has not said. Default: `'3s'`. */
+  readonly deadline?: Duration
+  /** OAuth 2.0 scopes that the caller needs. */
+  readonly scopes?: readonly string[]
+  /** Offered by the gateway to the outside. Default: false. */
+  readonly public?: boolean
+}
+
+/** The names in braces: `/a/{b}/c/{d}` → `'b' | 'd'`. */
+export type PathParameters<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | PathParameters<Rest> : never
+
+/** Turns a path parameter that the input does not have into a compile error that names it. */
+type ParametersInInput<Path extends string, I extends Schema> =
+  Exclude<PathParameters<Path>, keyof InputOf<I>> extends infer Missing
+    ? [Missing] extends [never]
+      ? unknown
+      : { readonly input: `the input has no field for the path parameter {${Missing & string}}` }
+    : never
+
+type Nothing = typeof nothing
+
+interface Declare {
+  <const Path extends string, I extends Schema = Nothing, O extends Schema | undefined = undefined, const E extends Problems = Record<never, never>>(
+    path: Path,
+    options?: OperationOptions<I, O, E> & ParametersInInput<Path, I>,
+  ): Operation<I, O, E>
+}
+
+const DEFAULT_DEADLINE_MS = 3_000
+
+export const get: Declare = declare('GET', true)
+export const post: Declare = declare('POST', false)
+export const put: Declare = declare('PUT', true)
+export const patch: Declare = declare('PATCH', false)
+export const del: Declare = declare('DELETE', true)
+
+function declare(method: Method, idempotent: boolean): Declare {
+  return <I extends Schema, O extends Schema | undefined, E extends Problems>(path: string, options: OperationOptions<I, O, E> = {}) =>
+    Object.freeze({
+      kind: 'operation',
+      method,
+      path,
+      input: options.input ?? (nothing as unknown as I),
+      output: options.output as O,
+      errors: Object.freeze(options.errors ?? ({} as E)),
+      status: options.status ?? (options.output === undefined ? 204 : 200),
+      summary: options.summary,
+      idempotent: options.idempotent ?? idempotent,
+      deadlineMs: options.deadline === undefined ? DEFAULT_DEADLINE_MS : milliseconds(options.deadline),
+      scopes: Object.freeze(options.scopes ?? []),
+      public: options.public ?? false,
+    } satisfies Operation<I, O, E>)
+}

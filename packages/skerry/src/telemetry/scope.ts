@@ -1,0 +1,26 @@
+/**
+ * What travels along with a piece of work through every await: its trace, its deadline, and the transaction it has open.
+ * Handlers never pass these by hand; clients, `db` and the log read them here.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Transaction } from '../engine/database.ts'
+import type { TraceContext } from './trace-context.ts'
+
+export interface Scope {
+  readonly service: string
+  readonly trace: TraceContext
+  /** When the caller stops waiting, in milliseconds since the epoch; Infinity for work that nobody waits for. */
+  readonly deadlineAtMs: number
+  /** The open transaction of the service named in `service`. */
+  readonly transaction?: Transaction | undefined
+}
+
+const scopes = new AsyncLocalStorage<Scope>()
+
+export function currentScope(): Scope | undefined {
+  return scopes.getStore()
+}
+
+export function runInScope<T>(scope: Scope, work: () => T): T {
+  return scopes.run(scope, work)
+}
