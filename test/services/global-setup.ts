@@ -1,0 +1,37 @@
+/**
+ * One PostgreSQL and one RabbitMQ for the whole run of the projects that name this file in vitest.config.ts, unless the
+ * environment names others. Tests find them in SKERRY_TEST_POSTGRES_URL and SKERRY_TEST_RABBITMQ_URL and keep apart by
+ * making their own databases, roles and queues. A test that breaks a server starts its own.
+ */
+import { startPostgres } from './postgres.ts'
+import { startRabbitmq } from './rabbitmq.ts'
+
+interface Server {
+  readonly url: string
+  close(): Promise<void>
+}
+
+export default async function setUp(): Promise<() => Promise<void>> {
+  // A second project of the same run finds the variables set by the first and starts nothing.
+  const results = await Promise.allSettled([
+    provide('SKERRY_TEST_POSTGRES_URL', () => startPostgres({ fsync: false })),
+    provide('SKERRY_TEST_RABBITMQ_URL', startRabbitmq),
+  ])
+  const tearDown = async (): Promise<void> => {
+    await Promise.all(results.map((result) => (result.status === 'fulfilled' ? result.value() : undefined)))
+  }
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed === undefined) return tearDown
+  await tearDown()
+  throw failed.reason
+}
+
+async function provide(variable: string, start: () => Promise<Server>): Promise<() => Promise<void>> {
+  if (process.env[variable] !== undefined && process.env[variable] !== '') return async () => {}
+  const server = await start()
+  process.env[variable] = server.url
+  return async () => {
+    delete process.env[variable]
+    await server.close()
+  }
+}
