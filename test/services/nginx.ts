@@ -107,7 +107,7 @@ function privatePaths(config: string, prefix: string): string {
     .filter((name) => !new RegExp(`\\b${name}_temp_path\\b`).test(config))
     .map((name) => `${name}_temp_path ${join(prefix, 'temporary', name)};`)
   if (!/\baccess_log\b/.test(config)) directives.push(`access_log ${join(prefix, 'logs', 'access.log')};`)
-  return config.replace(/^(\s*)http\s*\{/m, (opening) => `${opening} ${directives.join(' ')}`)
+  return config.replace(/(^|[\s;}])http\s*\{/, (opening) => `${opening} ${directives.join(' ')}`)
 }
 
 async function nginxProgram(): Promise<string> {
