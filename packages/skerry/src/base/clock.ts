@@ -13,16 +13,24 @@ export interface Clock {
   now(): Date
   /** Milliseconds since the Unix epoch. */
   nowMs(): number
-  /** Runs `action` once after `delayMs`. A pending timer does not keep the process alive. */
+  /** Runs `action` once after `delayMs`, however long (`Infinity` is never). A pending timer does not keep the process alive. */
   setTimer(delayMs: number, action: () => void): Timer
 }
+
+/** setTimeout counts in 32 bits: it would run the action of a longer delay at once. */
+const LONGEST_TIMEOUT_MS = 2_147_483_647
 
 export const systemClock: Clock = {
   now: () => new Date(),
   nowMs: () => Date.now(),
   setTimer(delayMs, action) {
-    const handle = setTimeout(action, delayMs)
-    handle.unref()
+    refuseNotANumber(delayMs)
+    let handle: NodeJS.Timeout
+    const wait = (leftMs: number): void => {
+      handle = leftMs > LONGEST_TIMEOUT_MS ? setTimeout(() => wait(leftMs - LONGEST_TIMEOUT_MS), LONGEST_TIMEOUT_MS) : setTimeout(action, leftMs)
+      handle.unref()
+    }
+    wait(delayMs)
     return { cancel: () => clearTimeout(handle) }
   },
 }
@@ -66,6 +74,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(delayMs: number, action: () => void): Timer {
+    refuseNotANumber(delayMs)
     const timer: VirtualTimer = {
       dueMs: this.#nowMs + Math.max(0, delayMs),
       order: this.#order++,
@@ -81,16 +90,22 @@ export class VirtualClock implements Clock {
     return this.#next()?.dueMs
   }
 
-  /** Moves time forward and runs every timer that falls due, letting promises settle after each. */
+  /**
+   * Moves time forward and runs every timer that falls due. Promises settle before time moves and after each timer, so
+   * that work already begun waits from now and not from the end. Throws a `RangeError` unless `by` is zero or more milliseconds.
+   */
   async advance(by: Duration | number): Promise<void> {
-    const endMs = this.#nowMs + (typeof by === 'number' ? by : milliseconds(by))
+    const byMs = typeof by === 'number' ? by : milliseconds(by)
+    if (!(byMs >= 0)) throw new RangeError(`Cannot advance the clock by ${byMs} ms: time only moves forward`)
+    const endMs = this.#nowMs + byMs
+    await turn()
     for (let timer = this.#next(); timer !== undefined && timer.dueMs <= endMs; timer = this.#next()) {
       this.#timers.delete(timer)
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs)
       timer.action()
       await turn()
     }
-    this.#nowMs = endMs
+    this.#nowMs = Math.max(this.#nowMs, endMs)
     await turn()
   }
 
@@ -102,7 +117,11 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** One real turn of the event loop: every promise that could settle has settled. */
+function refuseNotANumber(delayMs: number): void {
+  if (Number.isNaN(delayMs)) throw new TypeError('A timer needs a delay in milliseconds, not NaN')
+}
+
+/** One real turn of the event loop: every promise that waits for nothing real has settled. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
