@@ -1,0 +1,127 @@
+/**
+ * One connection of the pool, while a query or transaction has it. Statements are pipelined: each is sent at once and
+ * answered in order, so BEGIN costs no round trip of its own. Statements that are run often are prepared by name.
+ */
+import type { PoolClient, QueryArrayResult, QueryConfig, QueryResult as PgResult } from 'pg'
+import type { EngineConnection, QueryResult, StatementNames, UserArrayType, UserTypes } from 'skerry/engine'
+import { encodeParameters, FIND_ARRAY_TYPES, parseColumns, PreparedStatements } from 'skerry/engine'
+import { endsConnection, staleplan, statementFailure } from './failures.ts'
+
+/** Undoes what a script may have set for the session: pg_dump's scripts, for one, set the search path. */
+const RESET_SESSION = 'reset role; reset all'
+
+export interface PoolContext {
+  readonly description: string
+  readonly userTypes: UserTypes
+  /** Undefined when statements must not be prepared by name. */
+  readonly names: StatementNames | undefined
+  /** How long a statement or COMMIT may go unanswered. */
+  readonly answerTimeoutMs: number
+}
+
+/** Options of the driver that its types leave out. */
+interface DriverQuery extends QueryConfig<unknown[]> {
+  readonly queryMode?: 'extended'
+  readonly query_timeout?: number
+}
+
+export class PoolConnection implements EngineConnection {
+  readonly #client: PoolClient
+  readonly #context: PoolContext
+  readonly #prepared = new PreparedStatements()
+  #lostBecause: unknown
+
+  constructor(client: PoolClient, context: PoolContext) {
+    this.#client = client
+    this.#context = context
+    // Without a listener an error on a connection in use would end the process.
+    client.on('error', (error) => (this.#lostBecause ??= error))
+    client.on('end', () => (this.#lostBecause ??= new Error('the server closed it')))
+  }
+
+  get lost(): boolean {
+    return this.#lostBecause !== undefined
+  }
+
+  get inTransaction(): boolean {
+    return this.#client.getTransactionStatus() !== 'I'
+  }
+
+  async query<Row>(sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+    const values = encodeParameters(parameters)
+    const name = this.#context.names?.nameOf(sql)
+    if (name !== undefined) this.#makeRoomFor(name)
+    const result = await this.#send({
+      text: sql,
+      values: values.map((value) => (value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value)),
+      queryMode: 'extended',
+      query_timeout: this.#context.answerTimeoutMs,
+      ...(name === undefined ? {} : { name }),
+    })
+    await this.#parseUserArrays(result)
+    return { rows: result.rows as Row[], affected: result.rowCount ?? 0 }
+  }
+
+  async script(sql: string): Promise<string> {
+    const result: PgResult | PgResult[] = await this.#send({ text: sql })
+    return (Array.isArray(result) ? result.at(-1)?.command : result.command) ?? ''
+  }
+
+  cork(): void {
+    this.#client.connection.stream.cork()
+  }
+
+  uncork(): void {
+    this.#client.connection.stream.uncork()
+  }
+
+  async finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string> {
+    try {
+      const { command } = await this.#send({ text: sql, query_timeout: this.#context.answerTimeoutMs })
+      if (reset) await this.script(RESET_SESSION).catch((error: unknown) => (this.#lostBecause ??= error))
+      return command
+    } finally {
+      this.release()
+    }
+  }
+
+  release(): void {
+    if (this.inTransaction) this.#lostBecause ??= new Error('it was left inside a transaction')
+    this.#client.release(this.lost)
+  }
+
+  /** Sent before the statement that needs the room, so the server closes the old one first. */
+  #makeRoomFor(name: string): void {
+    const oldest = this.#prepared.use(name)
+    if (oldest === undefined) return
+    this.#client.connection.close({ type: 'S', name: oldest }, true)
+  }
+
+  async #send(query: DriverQuery): Promise<PgResult> {
+    try {
+      return await new Promise<PgResult>((resolve, reject) => {
+        this.#client.query(query, (error: Error | null, result: QueryArrayResult | PgResult) => (error === null ? resolve(result) : reject(error)))
+      })
+    } catch (error) {
+      const reason = this.#lostBecause
+      if (endsConnection(error)) this.#lostBecause ??= error
+      if (staleplan(error)) this.#context.names?.forget(query.text)
+      throw statementFailure(error, this.#context.description, reason)
+    }
+  }
+
+  async #parseUserArrays(result: PgResult): Promise<void> {
+    const { userTypes } = this.#context
+    const unknown = userTypes.unknown(result.fields.map((field) => field.dataTypeID))
+    if (unknown.length === 0) return
+    const arrays = await this.#send({ text: FIND_ARRAY_TYPES, values: [`{${unknown.join(',')}}`], queryMode: 'extended' })
+    userTypes.learn(unknown, arrays.rows as UserArrayType[])
+    parseColumns(
+      result.rows,
+      result.fields.flatMap(({ name, dataTypeID }) => {
+        const parser = unknown.includes(dataTypeID) ? userTypes.parserOf(dataTypeID) : undefined
+        return parser === undefined ? [] : [[name, parser] as const]
+      }),
+    )
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * A service's `Database` on top of an engine's connections: when BEGIN, the role and COMMIT are sent, and what it means
+ * when an answer to them is missing. Both engines use it, so a transaction has the same edges on both; what differs
+ * (sockets, a worker, how statements share a round trip) is behind `EngineConnection`.
+ */
+import type { Database, Isolation, QueryResult, Transaction } from './database.ts'
+import { DatabaseError } from './database.ts'
+
+/** A connection while one query or transaction has it. Its promises reject with a `DatabaseError`. */
+export interface EngineConnection {
+  /** True once nothing sent here can arrive any more. */
+  readonly lost: boolean
+  /** False after a statement has ended the transaction from within. */
+  readonly inTransaction: boolean
+  query<Row>(sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>>
+  /** Runs statements without parameters; resolves with the command tag of the last one, such as `COMMIT`. */
+  script(sql: string): Promise<string>
+  /** Until `uncork`, what is sent waits, to leave in one piece. Every promise is made before anything is sent. */
+  cork(): void
+  uncork(): void
+  /** Sends the statement that ends the transaction, then gives the connection back; `reset` undoes session settings first. */
+  finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string>
+  /** Gives the connection back with no transaction open. */
+  release(): void
+}
+
+export interface ServiceDatabaseOptions {
+  readonly service: string
+  /** The engine's, for messages. */
+  readonly description: string
+  /** Sent with BEGIN: `set local …` statements that make the transaction the service's. Empty: the connection is the service's already. */
+  readonly preamble: readonly string[]
+  /** Waits its turn. Rejects with kind `unavailable`. */
+  readonly acquire: () => Promise<EngineConnection>
+  /** Resolves when everything begun has ended. Called once. */
+  readonly close: () => Promise<void>
+}
+
+export class ServiceDatabase implements Database {
+  readonly #options: ServiceDatabaseOptions
+  readonly #begin: string
+  #closed: Promise<void> | undefined
+  #pinging: Promise<void> | undefined
+
+  constructor(options: ServiceDatabaseOptions) {
+    this.#options = options
+    this.#begin = options.preamble.map((statement) => `; ${statement}`).join('')
+  }
+
+  async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
+    refuseSessionStatement(sql)
+    const connection = await this.#acquire()
+    return this.#begin === '' ? this.#queryAlone(connection, sql, parameters) : this.#queryWrapped(connection, sql, parameters)
+  }
+
+  async transaction<T>(isolation: Isolation, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const connection = await this.#acquire()
+    const transaction = new OpenTransaction(connection, `begin isolation level ${isolation}${this.#begin}`, this.#options.description)
+    let result: T
+    try {
+      result = await work(transaction)
+    } catch (error) {
+      await transaction.rollback()
+      throw error
+    }
+    await transaction.commit()
+    return result
+  }
+
+  /** One at a time, however often it is asked: a database that hangs must not fill up with questions. */
+  ping(): Promise<void> {
+    this.#pinging ??= this.#ping().finally(() => (this.#pinging = undefined))
+    return this.#pinging
+  }
+
+  async #ping(): Promise<void> {
+    const connection = await this.#acquire()
+    try {
+      await connection.query('select 1', [])
+    } finally {
+      connection.release()
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#options.close()
+    return this.#closed
+  }
+
+  async #acquire(): Promise<EngineConnection> {
+    if (this.#closed !== undefined)
+      throw new DatabaseError('unavailable', `The database of service "${this.#options.service}" (${this.#options.description}) is closed`)
+    return this.#options.acquire()
+  }
+
+  async #queryAlone<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+    const lostBefore = connection.lost
+    try {
+      return await connection.query<Row>(sql, parameters)
+    } catch (error) {
+      throw connection.lost && !lostBefore ? unknownOutcome(this.#options.description, error) : error
+    } finally {
+      connection.release()
+    }
+  }
+
+  /** BEGIN, the statement and COMMIT travel together: one round trip. */
+  async #queryWrapped<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+    const transaction = new OpenTransaction(connection, `begin isolation level read committed${this.#begin}`, this.#options.description)
+    connection.cork()
+    const answered = transaction.query<Row>(sql, parameters)
+    const committed = transaction.commit()
+    connection.uncork()
+    const [answer, commit] = await Promise.allSettled([answered, committed])
+    if (commit.status === 'rejected' && connection.lost) throw commit.reason
+    if (answer.status === 'rejected') throw answer.reason
+    if (commit.status === 'rejected') throw commit.reason
+    return answer.value
+  }
+}
+
+class OpenTransaction implements Transaction {
+  readonly #connection: EngineConnection
+  readonly #beginSql: string
+  readonly #description: string
+  /** BEGIN is sent with the first statement, in the same round trip. */
+  #begun: Promise<string> | undefined
+  #ended = false
+  #scripted = false
+  #lastFailure: DatabaseError | undefined
+
+  constructor(connection: EngineConnection, beginSql: string, description: string) {
+    this.#connection = connection
+    this.#beginSql = beginSql
+    this.#description = description
+  }
+
+  async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
+    refuseSessionStatement(sql)
+    return this.#send(() => this.#connection.query<Row>(sql, parameters))
+  }
+
+  async script(sql: string): Promise<void> {
+    this.#scripted = true
+    await this.#send(() => this.#connection.script(sql))
+    if (this.#connection.inTransaction) return
+    this.#lastFailure = new DatabaseError(
+      'statement',
+      'The script ended its transaction, so what it did before that is committed: take COMMIT, ROLLBACK and BEGIN out of it; it runs in a transaction of its own',
+    )
+    throw this.#lastFailure
+  }
+
+  async commit(): Promise<void> {
+    this.#ended = true
+    if (this.#begun === undefined) return this.#connection.release()
+    if (this.#connection.lost) {
+      this.#connection.release()
+      throw this.#lastFailure ?? new DatabaseError('unavailable', `The connection to ${this.#description} was lost before COMMIT: nothing was committed`)
+    }
+    let tag: string
+    try {
+      tag = await this.#connection.finish('commit', this.#scripted)
+    } catch (error) {
+      throw this.#connection.lost ? unknownOutcome(this.#description, error) : error
+    }
+    if (tag === 'COMMIT') return
+    const cause = this.#lastFailure
+    throw new DatabaseError(
+      cause?.kind ?? 'statement',
+      `Nothing was committed: a statement of this transaction had failed${cause === undefined ? '' : ` (${cause.message})`}, and the error was caught. ` +
+        'PostgreSQL then refuses the whole transaction: let the error pass, or put a savepoint before the statement',
+      { sqlState: cause?.sqlState ?? '25P02', constraint: cause?.constraint, cause },
+    )
+  }
+
+  /** Never rejects: the reason for the rollback is what the caller must see. */
+  async rollback(): Promise<void> {
+    this.#ended = true
+    if (this.#begun === undefined || this.#connection.lost) return this.#connection.release()
+    await this.#connection.finish('rollback', this.#scripted).catch(() => undefined)
+  }
+
+  async #send<T>(statement: () => Promise<T>): Promise<T> {
+    if (this.#ended)
+      throw new DatabaseError('statement', 'This transaction has ended: await every statement inside the function that was given to transaction()')
+    try {
+      return await (this.#begun === undefined ? this.#beginWith(statement) : statement())
+    } catch (error) {
+      await this.#begun
+      if (error instanceof DatabaseError && error.sqlState !== '25P02') this.#lastFailure = error
+      throw error
+    }
+  }
+
+  #beginWith<T>(statement: () => Promise<T>): Promise<T> {
+    this.#connection.cork()
+    try {
+      this.#begun = this.#connection.script(this.#beginSql)
+      this.#begun.catch((error: DatabaseError) => (this.#lastFailure = error))
+      return statement()
+    } finally {
+      this.#connection.uncork()
+    }
+  }
+}
+
+/** Statements that outlive the transaction on a connection which others will use, or end it behind the platform's back. */
+const SESSION_STATEMENT =
+  /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(?:(?:set(?!\s+(?:local|constraints|transaction))|reset|discard|listen|begin|start|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to))\b)/i
+
+function refuseSessionStatement(sql: string): void {
+  const match = SESSION_STATEMENT.exec(sql)
+  if (match === null) return
+  throw new DatabaseError(
+    'statement',
+    `"${match[0].trim()}" is not for services: transactions begin and end with transaction(), and a setting must be SET LOCAL inside one`,
+  )
+}
+
+function unknownOutcome(description: string, cause: unknown): DatabaseError {
+  return new DatabaseError('outcome-unknown', `The connection to ${description} was lost after COMMIT was sent: the transaction may or may not have been committed`, {
+    cause,
+  })
+}
