@@ -54,6 +54,8 @@ export interface DatabaseOptions {
 export interface DatabaseEngine {
   /** For messages, such as `PGlite in .skerry/data` or `PostgreSQL at db:5432/orders`. Never holds a password. */
   readonly description: string
+  /** True when no other process can have this database open, so that work in it needs no leases. Default: false. */
+  readonly exclusive?: boolean
   /** Creates the service's schema (and role) if missing and opens it with that schema as the only one on the search path. */
   open(options: DatabaseOptions): Promise<Database>
   /** Closes what is left open. */

@@ -1,5 +1,5 @@
 /** The boundary to logging: one JSON object a line through pino, with the trace that the line belongs to. */
-import type { DestinationStream } from 'pino'
+import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
 import { currentScope } from './scope.ts'
 
@@ -39,12 +39,12 @@ export function createLog(options: LogOptions = {}): Log {
         return scope === undefined ? {} : { traceId: scope.trace.traceId, spanId: scope.trace.spanId }
       },
     },
-    ...(options.destination === undefined ? [] : [options.destination]),
+    options.destination ?? pino.destination(1),
   )
   return toLog(logger)
 }
 
-type Pino = ReturnType<typeof pino>
+type Pino = Logger<never, boolean>
 
 function toLog(logger: Pino): Log {
   return {

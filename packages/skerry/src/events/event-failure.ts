@@ -1,0 +1,50 @@
+/** What went wrong while handling an event, sorted by what should follow: another attempt, another attempt that does not count, or none. */
+import { SkerryError } from '../base/errors.ts'
+import { CallError } from '../contract/call-error.ts'
+import { DatabaseError } from '../engine/database.ts'
+import type { FailureKind } from './inbox.ts'
+
+export interface EventFailure {
+  readonly kind: FailureKind
+  /** Set when the message itself is at fault. */
+  readonly cause: 'invalid' | 'undeclared' | undefined
+  readonly message: string
+  readonly stack: string | undefined
+  /** The same for failures at the same place with the same kind of error. */
+  readonly hash: string
+  readonly error: unknown
+}
+
+/** The data does not match the event's schema. */
+export class InvalidEvent extends Error {
+  override readonly name = 'InvalidEvent'
+}
+
+/** No contract in use declares this type, or this version of it. */
+export class UndeclaredEvent extends Error {
+  override readonly name = 'UndeclaredEvent'
+}
+
+export function describeFailure(error: unknown): EventFailure {
+  const message = error instanceof Error ? error.message : String(error)
+  const stack = error instanceof Error ? error.stack : undefined
+  const cause = error instanceof InvalidEvent ? 'invalid' : error instanceof UndeclaredEvent ? 'undeclared' : undefined
+  return { kind: kindOf(error), cause, message, stack, hash: hashOf(error, stack), error }
+}
+
+function kindOf(error: unknown): FailureKind {
+  if (error instanceof InvalidEvent || error instanceof UndeclaredEvent) return 'permanent'
+  if (error instanceof CallError) return error.code === 'unavailable' || error.code === 'deadlineExceeded' || error.code === 'overloaded' ? 'infrastructure' : 'permanent'
+  if (error instanceof DatabaseError) return error.kind === 'unavailable' || error.kind === 'outcome-unknown' ? 'infrastructure' : 'transient'
+  if (error instanceof SkerryError) return error.code === 'contractBroken' ? 'permanent' : 'transient'
+  return 'transient'
+}
+
+/** FNV-1a over the error's name and the first frame of its stack: the same place and kind, whatever the message says. */
+function hashOf(error: unknown, stack: string | undefined): string {
+  const frame = stack?.split('\n').find((line) => line.trimStart().startsWith('at ')) ?? ''
+  const text = `${error instanceof Error ? error.name : typeof error}${frame.trim()}`
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  return (hash >>> 0).toString(16).padStart(8, '0')
+}

@@ -1,0 +1,71 @@
+/**
+ * The outbox: events that a transaction emits become rows of the same transaction, numbered without gaps per key. What is
+ * committed will be published; what is rolled back never was.
+ */
+import { SkerryError } from '../base/errors.ts'
+import type { NewId } from '../base/id.ts'
+import { copyJson } from '../base/json.ts'
+import type { Event } from '../contract/event.ts'
+import { validate } from '../contract/schema.ts'
+import type { Transaction } from '../engine/database.ts'
+
+/** Parts of the outbox that relays share out among themselves. */
+export const PARTS = 64
+
+/** An event emitted in an open transaction. */
+export interface PendingEvent {
+  readonly event: Event
+  readonly id: string
+  readonly key: string
+  readonly data: unknown
+}
+
+/** Checks what a service emits against its contract. Throws `contractBroken` when the data or its key is wrong. */
+export function pendingEvent(event: Event, data: unknown, newId: NewId): PendingEvent {
+  const validation = validate(event.data, data)
+  if (validation instanceof Promise) throw new SkerryError('contractBroken', `The schema of ${event.type} is asynchronous: emit needs one that is not`)
+  if (!validation.ok) {
+    const issues = validation.issues.map((issue) => `${issue.path || 'the event'}: ${issue.message}`).join('; ')
+    throw new SkerryError('contractBroken', `emit.${event.name} was given what its contract does not allow: ${issues}`)
+  }
+  const plain = copyJson(validation.value)
+  const key = (plain as Record<string, unknown>)[event.key]
+  if (typeof key !== 'string' && typeof key !== 'number')
+    throw new SkerryError('contractBroken', `emit.${event.name}: the ordering key "${event.key}" must be a string or a number`)
+  return { event, id: newId(), key: String(key), data: plain }
+}
+
+// One statement, so that the numbers are drawn and the rows written in one round trip. The keys are locked in sorted order, else
+// two transactions that emit for the same two keys could wait for each other; and they are locked last in the transaction, so that the
+// order of the outbox's ids is the order of commits for each key.
+const FLUSH = `
+with emitted as (
+  select * from jsonb_to_recordset($1::jsonb) as e(ord int, part smallint, key text, rank int, id uuid, type text, data jsonb)
+), head as (
+  insert into skerry_key_head as h (topic, key, seq, at)
+  select $2, key, count(*), $3 from emitted group by key order by key
+  on conflict (topic, key) do update set seq = h.seq + excluded.seq, previous_at = h.at, at = excluded.at
+  returning h.key, h.seq, h.previous_at
+)
+insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at, previous_at)
+select e.part, $2, e.key, head.seq - (select count(*) from emitted same where same.key = e.key) + e.rank, e.id, e.type, e.data, $4, $3,
+       case when e.rank = 1 then head.previous_at else $3 end
+from emitted e join head using (key) order by e.ord`
+
+/** Writes the events of a transaction into its outbox; the last thing before COMMIT. */
+export async function flushOutbox(transaction: Transaction, topic: string, events: readonly PendingEvent[], now: Date, traceparent: string): Promise<void> {
+  const ranks = new Map<string, number>()
+  const rows = events.map((pending, ord) => {
+    const rank = (ranks.get(pending.key) ?? 0) + 1
+    ranks.set(pending.key, rank)
+    return { ord, part: partOf(pending.key), key: pending.key, rank, id: pending.id, type: pending.event.type, data: pending.data }
+  })
+  await transaction.query(FLUSH, [JSON.stringify(rows), topic, now, traceparent])
+}
+
+/** The part of a key: FNV-1a over its UTF-16 code units, the same on every host and in every version. */
+export function partOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
+  return (hash >>> 0) % PARTS
+}

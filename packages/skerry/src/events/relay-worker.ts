@@ -1,0 +1,222 @@
+/**
+ * The relay at work: takes committed events from one service's outbox to the broker and deletes what the broker has
+ * confirmed. Deleting needs no fence: a confirmed row may be deleted by whoever knows that it is confirmed. Woken by commits in this
+ * process; a poll finds what other hosts of the service have left.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import { crashPoint } from '../base/crash-points.ts'
+import type { EventDeclaration } from '../contract/event.ts'
+import type { Broker, Message } from '../engine/broker.ts'
+import type { Database } from '../engine/database.ts'
+import type { Log } from '../telemetry/log.ts'
+import { sourceOf, writeCloudEvent } from './cloud-event.ts'
+import { LEASE_DEFAULTS, releaseLeases, shareLeases } from './lease.ts'
+import { PARTS } from './outbox.ts'
+import type { OutboxRow, RelayState } from './relay.ts'
+import { claimed, confirmation, IDLE, nextRetryMs, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
+
+export interface RelayWorkerOptions {
+  readonly service: string
+  readonly database: Database
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly log: Log
+  /** Identifies this host in leases. */
+  readonly owner: string
+  /** No other process can relay this outbox: no leases, no polling. */
+  readonly exclusive: boolean
+  /** The events of the contract by their type, for the bindings they promise. */
+  readonly events: ReadonlyMap<string, EventDeclaration>
+}
+
+export interface RelayWorker {
+  /** There may be something to relay. */
+  wake(): void
+  /** The broker can be reached again: nothing needs to wait out its backoff. */
+  retryNow(): void
+  /** True when nothing is claimed or on its way, so far as this relay has looked. */
+  readonly idle: boolean
+  /** Claims no more rows. */
+  stop(): void
+  /** Resolves when nothing is on its way any more and the leases are given back. Call `stop` first. */
+  drained(): Promise<void>
+}
+
+interface ClaimedRow extends OutboxRow {
+  readonly seq: number
+  readonly message_id: string
+  readonly type: string
+  readonly payload: string
+  readonly traceparent: string
+  readonly created_at: Date
+  readonly previous_at: Date | null
+}
+
+const BATCH_ROWS = 200
+const POLL_MS = 500
+
+const CLAIM = `
+select id, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
+from skerry_outbox where part = any($1::int[]) order by id limit $2`
+const CLAIM_ALL = `
+select id, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
+from skerry_outbox order by id limit $1`
+
+export function startRelay(options: RelayWorkerOptions): RelayWorker {
+  const { database, broker, clock, log } = options
+  const startedMs = clock.nowMs()
+  let state: RelayState = IDLE
+  let parts: readonly number[] = []
+  let leaseUntilMs = 0
+  let leaseDueMs = 0
+  let claiming: Promise<void> | undefined
+  let claimAgain = false
+  let stopping = false
+  let retryTimer: Timer | undefined
+  let pollTimer: Timer | undefined
+  let deletion: Promise<void> | undefined
+  let toDelete: number[] = []
+  const batchesOnTheirWay = new Set<Promise<void>>()
+
+  const wake = (): void => {
+    if (stopping) return
+    if (claiming !== undefined) {
+      claimAgain = true
+      return
+    }
+    claiming = claim()
+      .catch((error: unknown) => {
+        log.warn('The relay could not read the outbox and will try again', { cause: error })
+        scheduleRetry(clock.nowMs() + RELAY_DEFAULTS.minBackoffMs * 10)
+      })
+      .finally(() => {
+        claiming = undefined
+        if (claimAgain) {
+          claimAgain = false
+          wake()
+        }
+      })
+  }
+
+  async function claim(): Promise<void> {
+    if (!options.exclusive && !(await holdLeases())) return
+    if (state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) return
+    // Rows on their way are still in the table, in front: ask for that many more.
+    const limit = BATCH_ROWS + state.inFlightRows
+    const { rows } = options.exclusive
+      ? await database.query<ClaimedRow>(CLAIM_ALL, [limit])
+      : await database.query<ClaimedRow>(CLAIM, [parts, limit])
+    if (stopping) return
+    const decision = claimed(state, rows, clock.nowMs())
+    state = decision.state
+    if (decision.batches.length > 0) crashPoint('relay.claimed')
+    for (const batch of decision.batches) {
+      const onItsWay = publish(batch).finally(() => batchesOnTheirWay.delete(onItsWay))
+      batchesOnTheirWay.add(onItsWay)
+    }
+    if (rows.length === limit && decision.batches.length > 0) claimAgain = true
+  }
+
+  async function publish(batch: readonly ClaimedRow[]): Promise<void> {
+    const sending = broker.publish(batch.map(toMessage))
+    crashPoint('relay.published')
+    const outcome = confirmation(batch, await sending)
+    if (outcome.done.length > 0) {
+      crashPoint('relay.confirmed')
+      toDelete.push(...outcome.done)
+      await (deletion ??= deleteConfirmed())
+      crashPoint('relay.deleted')
+    }
+    if (outcome.failure !== undefined) log.warn('An event could not be published and will be tried again', { topic: batch[0]!.topic, key: batch[0]!.key, reason: outcome.failure })
+    state = settled(state, batch, outcome, clock.nowMs(), RELAY_DEFAULTS)
+    const retryMs = nextRetryMs(state)
+    if (retryMs !== undefined) scheduleRetry(retryMs)
+    // Rows of this key, or beyond the last limit, may have been waiting for this batch.
+    wake()
+  }
+
+  async function deleteConfirmed(): Promise<void> {
+    // One turn later, so that batches confirmed together are deleted together.
+    await Promise.resolve()
+    const ids = toDelete
+    toDelete = []
+    deletion = undefined
+    try {
+      await database.query(`delete from skerry_outbox where id = any($1::bigint[])`, [ids])
+    } catch (error) {
+      // They stay in the table and are published once more, which consumers ignore.
+      log.warn('Confirmed events could not be deleted from the outbox and will be published again', { cause: error })
+    }
+  }
+
+  function toMessage(row: ClaimedRow): Message {
+    const amqp = options.events.get(row.type)?.bindings.amqp
+    return {
+      id: row.message_id,
+      topic: row.topic,
+      type: row.type,
+      key: row.key,
+      body: writeCloudEvent(
+        {
+          id: row.message_id,
+          source: sourceOf(options.service),
+          type: row.type,
+          key: row.key,
+          time: row.created_at.toISOString(),
+          traceparent: row.traceparent,
+          sequence: row.seq,
+          previousTime: row.previous_at?.toISOString(),
+        },
+        row.payload,
+      ),
+      // Left by an earlier life of this service: it may have been published before the process ended.
+      redelivered: row.created_at.getTime() < startedMs,
+      bindings: amqp === undefined ? undefined : { amqp: { ...amqp, data: row.payload } },
+    }
+  }
+
+  async function holdLeases(): Promise<boolean> {
+    const now = clock.now()
+    if (now.getTime() >= leaseDueMs) {
+      parts = await shareLeases(database, { name: 'relay', owner: options.owner, parts: PARTS, now, ttlMs: LEASE_DEFAULTS.ttlMs })
+      leaseUntilMs = now.getTime() + LEASE_DEFAULTS.ttlMs
+      leaseDueMs = now.getTime() + LEASE_DEFAULTS.renewMs
+    }
+    return parts.length > 0 && now.getTime() < leaseUntilMs
+  }
+
+  function scheduleRetry(atMs: number): void {
+    retryTimer?.cancel()
+    retryTimer = clock.setTimer(Math.max(1, atMs - clock.nowMs()), wake)
+  }
+
+  function poll(): void {
+    wake()
+    if (!stopping) pollTimer = clock.setTimer(POLL_MS, poll)
+  }
+
+  if (options.exclusive) wake()
+  else poll()
+
+  return {
+    wake,
+    retryNow() {
+      state = unpark(state)
+      wake()
+    },
+    get idle() {
+      return claiming === undefined && batchesOnTheirWay.size === 0
+    },
+    stop() {
+      stopping = true
+      retryTimer?.cancel()
+      pollTimer?.cancel()
+    },
+    async drained() {
+      await claiming
+      await Promise.all(batchesOnTheirWay)
+      if (options.exclusive) return
+      await releaseLeases(database, 'relay', options.owner).catch((error: unknown) => log.warn('Leases could not be given back; they will expire', { cause: error }))
+    },
+  }
+}

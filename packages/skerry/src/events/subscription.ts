@@ -1,0 +1,24 @@
+/** What a service does with events, as the consumer sees it: handlers by event type, with the data still unchecked. */
+import type { Event } from '../contract/event.ts'
+import type { OpenTransaction } from './transaction-runner.ts'
+
+/** Particulars of the event being handled. */
+export interface EventMeta {
+  /** The same at every attempt and every redelivery. */
+  readonly id: string
+  readonly type: string
+  readonly source: string
+  readonly key: string
+  /** When it was emitted. */
+  readonly time: Date
+  /** Position among the events of this publisher and key, from 1; undefined from publishers that do not number them. */
+  readonly sequence: number | undefined
+  /** 1 at the first attempt. */
+  readonly attempt: number
+}
+
+export type EventHandler =
+  /** Runs inside the transaction that also records the event as handled: its writes happen once. */
+  | { readonly event: Event; readonly kind: 'transactional'; run(data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> }
+  /** Runs outside: may call services and the world; happens at least once. */
+  | { readonly event: Event; readonly kind: 'effect'; run(data: unknown, meta: EventMeta): Promise<void> }

@@ -1,0 +1,118 @@
+/** The platform's own tables, present in the schema of every service that keeps state or takes part in events. Applied like a service's migrations. */
+export const PLATFORM_MIGRATIONS: readonly { readonly name: string; readonly sql: string }[] = [
+  {
+    name: 'skerry/0001-events',
+    sql: `
+-- Events committed and not yet confirmed by the broker. A row present is a message unsent.
+create table skerry_outbox (
+  id bigint generated always as identity primary key,
+  part smallint not null,
+  topic text not null,
+  key text not null,
+  seq bigint not null,
+  message_id uuid not null unique,
+  type text not null,
+  payload jsonb not null,
+  traceparent text not null,
+  created_at timestamptz not null,
+  previous_at timestamptz
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+create index skerry_outbox_part on skerry_outbox (part, id);
+
+-- The last number given to an event of a key: the numbers of a key have no gaps.
+create table skerry_key_head (
+  topic text not null,
+  key text not null,
+  seq bigint not null,
+  at timestamptz not null,
+  previous_at timestamptz,
+  primary key (topic, key)
+) with (fillfactor = 80);
+
+-- Who may relay which part of the outbox, and until when. A new owner gets a new epoch.
+create table skerry_lease (
+  name text not null,
+  part smallint not null,
+  owner uuid,
+  epoch bigint not null default 0,
+  expires_at timestamptz,
+  primary key (name, part)
+) with (fillfactor = 50);
+insert into skerry_lease (name, part) select 'relay', part from generate_series(0, 63) as part;
+
+-- The hosts that share the parts.
+create table skerry_lease_member (
+  name text not null,
+  owner uuid not null,
+  expires_at timestamptz not null,
+  primary key (name, owner)
+);
+
+-- The last number of a key that this service has handled: what makes a repeated delivery a no-op and an early one wait.
+create table skerry_key_cursor (
+  consumer text not null,
+  source text not null,
+  key text not null,
+  seq bigint not null,
+  primary key (consumer, source, key)
+) with (fillfactor = 80);
+
+-- Messages without a sequence, from publishers that are not Skerry's: remembered one by one.
+create table skerry_inbox (
+  consumer text not null,
+  message_id text not null,
+  received_at timestamptz not null,
+  primary key (consumer, message_id)
+);
+create index skerry_inbox_received on skerry_inbox (received_at);
+
+-- Since when a consumer holds what is published on a topic: earlier numbers of a key will never come.
+create table skerry_subscription (
+  consumer text not null,
+  topic text not null,
+  since timestamptz not null,
+  primary key (consumer, topic)
+);
+
+-- Messages taken from the broker that are not done: waiting for an earlier one of their key, or for their next attempt.
+create table skerry_delivery (
+  consumer text not null,
+  message_id text not null,
+  source text not null,
+  key text not null,
+  seq bigint,
+  reason text not null check (reason in ('early', 'retry')),
+  envelope text not null,
+  attempts int not null,
+  deferrals int not null default 0,
+  next_at timestamptz not null,
+  first_at timestamptz not null,
+  last_error text,
+  primary key (consumer, message_id)
+);
+create index skerry_delivery_due on skerry_delivery (next_at);
+create index skerry_delivery_key on skerry_delivery (consumer, source, key, seq);
+
+-- Messages that will not be tried again by themselves: kept whole, with what went wrong.
+create table skerry_dead_letter (
+  id uuid primary key,
+  consumer text not null,
+  message_id text not null,
+  topic text not null,
+  type text not null,
+  source text not null,
+  key text not null,
+  seq bigint,
+  envelope text not null,
+  cause text not null check (cause in ('undecodable', 'undeclared', 'invalid', 'rejected', 'exhausted')),
+  error text not null,
+  stack text,
+  error_hash text not null,
+  attempts int not null,
+  trace_id text,
+  died_at timestamptz not null,
+  unique (consumer, message_id)
+);
+`,
+  },
+]

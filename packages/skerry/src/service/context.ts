@@ -1,0 +1,108 @@
+/** What a handler is given: its input, and every way out of itself. Handlers take time, randomness, ids, peers and data from here and nowhere else. */
+import type { Kysely } from 'kysely'
+import type { Clock } from '../base/clock.ts'
+import type { NewId } from '../base/id.ts'
+import type { Random } from '../base/random.ts'
+import type { Client } from '../client/call.ts'
+import type { Contract } from '../contract/contract.ts'
+import type { Event, EventInput } from '../contract/event.ts'
+import type { Operation } from '../contract/operation.ts'
+import type { Problem, ProblemData, Problems } from '../contract/problem.ts'
+import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
+import type { Isolation } from '../engine/database.ts'
+import type { EventMeta } from '../events/subscription.ts'
+import type { Log } from '../telemetry/log.ts'
+
+/** The contracts a service calls, under the names it calls them by. */
+export type Uses = Readonly<Record<string, Contract>>
+
+/** One typed client for each contract in `uses`. */
+export type Clients<U extends Uses> = { readonly [K in keyof U]: Client<U[K]> }
+
+/** `emit.orderPlaced({ … })` for each event of the contract. */
+export type Emit<C> = C extends { readonly events: infer Events }
+  ? { readonly [K in keyof Events]: Events[K] extends Event<infer S> ? (data: EventInput<Event<S>>) => void : never }
+  : never
+
+/** `throw fail.outOfStock({ sku })` for each problem of the operation. */
+export type Fail<E extends Problems> = {
+  readonly [Code in keyof E]: E[Code]['data'] extends Schema
+    ? (data: ProblemData<E[Code]>, detail?: string) => DeclaredProblemError
+    : (data?: ProblemData<E[Code]>, detail?: string) => DeclaredProblemError
+}
+
+/** Thrown by handlers, through `fail`, to answer with a declared problem. */
+export class DeclaredProblemError extends Error {
+  override readonly name = 'DeclaredProblemError'
+  readonly code: string
+  readonly problem: Problem
+  readonly data: unknown
+
+  constructor(code: string, problem: Problem, data: unknown, detail: string | undefined) {
+    super(detail ?? problem.title)
+    this.code = code
+    this.problem = problem
+    this.data = data
+  }
+}
+
+export interface InTransaction<C, Tables> {
+  /** The open transaction; so is every other `db` while the closure runs. */
+  readonly db: Kysely<Tables>
+  /** Puts an event into the outbox: it is published if and when the transaction commits. */
+  readonly emit: Emit<C>
+}
+
+export interface TransactionOptions {
+  /** Default: `repeatable read`, retried whole when the database finds a conflict. `serializable` also finds write skew. */
+  readonly isolation?: Isolation
+}
+
+/** Runs a closure in one transaction of the service's own database. It may run more than once: keep side effects out of it. Calls are refused inside. */
+export type RunTransaction<C, Tables> = <T>(work: (context: InTransaction<C, Tables>) => Promise<T>, options?: TransactionOptions) => Promise<T>
+
+/** What every handler of a service has. */
+export interface ServiceContext<Tables, Config, Resources> {
+  /** The service's own database, through Kysely. Each query is a transaction of its own, except while one is open. */
+  readonly db: Kysely<Tables>
+  readonly clock: Clock
+  readonly random: Random
+  /** A new UUIDv7. */
+  readonly id: NewId
+  readonly log: Log
+  /** What the service read from the environment, as its `config` schema gives it. */
+  readonly config: Config
+  /** What the service's `resources` made at start. */
+  readonly resources: Resources
+}
+
+export interface OperationContext<C, U extends Uses, Tables, Config, Resources, I extends Schema, E extends Problems> extends ServiceContext<Tables, Config, Resources> {
+  readonly input: OutputOf<I>
+  readonly call: Clients<U>
+  readonly transaction: RunTransaction<C, Tables>
+  readonly fail: Fail<E>
+  /** Aborts when the caller has stopped waiting. */
+  readonly signal: AbortSignal
+  /** The Idempotency-Key that the caller sent. */
+  readonly idempotencyKey: string | undefined
+}
+
+/** An event handler inside the transaction that records the event as handled. */
+export interface EventContext<C, Tables, Config, Resources, Data> extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+  readonly event: Data
+  readonly meta: EventMeta
+  readonly db: Kysely<Tables>
+}
+
+/** An event handler outside: it may call others and the world. */
+export interface EffectContext<C, U extends Uses, Tables, Config, Resources, Data> extends ServiceContext<Tables, Config, Resources> {
+  readonly event: Data
+  readonly meta: EventMeta
+  readonly call: Clients<U>
+  readonly transaction: RunTransaction<C, Tables>
+}
+
+export type OperationHandler<C, U extends Uses, Tables, Config, Resources, O> =
+  O extends Operation<infer I, infer Out, infer E>
+    ? (context: OperationContext<C, U, Tables, Config, Resources, I, E>) => Promise<Out extends Schema ? InputOf<Out> : void>
+    : never

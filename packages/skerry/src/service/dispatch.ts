@@ -1,0 +1,112 @@
+/**
+ * The answering side of a call: validates the input, runs the handler in its scope, validates the output, and turns
+ * whatever is thrown into a problem. An operation answers with its declared output or a declared problem, else with a problem of the
+ * platform's that tells the caller nothing about the inside; the log has the cause.
+ */
+import { crashPoint } from '../base/crash-points.ts'
+import type { ErrorCode } from '../base/errors.ts'
+import { SkerryError } from '../base/errors.ts'
+import { copyJson } from '../base/json.ts'
+import type { BoundOperation } from '../contract/bound-operation.ts'
+import { CallError } from '../contract/call-error.ts'
+import type { ProblemDetails } from '../contract/problem.ts'
+import { declaredProblem, platformProblem } from '../contract/problem.ts'
+import type { Issue } from '../contract/schema.ts'
+import { validate } from '../contract/schema.ts'
+import { DatabaseError } from '../engine/database.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Scope } from '../telemetry/scope.ts'
+import { runInScope } from '../telemetry/scope.ts'
+import { DeclaredProblemError } from './context.ts'
+
+/** A request as it reaches the service, its input still unchecked. */
+export interface OperationRequest {
+  readonly operation: BoundOperation
+  readonly input: unknown
+  readonly scope: Scope
+  readonly idempotencyKey: string | undefined
+  readonly signal: () => AbortSignal
+}
+
+export type OperationAnswer =
+  | { readonly ok: true; readonly output: unknown }
+  | { readonly ok: false; readonly problem: ProblemDetails; readonly retryAfterMs?: number | undefined }
+
+/** Runs the handler of one operation on checked input. */
+export type Invoke = (request: OperationRequest, input: unknown) => Promise<unknown>
+
+const RETRY_AFTER_MS = 1_000
+
+/** Answers a request. Never rejects. */
+export async function dispatch(request: OperationRequest, invoke: Invoke, log: Log): Promise<OperationAnswer> {
+  crashPoint('operation.received')
+  const { operation } = request.operation
+  try {
+    const checked = validate(operation.input, request.input)
+    const input = checked instanceof Promise ? await checked : checked
+    if (!input.ok) return { ok: false, problem: invalidInput(input.issues) }
+    const result = await runInScope(request.scope, () => invoke(request, input.value))
+    if (operation.output === undefined) return answered(undefined)
+    const promised = validate(operation.output, result)
+    const output = promised instanceof Promise ? await promised : promised
+    if (output.ok) return answered(copyJson(output.value))
+    throw new SkerryError('contractBroken', `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`)
+  } catch (error) {
+    return { ok: false, ...failed(request, error, log) }
+  }
+}
+
+function answered(output: unknown): OperationAnswer {
+  crashPoint('operation.before-answer')
+  return { ok: true, output }
+}
+
+function invalidInput(issues: readonly Issue[]): ProblemDetails {
+  return platformProblem('invalidInput', describe(issues), { errors: issues })
+}
+
+function describe(issues: readonly Issue[]): string {
+  return issues.map((issue) => `${issue.path === '' ? 'the value' : issue.path.slice(1).replaceAll('/', '.')}: ${issue.message}`).join('; ')
+}
+
+function failed({ operation, scope }: OperationRequest, error: unknown, log: Log): { problem: ProblemDetails; retryAfterMs?: number | undefined } {
+  const { traceId } = scope.trace
+  if (error instanceof DeclaredProblemError) {
+    const declared = operation.operation.errors[error.code]
+    if (declared === error.problem) {
+      const checked = checkProblemData(error)
+      if (checked === undefined) return { problem: declaredProblem(operation.contract, error.code, declared, error.message, copyJson(error.data)) }
+      error = new SkerryError('contractBroken', `${operation.fullName} failed with "${error.code}" and data that its contract does not promise: ${checked}`)
+    }
+  }
+  const code = codeOf(error)
+  runInScope(scope, () => log[code === 'internal' ? 'error' : 'warn'](`${operation.fullName} could not be answered`, { operation: operation.fullName, code, cause: error }))
+  const retryAfterMs = code === 'internal' ? undefined : retryAfterOf(error)
+  return { problem: platformProblem(code, undefined, { traceId }), retryAfterMs }
+}
+
+function checkProblemData(error: DeclaredProblemError): string | undefined {
+  if (error.problem.data === undefined) return undefined
+  const validation = validate(error.problem.data, error.data)
+  if (validation instanceof Promise) return 'its schema is asynchronous'
+  return validation.ok ? undefined : describe(validation.issues)
+}
+
+/** What a caller may know of a failure inside: that something it needs is missing or slow, else nothing. */
+function codeOf(error: unknown): ErrorCode {
+  if (error instanceof CallError) {
+    if (error.code === 'unavailable' || error.code === 'overloaded') return 'unavailable'
+    return error.code === 'deadlineExceeded' ? 'deadlineExceeded' : 'internal'
+  }
+  if (error instanceof DatabaseError) {
+    if (error.kind === 'unavailable') return 'unavailable'
+    if (error.kind === 'outcome-unknown') return 'outcomeUnknown'
+    if (error.kind === 'serialization') return 'overloaded'
+  }
+  return 'internal'
+}
+
+function retryAfterOf(error: unknown): number {
+  const data = error instanceof CallError ? (error.data as { retryAfterMs?: unknown } | undefined) : undefined
+  return typeof data?.retryAfterMs === 'number' ? data.retryAfterMs : RETRY_AFTER_MS
+}

@@ -1,0 +1,108 @@
+/**
+ * Brings a service's schema up to date: the platform's tables, then the service's own files in the order of their names.
+ * Each is one transaction, under a lock that lets one host at a time migrate. What was applied is remembered with its checksum, and a file
+ * that has changed since is refused.
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { SkerryError } from '../base/errors.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Database, Transaction } from '../engine/database.ts'
+import { DatabaseError } from '../engine/database.ts'
+import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
+
+export interface MigrateOptions {
+  readonly service: string
+  readonly database: Database
+  /** The folder of the service's own migrations. */
+  readonly folder: URL | undefined
+  readonly clock: Clock
+}
+
+interface Migration {
+  readonly name: string
+  readonly sql: string
+  readonly checksum: string
+}
+
+const FILE_NAME = /^\d{4}-[a-z0-9-]+\.sql$/
+const TRANSACTION_CONTROL = /^\s*(begin|start\s+transaction|commit|rollback|abort|end|savepoint|prepare\s+transaction|vacuum|create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently)\b/i
+
+/** Applies what is missing and returns the names of what it applied. */
+export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
+  const migrations = [...PLATFORM_MIGRATIONS.map(({ name, sql }) => toMigration(name, sql)), ...(await readFolder(options))]
+  const applied: string[] = []
+  await withLock(options.database, async (transaction) => {
+    await transaction.script(`create table if not exists skerry_migration (name text primary key, checksum text not null, applied_at timestamptz not null)`)
+  })
+  for (const migration of migrations) if (await apply(options, migration)) applied.push(migration.name)
+  return applied
+}
+
+async function apply({ service, database, clock }: MigrateOptions, migration: Migration): Promise<boolean> {
+  return withLock(database, async (transaction) => {
+    const { rows } = await transaction.query<{ checksum: string }>(`select checksum from skerry_migration where name = $1`, [migration.name])
+    const before = rows[0]
+    if (before !== undefined) {
+      if (before.checksum === migration.checksum) return false
+      throw new SkerryError('migrationChanged', `${service}: ${migration.name} was changed after it had been applied. Restore the file and put the change in a new migration.`)
+    }
+    try {
+      await transaction.script(migration.sql)
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.kind !== 'statement') throw error
+      const line = error.position === undefined ? '' : `:${migration.sql.slice(0, error.position).split('\n').length}`
+      throw new SkerryError('migrationFailed', `${service}: ${migration.name}${line}: ${error.message}. Nothing of this file was applied.`, { cause: error })
+    }
+    await transaction.query(`insert into skerry_migration (name, checksum, applied_at) values ($1, $2, $3)`, [migration.name, migration.checksum, clock.now()])
+    return true
+  })
+}
+
+/** The lock is the transaction's, so it cannot outlive it; its number only has to be the same for every host. */
+function withLock<T>(database: Database, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  return database.transaction('read committed', async (transaction) => {
+    await transaction.query(`select pg_advisory_xact_lock(hashtext(current_schema() || '/skerry_migration'))`)
+    return work(transaction)
+  })
+}
+
+async function readFolder({ service, folder }: MigrateOptions): Promise<readonly Migration[]> {
+  if (folder === undefined) return []
+  const path = fileURLToPath(folder)
+  let files: string[]
+  try {
+    files = (await readdir(path)).filter((file) => file.endsWith('.sql')).sort()
+  } catch (error) {
+    throw new SkerryError('migrationInvalid', `${service}: the migrations folder ${path} cannot be read`, { cause: error })
+  }
+  const numbers = new Set<string>()
+  return Promise.all(
+    files.map(async (file) => {
+      if (!FILE_NAME.test(file)) throw new SkerryError('migrationInvalid', `${service}: ${file} is not named like 0001-create-orders.sql`)
+      const number = file.slice(0, 4)
+      if (numbers.has(number)) throw new SkerryError('migrationInvalid', `${service}: two migrations have the number ${number}`)
+      numbers.add(number)
+      const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
+      const control = statements(sql).map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1]).find((word) => word !== undefined)
+      if (control !== undefined)
+        throw new SkerryError('migrationInvalid', `${service}: ${file} contains ${control.toUpperCase()}, but each migration already runs in a transaction of its own`)
+      return toMigration(file, sql)
+    }),
+  )
+}
+
+/** The statements of a script, without comments; quoted text is emptied, since only the first words matter here. */
+function statements(sql: string): string[] {
+  return sql
+    .replaceAll(/--[^\n]*/g, '')
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    .replaceAll(/\$(\w*)\$[\s\S]*?\$\1\$/g, "''")
+    .replaceAll(/'(?:[^']|'')*'/g, "''")
+    .split(';')
+}
+
+function toMigration(name: string, sql: string): Migration {
+  return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+}
