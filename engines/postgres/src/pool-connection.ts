@@ -3,8 +3,8 @@
  * answered in order, so BEGIN costs no round trip of its own. Statements that are run often are prepared by name.
  */
 import type { PoolClient, QueryArrayResult, QueryConfig, QueryResult as PgResult } from 'pg'
-import type { EngineConnection, QueryResult, StatementNames, UserArrayType, UserTypes } from 'skerry/engine'
-import { encodeParameters, FIND_ARRAY_TYPES, parseColumns, PreparedStatements } from 'skerry/engine'
+import type { EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
+import { encodeParameters, PreparedStatements } from 'skerry/engine'
 import { endsConnection, staleplan, statementFailure } from './failures.ts'
 
 /** Undoes what a script may have set for the session: pg_dump's scripts, for one, set the search path. */
@@ -47,7 +47,7 @@ export class PoolConnection implements EngineConnection {
     return this.#client.getTransactionStatus() !== 'I'
   }
 
-  async query<Row>(sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+  async query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
     const values = encodeParameters(parameters)
     const name = this.#context.names?.nameOf(sql)
     if (name !== undefined) this.#makeRoomFor(name)
@@ -58,8 +58,7 @@ export class PoolConnection implements EngineConnection {
       query_timeout: this.#context.answerTimeoutMs,
       ...(name === undefined ? {} : { name }),
     })
-    await this.#parseUserArrays(result)
-    return { rows: result.rows as Row[], affected: result.rowCount ?? 0 }
+    return { rows: result.rows as Row[], affected: result.rowCount ?? 0, unread: this.#context.userTypes.unknownAmong(result.fields) }
   }
 
   async script(sql: string): Promise<string> {
@@ -108,20 +107,5 @@ export class PoolConnection implements EngineConnection {
       if (staleplan(error)) this.#context.names?.forget(query.text)
       throw statementFailure(error, this.#context.description, reason)
     }
-  }
-
-  async #parseUserArrays(result: PgResult): Promise<void> {
-    const { userTypes } = this.#context
-    const unknown = userTypes.unknown(result.fields.map((field) => field.dataTypeID))
-    if (unknown.length === 0) return
-    const arrays = await this.#send({ text: FIND_ARRAY_TYPES, values: [`{${unknown.join(',')}}`], queryMode: 'extended' })
-    userTypes.learn(unknown, arrays.rows as UserArrayType[])
-    parseColumns(
-      result.rows,
-      result.fields.flatMap(({ name, dataTypeID }) => {
-        const parser = unknown.includes(dataTypeID) ? userTypes.parserOf(dataTypeID) : undefined
-        return parser === undefined ? [] : [[name, parser] as const]
-      }),
-    )
   }
 }

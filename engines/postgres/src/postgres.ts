@@ -99,6 +99,7 @@ class PostgresEngine implements DatabaseEngine {
       service,
       description: this.description,
       preamble: transactionPooler ? Object.entries({ ...SESSION_SETTINGS, ...own }).map(([name, value]) => `set local ${name} = ${value.startsWith('"') ? value : `'${value}'`}`) : [],
+      userTypes,
       acquire: async () => {
         try {
           return connections.get(await pool.connect())!

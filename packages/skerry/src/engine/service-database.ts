@@ -3,8 +3,15 @@
  * when an answer to them is missing. Both engines use it, so a transaction has the same edges on both; what differs
  * (sockets, a worker, how statements share a round trip) is behind `EngineConnection`.
  */
-import type { Database, Isolation, QueryResult, Transaction } from './database.ts'
+import type { Database, Isolation, Queryable, QueryResult, Transaction } from './database.ts'
 import { DatabaseError } from './database.ts'
+import type { ResultColumn, UserArrayType, UserTypes } from './user-types.ts'
+import { FIND_ARRAY_TYPES } from './user-types.ts'
+
+export interface EngineResult<Row> extends QueryResult<Row> {
+  /** Columns that could only be read as text, because their types have not been looked up yet. */
+  readonly unread: readonly ResultColumn[]
+}
 
 /** A connection while one query or transaction has it. Its promises reject with a `DatabaseError`. */
 export interface EngineConnection {
@@ -12,7 +19,7 @@ export interface EngineConnection {
   readonly lost: boolean
   /** False after a statement has ended the transaction from within. */
   readonly inTransaction: boolean
-  query<Row>(sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>>
+  query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>>
   /** Runs statements without parameters; resolves with the command tag of the last one, such as `COMMIT`. */
   script(sql: string): Promise<string>
   /** Until `uncork`, what is sent waits, to leave in one piece. Every promise is made before anything is sent. */
@@ -30,6 +37,7 @@ export interface ServiceDatabaseOptions {
   readonly description: string
   /** Sent with BEGIN: `set local …` statements that make the transaction the service's. Empty: the connection is the service's already. */
   readonly preamble: readonly string[]
+  readonly userTypes: UserTypes
   /** Waits its turn. Rejects with kind `unavailable`. */
   readonly acquire: () => Promise<EngineConnection>
   /** Resolves when everything begun has ended. Called once. */
@@ -50,12 +58,13 @@ export class ServiceDatabase implements Database {
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
     refuseSessionStatement(sql)
     const connection = await this.#acquire()
-    return this.#begin === '' ? this.#queryAlone(connection, sql, parameters) : this.#queryWrapped(connection, sql, parameters)
+    const result = await (this.#begin === '' ? this.#queryAlone<Row>(connection, sql, parameters) : this.#queryWrapped<Row>(connection, sql, parameters))
+    return complete(result, this.#options.userTypes, this)
   }
 
   async transaction<T>(isolation: Isolation, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const connection = await this.#acquire()
-    const transaction = new OpenTransaction(connection, `begin isolation level ${isolation}${this.#begin}`, this.#options.description)
+    const transaction = this.#open(connection, isolation)
     let result: T
     try {
       result = await work(transaction)
@@ -93,7 +102,11 @@ export class ServiceDatabase implements Database {
     return this.#options.acquire()
   }
 
-  async #queryAlone<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
+  #open(connection: EngineConnection, isolation: Isolation): OpenTransaction {
+    return new OpenTransaction(connection, `begin isolation level ${isolation}${this.#begin}`, this.#options)
+  }
+
+  async #queryAlone<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
     const lostBefore = connection.lost
     try {
       return await connection.query<Row>(sql, parameters)
@@ -105,10 +118,10 @@ export class ServiceDatabase implements Database {
   }
 
   /** BEGIN, the statement and COMMIT travel together: one round trip. */
-  async #queryWrapped<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<QueryResult<Row>> {
-    const transaction = new OpenTransaction(connection, `begin isolation level read committed${this.#begin}`, this.#options.description)
+  async #queryWrapped<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
+    const transaction = this.#open(connection, 'read committed')
     connection.cork()
-    const answered = transaction.query<Row>(sql, parameters)
+    const answered = transaction.run<Row>(sql, parameters)
     const committed = transaction.commit()
     connection.uncork()
     const [answer, commit] = await Promise.allSettled([answered, committed])
@@ -122,21 +135,25 @@ export class ServiceDatabase implements Database {
 class OpenTransaction implements Transaction {
   readonly #connection: EngineConnection
   readonly #beginSql: string
-  readonly #description: string
+  readonly #options: ServiceDatabaseOptions
   /** BEGIN is sent with the first statement, in the same round trip. */
   #begun: Promise<string> | undefined
   #ended = false
   #scripted = false
   #lastFailure: DatabaseError | undefined
 
-  constructor(connection: EngineConnection, beginSql: string, description: string) {
+  constructor(connection: EngineConnection, beginSql: string, options: ServiceDatabaseOptions) {
     this.#connection = connection
     this.#beginSql = beginSql
-    this.#description = description
+    this.#options = options
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
     refuseSessionStatement(sql)
+    return complete(await this.run<Row>(sql, parameters), this.#options.userTypes, this)
+  }
+
+  run<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
     return this.#send(() => this.#connection.query<Row>(sql, parameters))
   }
 
@@ -156,13 +173,13 @@ class OpenTransaction implements Transaction {
     if (this.#begun === undefined) return this.#connection.release()
     if (this.#connection.lost) {
       this.#connection.release()
-      throw this.#lastFailure ?? new DatabaseError('unavailable', `The connection to ${this.#description} was lost before COMMIT: nothing was committed`)
+      throw this.#lastFailure ?? new DatabaseError('unavailable', `The connection to ${this.#options.description} was lost before COMMIT: nothing was committed`)
     }
     let tag: string
     try {
       tag = await this.#connection.finish('commit', this.#scripted)
     } catch (error) {
-      throw this.#connection.lost ? unknownOutcome(this.#description, error) : error
+      throw this.#connection.lost ? unknownOutcome(this.#options.description, error) : error
     }
     if (tag === 'COMMIT') return
     const cause = this.#lastFailure
@@ -205,11 +222,21 @@ class OpenTransaction implements Transaction {
   }
 }
 
+/** Reads what is left unread, after looking it up through the same transaction or database. */
+async function complete<Row>({ rows, affected, unread }: EngineResult<Row>, userTypes: UserTypes, queryable: Queryable): Promise<QueryResult<Row>> {
+  if (unread.length > 0) {
+    const found = await queryable.query<UserArrayType>(FIND_ARRAY_TYPES, [unread.map((column) => column.dataTypeID)])
+    userTypes.learn(unread, found.rows, rows as Record<string, unknown>[])
+  }
+  return { rows, affected }
+}
+
 /** Statements that outlive the transaction on a connection which others will use, or end it behind the platform's back. */
 const SESSION_STATEMENT =
   /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(?:(?:set(?!\s+(?:local|constraints|transaction))|reset|discard|listen|begin|start|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to))\b)/i
 
 function refuseSessionStatement(sql: string): void {
+  if (sql.includes('\0')) throw new DatabaseError('statement', 'The statement holds a NUL character, which PostgreSQL cannot read')
   const match = SESSION_STATEMENT.exec(sql)
   if (match === null) return
   throw new DatabaseError(

@@ -8,6 +8,11 @@ import { arrayParser, parserOf } from './sql-value.ts'
 /** Ids below are PostgreSQL's own: FirstNormalObjectId in src/include/access/transam.h. */
 const FIRST_USER_TYPE_ID = 16_384
 
+export interface ResultColumn {
+  readonly name: string
+  readonly dataTypeID: number
+}
+
 /** One row of type `UserArrayType` per id in `$1` that is an array. */
 export const FIND_ARRAY_TYPES = `
 select type.oid::int8 as "typeId", coalesce(nullif(element.typbasetype, 0), element.oid)::int8 as "elementId", element.typdelim::text as "delimiter"
@@ -20,6 +25,8 @@ export interface UserArrayType {
   readonly delimiter: string
 }
 
+const NONE: readonly ResultColumn[] = []
+
 export class UserTypes {
   readonly #parsers = new Map<number, ValueParser | undefined>()
 
@@ -28,23 +35,27 @@ export class UserTypes {
     return typeId < FIRST_USER_TYPE_ID ? parserOf(typeId) : this.#parsers.get(typeId)
   }
 
-  /** Those of a result's types that must be looked up first. */
-  unknown(typeIds: readonly number[]): number[] {
-    return typeIds.filter((typeId) => typeId >= FIRST_USER_TYPE_ID && !this.#parsers.has(typeId))
+  /** Those columns of a result whose types must be looked up first. */
+  unknownAmong(columns: readonly ResultColumn[]): readonly ResultColumn[] {
+    for (const { dataTypeID } of columns) if (this.#isUnknown(dataTypeID)) return columns.filter((column) => this.#isUnknown(column.dataTypeID))
+    return NONE
   }
 
-  learn(typeIds: readonly number[], arrays: readonly UserArrayType[]): void {
-    for (const typeId of typeIds) this.#parsers.set(typeId, undefined)
-    for (const { typeId, elementId, delimiter } of arrays) this.#parsers.set(typeId, arrayParser(parserOf(elementId), delimiter))
-  }
-}
-
-/** Gives the values of rows that were read as text their right form, in place. */
-export function parseColumns(rows: readonly Record<string, unknown>[], parsers: readonly (readonly [column: string, parser: ValueParser])[]): void {
-  if (parsers.length === 0) return
-  for (const row of rows)
-    for (const [column, parser] of parsers) {
-      const text = row[column]
-      if (typeof text === 'string') row[column] = parser(text)
+  /** Takes in what was found, and gives the columns of a result that was read without it their right form, in place. */
+  learn(columns: readonly ResultColumn[], found: readonly UserArrayType[], rows: readonly Record<string, unknown>[]): void {
+    for (const { dataTypeID } of columns) this.#parsers.set(dataTypeID, undefined)
+    for (const { typeId, elementId, delimiter } of found) this.#parsers.set(typeId, arrayParser(parserOf(elementId), delimiter))
+    for (const { name, dataTypeID } of columns) {
+      const parser = this.#parsers.get(dataTypeID)
+      if (parser === undefined) continue
+      for (const row of rows) {
+        const text = row[name]
+        if (typeof text === 'string') row[name] = parser(text)
+      }
     }
+  }
+
+  #isUnknown(typeId: number): boolean {
+    return typeId >= FIRST_USER_TYPE_ID && !this.#parsers.has(typeId)
+  }
 }

@@ -1,0 +1,35 @@
+/**
+ * PGlite itself, asked through its raw protocol: one call takes any number of requests and returns their answers, without
+ * the locks, parsing and bookkeeping of its own that a single caller does not need.
+ */
+import { PGlite } from '@electric-sql/pglite'
+
+export interface Instance {
+  /** Resolves with the answers to the requests, in order. Rejects when PostgreSQL has died; the instance is then of no use. */
+  exchange(requests: Uint8Array): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** Opens the database in a directory, or a new one in memory, on this thread. Takes one to three seconds, more for a new one. */
+export async function openInstance(directory: string | undefined): Promise<Instance> {
+  const database = await PGlite.create(directory === undefined ? {} : { dataDir: directory })
+  return {
+    async exchange(requests) {
+      const chunks: Uint8Array[] = []
+      // The bytes handed out are a view of PGlite's memory, good until it goes on.
+      await database.execProtocolRawStream(requests, { syncToFs: false, onRawData: (bytes) => chunks.push(bytes.slice()) })
+      return chunks.length === 1 ? chunks[0]! : join(chunks)
+    },
+    close: () => database.close(),
+  }
+}
+
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    joined.set(chunk, at)
+    at += chunk.length
+  }
+  return joined
+}

@@ -1,0 +1,73 @@
+/** PGlite on a thread of its own, so that a long statement does not stop timers, sockets and health checks. */
+import { Worker } from 'node:worker_threads'
+import type { Instance } from './instance.ts'
+import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
+
+interface Waiting {
+  resolve(answers: Uint8Array): void
+  reject(error: Error): void
+}
+
+// Sources run as they are; what is built runs from dist/ beside this file.
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+
+/** Like `openInstance`, in a worker. Rejects with what PGlite said. */
+export async function openInWorker(directory: string | undefined): Promise<WorkerInstance> {
+  const instance = new WorkerInstance({ directory })
+  await instance.opened
+  return instance
+}
+
+export class WorkerInstance implements Instance {
+  readonly opened: Promise<void>
+  readonly #worker: Worker
+  readonly #ended: Promise<void>
+  readonly #waiting: Waiting[] = []
+  #failure: Error | undefined
+
+  constructor(settings: WorkerSettings) {
+    this.#worker = new Worker(WORKER, { workerData: settings, name: 'pglite' })
+    this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
+    this.#ended = new Promise((resolve) =>
+      this.#worker.on('exit', () => {
+        this.#fail(new Error('the thread that PGlite runs on has ended'))
+        resolve()
+      }),
+    )
+    this.opened = new Promise((resolve, reject) => {
+      const waiting = { resolve: () => resolve(), reject }
+      this.#waiting.push(waiting)
+    })
+    this.#worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'failed') this.#fail(message.error)
+      else if (message.kind !== 'closed') this.#waiting.shift()?.resolve(message.kind === 'answered' ? message.answers : new Uint8Array())
+    })
+  }
+
+  exchange(requests: Uint8Array): Promise<Uint8Array> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#send({ kind: 'exchange', requests })
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure === undefined) this.#send({ kind: 'close' })
+    await this.#ended
+  }
+
+  /** Ends the thread at once, as a crash would. */
+  async kill(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message)
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure)
+  }
+}
