@@ -20,7 +20,7 @@ export function parseJson(text: string): unknown {
     throw new SkerryError('malformedJson', error instanceof Error ? error.message : 'The text is not JSON')
   }
   const keys = countKeys(value, 1)
-  if (keys !== countColons(text)) throw new SkerryError('malformedJson', 'An object has the same key twice')
+  if (keys !== countColons(text)) throw new SkerryError('malformedJson', `An object has the key ${repeatedKey(text)} twice`)
   return value
 }
 
@@ -48,43 +48,101 @@ const COLON = 0x3a
 /** In valid JSON every key is followed by exactly one colon outside strings, so a surplus of colons means a repeated key. */
 function countColons(text: string): number {
   let count = 0
-  let inString = false
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (inString) {
-      if (code === BACKSLASH) index++
-      else if (code === QUOTE) inString = false
-    } else if (code === QUOTE) inString = true
-    else if (code === COLON) count++
+    if (code === COLON) count++
+    else if (code === QUOTE) index = endOfString(text, index)
   }
   return count
 }
 
-/** What `JSON.parse(JSON.stringify(value))` gives, without the text: nothing is shared, and only what JSON can say crosses. */
+/** Where the string ends that begins at `start`: at the first quote behind an even number of backslashes. */
+function endOfString(text: string, start: number): number {
+  for (let end = start; ; ) {
+    end = text.indexOf('"', end + 1)
+    let escapes = end
+    while (text.charCodeAt(escapes - 1) === BACKSLASH) escapes--
+    if ((end - escapes) % 2 === 0) return end
+  }
+}
+
+const LONGEST_QUOTED_KEY = 100
+
+/** The first key that an object of this valid JSON text has a second time, quoted. */
+function repeatedKey(text: string): string {
+  const objects: Set<unknown>[] = []
+  for (const [token, string, colon] of text.matchAll(/("[^"\\]*(?:\\.[^"\\]*)*")\s*(:)?|[{}]/g)) {
+    const keys = objects.at(-1)
+    if (token === '{') objects.push(new Set())
+    else if (token === '}') objects.pop()
+    else if (string !== undefined && colon !== undefined && keys !== undefined) {
+      // Parsed, because "a" and "\u0061" are one key.
+      const key: unknown = JSON.parse(string)
+      if (keys.has(key)) return JSON.stringify(key).slice(0, LONGEST_QUOTED_KEY)
+      keys.add(key)
+    }
+  }
+  throw new Error('unreachable: parseJson found a surplus of colons')
+}
+
+/**
+ * What `JSON.parse(JSON.stringify(value))` gives, without the text: nothing is shared, and only what JSON can say crosses.
+ * Throws a `TypeError` for a bigint, as stringify does, and for what nests deeper than the `MAX_JSON_DEPTH` that a
+ * receiver of the text would accept, which includes whatever contains itself.
+ */
 export function copyJson(value: unknown): unknown {
+  return copyMember(value, '', 1)
+}
+
+function copyMember(value: unknown, key: string | number, depth: number): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
       return value
     case 'number':
-      return Number.isFinite(value) ? (Object.is(value, -0) ? 0 : value) : null
+      // Adding 0 turns -0, which JSON text loses, into 0.
+      return Number.isFinite(value) ? value + 0 : null
     case 'object':
-      return copyObject(value)
+      if (value === null) return null
+      break
     case 'bigint':
-      throw new TypeError('A bigint cannot be written as JSON: send a number or a string')
+    case 'function':
+      break
     default:
       return undefined
   }
+  const { toJSON } = value as { toJSON?: unknown }
+  if (typeof toJSON !== 'function') return copyConverted(value, key, depth)
+  // Asked once: what toJSON returns may have a toJSON again, such as itself.
+  return copyConverted(toJSON.call(value, String(key)), key, depth)
 }
 
-function copyObject(value: object | null): unknown {
-  if (value === null) return null
-  if (Array.isArray(value)) return value.map((element) => copyJson(element) ?? null)
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copyJson(value.toJSON())
-  if (value instanceof Number || value instanceof String || value instanceof Boolean) return copyJson(value.valueOf())
+function copyConverted(value: unknown, key: string | number, depth: number): unknown {
+  if (typeof value === 'bigint') throw new TypeError(`${key === '' ? 'The value' : `"${key}"`} is a bigint, which JSON cannot carry: send a number or a string`)
+  if (typeof value === 'function') return undefined
+  if (typeof value !== 'object' || value === null) return copyMember(value, key, depth)
+  if (depth > MAX_JSON_DEPTH)
+    throw new TypeError(`At "${key}" arrays and objects nest deeper than ${MAX_JSON_DEPTH}, or one contains itself: send references instead`)
+  if (Array.isArray(value)) return copyArray(value, depth)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) {
+    if (value instanceof Number) return copyMember(Number(value), key, depth)
+    if (value instanceof String) return String(value)
+    if (value instanceof Boolean || value instanceof BigInt) return copyConverted(value.valueOf(), key, depth)
+  }
+  return copyFields(value, depth)
+}
+
+function copyArray(array: readonly unknown[], depth: number): unknown[] {
+  const copy: unknown[] = []
+  for (let index = 0; index < array.length; index++) copy.push(copyMember(array[index], index, depth + 1) ?? null)
+  return copy
+}
+
+function copyFields(value: object, depth: number): Record<string, unknown> {
   const copy: Record<string, unknown> = {}
   for (const key of Object.keys(value)) {
-    const member = copyJson((value as Record<string, unknown>)[key])
+    const member = copyMember((value as Record<string, unknown>)[key], key, depth + 1)
     if (member === undefined) continue
     if (key === '__proto__') Object.defineProperty(copy, key, { value: member, enumerable: true, configurable: true, writable: true })
     else copy[key] = member

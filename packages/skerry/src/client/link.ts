@@ -14,7 +14,15 @@ export interface CallRequest {
   readonly signal: () => AbortSignal
 }
 
-export type CallResponse = { readonly ok: true; readonly output: unknown } | { readonly ok: false; readonly problem: ProblemDetails; readonly retryAfterMs?: number | undefined }
+export type CallResponse =
+  | { readonly ok: true; readonly output: unknown }
+  | {
+      readonly ok: false
+      readonly problem: ProblemDetails
+      readonly retryAfterMs?: number | undefined
+      /** What went wrong on the way, for logs on this side only: it may name addresses. */
+      readonly reason?: string | undefined
+    }
 
 export interface Link {
   /** Rejects with a `SkerryError` (`unavailable`) when no answer came. */

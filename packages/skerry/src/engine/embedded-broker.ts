@@ -55,7 +55,6 @@ class EmbeddedBroker implements Broker {
     this.#exchange = exchange
     this.#onStatus = options.onStatus
     for (const consumer of options.consumers) exchange.declare(consumer, this)
-    this.#onStatus?.(UP)
   }
 
   publish(messages: readonly Message[]): Promise<readonly PublishOutcome[]> {

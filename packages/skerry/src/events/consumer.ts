@@ -3,10 +3,12 @@
  * the order of its key, and keeps what cannot be handled yet. It answers the broker only after the outcome is committed.
  */
 import type { Clock, Timer } from '../base/clock.ts'
+import { sleep } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Contract } from '../contract/contract.ts'
+import { validate } from '../contract/schema.ts'
 import type { Broker, Delivery, Disposition, Subscription } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
@@ -25,7 +27,6 @@ import * as store from './inbox-store.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import type { EventHandler, EventMeta } from './subscription.ts'
 import type { TransactionRunner } from './transaction-runner.ts'
-import { validate } from '../contract/schema.ts'
 
 export interface ConsumerOptions {
   /** The consuming service: the name of the consumer. */
@@ -60,9 +61,10 @@ const CLAIM_MS = 60_000
 const EARLY_RECHECK_MS = 10_000
 const IDLE_POLL_MS = 5_000
 
-export async function startConsumer(options: ConsumerOptions): Promise<RunningConsumer> {
+/** Starts consuming. Does not wait for the broker: what is kept here is handled meanwhile, and messages come when it does. */
+export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const consumer = new EventConsumer(options)
-  await consumer.start()
+  consumer.start()
   return consumer
 }
 
@@ -84,6 +86,7 @@ class EventConsumer implements RunningConsumer {
   readonly #keysWithEarly = new Set<string>()
   readonly #subscribedSinceMs = new Map<string, number>()
   #subscription: Subscription | undefined
+  #subscribing: Promise<void> | undefined
   #timer: Timer | undefined
   #pumping: Promise<void> | undefined
   #closed = false
@@ -98,16 +101,35 @@ class EventConsumer implements RunningConsumer {
     return this.#byKey.size === 0 && this.#pumping === undefined
   }
 
-  async start(): Promise<void> {
-    const { broker, service, contracts, database, clock } = this.#options
+  start(): void {
+    this.#subscribing = this.#subscribe().catch((error: unknown) => {
+      if (!this.#closed) this.#options.log.error('The subscription could not be made; restart this host once the cause is gone', { cause: error })
+    })
+    this.wake()
+  }
+
+  async #subscribe(): Promise<void> {
+    const { broker, service, contracts } = this.#options
     this.#subscription = await broker.subscribe({
       name: service,
       topics: contracts.map((contract) => contract.name),
       prefetch: PREFETCH,
       handle: (delivery) => this.#receive(delivery),
     })
-    for (const { name } of contracts) this.#subscribedSinceMs.set(name, (await store.subscribedSince(database, service, name, clock.now())).getTime())
-    this.wake()
+    await this.#rememberSince()
+  }
+
+  /** Must come after the queue is in place: whatever is published later than this moment reaches it. */
+  async #rememberSince(): Promise<void> {
+    const { contracts, database, service, clock, log } = this.#options
+    for (const { name } of contracts)
+      while (!this.#closed && !this.#subscribedSinceMs.has(name))
+        try {
+          this.#subscribedSinceMs.set(name, (await store.subscribedSince(database, service, name, clock.now())).getTime())
+        } catch (error) {
+          log.warn('The beginning of a subscription could not be recorded and will be tried again', { topic: name, cause: error })
+          await sleep(clock, IDLE_POLL_MS)
+        }
   }
 
   wake(): void {
@@ -127,6 +149,7 @@ class EventConsumer implements RunningConsumer {
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
+    // While the broker is down the subscription is still being made; closing the broker ends that.
     await this.#subscription?.close()
     await this.#pumping
   }

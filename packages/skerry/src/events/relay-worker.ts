@@ -25,6 +25,8 @@ export interface RelayWorkerOptions {
   readonly owner: string
   /** No other process can relay this outbox: no leases, no polling. */
   readonly exclusive: boolean
+  /** Whether the system declares a consumer of this service's events. If none, an event that no queue takes is done. */
+  readonly hasConsumers: boolean
   /** The events of the contract by their type, for the bindings they promise. */
   readonly events: ReadonlyMap<string, EventDeclaration>
 }
@@ -120,7 +122,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   async function publish(batch: readonly ClaimedRow[]): Promise<void> {
     const sending = broker.publish(batch.map(toMessage))
     crashPoint('relay.published')
-    const outcome = confirmation(batch, await sending)
+    const outcome = confirmation(batch, await sending, options.hasConsumers)
     if (outcome.done.length > 0) {
       crashPoint('relay.confirmed')
       toDelete.push(...outcome.done)

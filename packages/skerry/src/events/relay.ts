@@ -61,10 +61,11 @@ export interface Confirmation {
 
 /**
  * What the outcomes of one batch mean. Only the confirmed prefix is done: rows after a failure are published again behind it, even when
- * they were confirmed themselves; consumers drop the repetition.
+ * they were confirmed themselves; consumers drop the repetition. An event that no queue takes waits for one if the system declares a
+ * consumer of its topic (`hasConsumers`); if it declares none, nobody misses it.
  */
-export function confirmation(batch: readonly OutboxRow[], outcomes: readonly PublishOutcome[]): Confirmation {
-  const firstFailure = outcomes.findIndex((outcome) => outcome.kind !== 'confirmed')
+export function confirmation(batch: readonly OutboxRow[], outcomes: readonly PublishOutcome[], hasConsumers: boolean): Confirmation {
+  const firstFailure = outcomes.findIndex(({ kind }) => kind === 'failed' || (kind === 'unroutable' && hasConsumers))
   if (firstFailure === -1) return { done: batch.map((row) => row.id), failure: undefined }
   const outcome = outcomes[firstFailure]!
   return {

@@ -158,7 +158,7 @@ function transactionFor({ service, transactions }: HostedServiceOptions, db: Kys
     if (scope === undefined) throw new SkerryError('outsideTransaction', `transaction(…) of "${name}" was called outside a handler: nothing would bound or trace it`)
     if (scope.transaction !== undefined)
       throw new SkerryError('transactionInTransaction', `"${name}" opened a transaction inside another: use the db and emit of the one that is open`)
-    return transactions(scope, options.isolation ?? 'repeatable read', (open) => work({ db, emit: emitFor(service, open) }))
+    return transactions(scope, options.isolation ?? 'repeatable read', (open) => work({ db, emit: emitFor(service, open) as never }))
   }
 }
 

@@ -1,0 +1,80 @@
+/**
+ * The gateway: one address for every operation that a contract marks public. Routes come from the contracts; each call goes
+ * through the same policies as any other, so a service that is down is a 503 at once, and nothing else suffers.
+ */
+import type { Clock } from '../base/clock.ts'
+import { SkerryError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import { createCaller } from '../client/caller.ts'
+import type { Link } from '../client/link.ts'
+import { boundOperations } from '../contract/bound-operation.ts'
+import type { Contract } from '../contract/contract.ts'
+import { mergeOpenApi } from '../contract/openapi.ts'
+import { operationRoute } from '../http/operation-target.ts'
+import type { Route } from '../http/router.ts'
+import type { HttpTarget } from '../http/server.ts'
+import type { Log } from '../telemetry/log.ts'
+import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+
+export interface GatewayOptions {
+  /** The largest request body. Default: 1 048 576. */
+  readonly maxBodyBytes?: number
+}
+
+/** A gateway as part of a system's definition. */
+export interface Gateway {
+  readonly kind: 'gateway'
+  readonly maxBodyBytes: number
+}
+
+/** Gives a system a gateway over the public operations of its services. */
+export function gateway({ maxBodyBytes = 1_048_576 }: GatewayOptions = {}): Gateway {
+  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1) throw new SkerryError('systemInvalid', `gateway: maxBodyBytes must be a whole number from 1, not ${maxBodyBytes}`)
+  return Object.freeze({ kind: 'gateway', maxBodyBytes })
+}
+
+export interface GatewayRoutesOptions {
+  /** The system's name: the title of the merged API document. */
+  readonly title: string
+  readonly contracts: readonly Contract[]
+  readonly linkTo: (contract: Contract) => Link
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** The routes of a gateway. Throws `systemInvalid` when two contracts claim one public route. */
+export function gatewayRoutes({ title, contracts, linkTo, clock, random, log }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
+  refuseSharedRoutes(contracts)
+  const routes = contracts.flatMap((contract) =>
+    [...boundOperations(contract).values()]
+      .filter(({ operation }) => operation.public)
+      .map((bound) => {
+        const caller = createCaller(bound, { link: linkTo(contract), clock, random })
+        return operationRoute(bound, async (input, { headers }) => {
+          const idempotencyKey = headers['idempotency-key']
+          // What a client outside says about deadlines is not trusted: the operation's own applies.
+          const options = typeof idempotencyKey === 'string' ? { idempotencyKey } : undefined
+          const trace = childTrace(parseTraceparent(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined), random)
+          const response = await caller(input, options, trace)
+          if (!response.ok && response.reason !== undefined)
+            log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: trace.traceId })
+          return response
+        })
+      }),
+  )
+  const document = mergeOpenApi(title, contracts, { publicOnly: true })
+  return [...routes, { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } }]
+}
+
+function refuseSharedRoutes(contracts: readonly Contract[]): void {
+  const owners = new Map<string, string>()
+  for (const contract of contracts)
+    for (const { operation, fullName } of boundOperations(contract).values()) {
+      if (!operation.public) continue
+      const route = `${operation.method} ${operation.path.replaceAll(/\{[^}]*\}/g, '{}')}`
+      const owner = owners.get(route)
+      if (owner !== undefined) throw new SkerryError('systemInvalid', `${owner} and ${fullName} are both public at ${operation.method} ${operation.path}: change one path, or make one not public`)
+      owners.set(route, fullName)
+    }
+}

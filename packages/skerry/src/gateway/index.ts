@@ -1,0 +1,3 @@
+/** `skerry/gateway`: the gateway's part of a system's definition. */
+export { gateway } from './gateway.ts'
+export type { Gateway, GatewayOptions } from './gateway.ts'

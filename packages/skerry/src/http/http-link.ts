@@ -1,0 +1,114 @@
+/** The link to a service behind HTTP: sends exactly what the contract says, and trusts nothing of the answer before it has checked it. */
+import { Pool } from 'undici'
+import type { Clock } from '../base/clock.ts'
+import { SkerryError } from '../base/errors.ts'
+import type { BoundOperation } from '../contract/bound-operation.ts'
+import type { ProblemDetails } from '../contract/problem.ts'
+import { platformProblem } from '../contract/problem.ts'
+import { validate } from '../contract/schema.ts'
+import type { CallRequest, CallResponse, Link } from '../client/link.ts'
+import { formatTraceparent } from '../telemetry/trace-context.ts'
+import { writeDeadline } from './deadline-header.ts'
+
+export interface HttpLinkOptions {
+  /** `http://user-service:8000`, without a path or with a prefix. */
+  readonly baseUrl: string
+  readonly clock: Clock
+  /** Default: 4 MiB. */
+  readonly maxAnswerBytes?: number
+}
+
+const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
+// Below the 75 s for which our servers keep idle connections.
+const IDLE_MS = 30_000
+const CONNECT_MS = 3_000
+const CONNECTIONS = 128
+
+export function httpLink({ baseUrl, clock, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES }: HttpLinkOptions): Link {
+  const { origin, pathname } = new URL(baseUrl)
+  const prefix = pathname.replace(/\/$/, '')
+  // Deadlines are the caller's, on its own clock: undici's timers are off.
+  const pool = new Pool(origin, { connections: CONNECTIONS, keepAliveTimeout: IDLE_MS, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_MS } })
+
+  return {
+    async send(request) {
+      const { operation, input, trace } = request
+      const { target, body } = operation.http.encode(input)
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const headers: Record<string, string> = {
+        accept: 'application/json',
+        traceparent: formatTraceparent(trace),
+        ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
+        ...(Number.isFinite(request.deadlineAtMs) ? writeDeadline(request.deadlineAtMs - clock.nowMs()) : {}),
+      }
+      const answer = await exchange(pool, baseUrl, { path: prefix + target, request, headers, text: text ?? null, maxAnswerBytes })
+      return interpret(operation, answer)
+    },
+    close: () => pool.destroy(),
+  }
+}
+
+interface RawAnswer {
+  readonly status: number
+  readonly text: string
+  readonly retryAfter: string | undefined
+}
+
+async function exchange(
+  pool: Pool,
+  baseUrl: string,
+  { path, request, headers, text, maxAnswerBytes }: { path: string; request: CallRequest; headers: Record<string, string>; text: string | null; maxAnswerBytes: number },
+): Promise<RawAnswer> {
+  try {
+    const response = await pool.request({ path, method: request.operation.operation.method, headers, body: text, signal: request.signal() })
+    const chunks: Buffer[] = []
+    let bytes = 0
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > maxAnswerBytes) throw new Error(`its answer is larger than ${maxAnswerBytes} bytes`)
+      chunks.push(chunk)
+    }
+    const retryAfter = response.headers['retry-after']
+    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new SkerryError('unavailable', `${baseUrl}: ${code ?? message}`, { cause: error })
+  }
+}
+
+function interpret({ fullName, operation }: BoundOperation, answer: RawAnswer): CallResponse | Promise<CallResponse> {
+  let json: unknown
+  try {
+    json = answer.text === '' ? undefined : JSON.parse(answer.text)
+  } catch {
+    return broken(fullName, `it answered ${answer.status} with a body that is not JSON`)
+  }
+  if (answer.status >= 200 && answer.status < 300) {
+    if (operation.output === undefined) return { ok: true, output: undefined }
+    const validation = validate(operation.output, json)
+    const check = (checked: Awaited<typeof validation>): CallResponse =>
+      checked.ok ? { ok: true, output: checked.value } : broken(fullName, `it answered what its contract does not promise: ${checked.issues.map((issue) => `${issue.path} ${issue.message}`).join('; ')}`)
+    return validation instanceof Promise ? validation.then(check) : check(validation)
+  }
+  const retryAfterMs = answer.retryAfter !== undefined && /^\d{1,6}$/.test(answer.retryAfter) ? Number(answer.retryAfter) * 1_000 : undefined
+  return { ok: false, problem: asProblem(answer.status, json), retryAfterMs }
+}
+
+/** Problem Details as received, or made from the status when the peer is not one of ours. */
+function asProblem(status: number, json: unknown): ProblemDetails {
+  const given = typeof json === 'object' && json !== null ? (json as Partial<ProblemDetails>) : {}
+  const title = typeof given.title === 'string' ? given.title : `HTTP ${status}`
+  return {
+    ...given,
+    type: typeof given.type === 'string' ? given.type : 'about:blank',
+    title,
+    status,
+    detail: typeof given.detail === 'string' ? given.detail : title,
+    code: typeof given.code === 'string' ? given.code : `http${status}`,
+  }
+}
+
+function broken(fullName: string, reason: string): CallResponse {
+  return { ok: false, problem: platformProblem('unavailable', `${fullName} broke its contract`), reason }
+}

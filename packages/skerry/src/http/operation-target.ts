@@ -1,0 +1,27 @@
+/** An operation as an HTTP target: the request becomes its input, its answer a response. Used by service listeners and by the gateway. */
+import type { BoundOperation } from '../contract/bound-operation.ts'
+import type { CallResponse } from '../client/link.ts'
+import type { Route } from './router.ts'
+import type { HttpRequest, HttpResponse, HttpTarget } from './server.ts'
+import { problemResponse } from './server.ts'
+
+/** Answers a decoded but unvalidated input. Never rejects. */
+export type Answer = (input: unknown, request: HttpRequest) => Promise<CallResponse>
+
+export function operationRoute(bound: BoundOperation, answer: Answer): Route<HttpTarget> {
+  const { http, operation } = bound
+  return {
+    method: operation.method,
+    path: operation.path,
+    target: {
+      takesBody: http.hasBody,
+      async handle(request) {
+        return toHttp(operation.status, await answer(http.decode(request.parameters, request.query, request.body), request))
+      },
+    },
+  }
+}
+
+function toHttp(status: number, response: CallResponse): HttpResponse {
+  return response.ok ? { status, body: response.output } : problemResponse(response.problem, response.retryAfterMs)
+}

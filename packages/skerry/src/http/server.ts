@@ -1,0 +1,232 @@
+/**
+ * The boundary to HTTP/1.1: a listener that turns requests into routed calls with a JSON body already parsed and bounded,
+ * and every failure into Problem Details. It drains without cutting anyone off.
+ */
+import { once } from 'node:events'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { SkerryError } from '../base/errors.ts'
+import { parseJson } from '../base/json.ts'
+import type { ProblemDetails } from '../contract/problem.ts'
+import { platformProblem, PROBLEM_MEDIA_TYPE } from '../contract/problem.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Route } from './router.ts'
+import { createRoutes } from './router.ts'
+
+export interface HttpRequest {
+  readonly parameters: Readonly<Record<string, string>>
+  /** Without the question mark. */
+  readonly query: string
+  readonly headers: IncomingMessage['headers']
+  /** The parsed JSON body; undefined when the request has none or the route takes none. */
+  readonly body: unknown
+  /** Aborts when the peer has gone. Made on demand. */
+  readonly signal: () => AbortSignal
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON; undefined sends no body. */
+  readonly body: unknown
+}
+
+export interface HttpTarget {
+  /** The request's JSON body is read and parsed. */
+  readonly takesBody: boolean
+  /** Runs the request; may throw a `SkerryError`, which becomes its problem. */
+  readonly handle: (request: HttpRequest) => Promise<HttpResponse>
+}
+
+export interface HttpServerOptions {
+  /** The interface to listen on. Default: 127.0.0.1, this machine only. */
+  readonly host?: string
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly routes: readonly Route<HttpTarget>[]
+  /** Default: 1 048 576. */
+  readonly maxBodyBytes?: number
+  readonly log: Log
+}
+
+export interface HttpServer {
+  readonly port: number
+  /** `http://127.0.0.1:8080` */
+  readonly url: string
+  /** From now on every answer says `Connection: close`, so that clients go elsewhere. */
+  drain(): void
+  /** Accepts nothing more and resolves when every request has been answered. `force` cuts off those that are left when it aborts. */
+  close(force: AbortSignal): Promise<void>
+}
+
+const DEFAULT_MAX_BODY_BYTES = 1_048_576
+// Longer than what proxies and clients keep idle connections for, else they reuse one that is being closed.
+const KEEP_ALIVE_MS = 75_000
+const HEADERS_MS = 20_000
+const REQUEST_MS = 60_000
+
+/** Starts listening. Rejects with `portInUse` when another process has the port. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const router = createRoutes(options.routes)
+  const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
+  let draining = false
+
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, noDelay: true }, (request, response) => {
+    serve(request, response).catch((error: unknown) => {
+      options.log.error('A request could not be answered', { cause: error })
+      response.destroy()
+    })
+  })
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: HttpResponse
+    try {
+      const url = request.url ?? '/'
+      const mark = url.indexOf('?')
+      const { target, parameters } = router.match(request.method ?? 'GET', mark === -1 ? url : url.slice(0, mark))
+      const body = target.takesBody ? await readBody(request, maxBodyBytes) : undefined
+      answer = await target.handle({ parameters, query: mark === -1 ? '' : url.slice(mark + 1), headers: request.headers, body, signal: () => goneSignal(response) })
+    } catch (error) {
+      answer = failureResponse(error, options.log)
+    }
+    write(request, response, answer, draining)
+  }
+
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+    const body = JSON.stringify(platformProblem('malformedRequest', tooLarge ? 'The headers are too large' : 'The request is not valid HTTP/1.1'))
+    socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+  })
+
+  const host = options.host ?? '127.0.0.1'
+  await listen(server, options.port, host)
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    drain() {
+      draining = true
+    },
+    async close(force) {
+      draining = true
+      const closed = once(server, 'close')
+      server.close()
+      server.closeIdleConnections()
+      const cut = (): void => server.closeAllConnections()
+      if (force.aborted) cut()
+      else force.addEventListener('abort', cut, { once: true })
+      await closed
+      force.removeEventListener('abort', cut)
+    },
+  }
+}
+
+/** The answer for a problem: its media type, and Retry-After in whole seconds (RFC 9110, 10.2.3). */
+export function problemResponse(problem: ProblemDetails, retryAfterMs?: number): HttpResponse {
+  const headers: Record<string, string> = { 'content-type': PROBLEM_MEDIA_TYPE }
+  if (retryAfterMs !== undefined || problem.status === 503) headers['retry-after'] = String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)))
+  return { status: problem.status, headers, body: problem }
+}
+
+function failureResponse(error: unknown, log: Log): HttpResponse {
+  if (!(error instanceof SkerryError) || error.status >= 500) {
+    log.error('A request failed outside any operation', { cause: error })
+    return problemResponse(platformProblem('internal'))
+  }
+  const response = problemResponse(platformProblem(error.code, error.message))
+  const headers: Record<string, string> = { ...response.headers }
+  const allow = error.data?.['allow']
+  if (Array.isArray(allow)) headers['allow'] = allow.join(', ')
+  // What is left of an unread body would be taken for the next request.
+  if (error.code === 'bodyTooLarge') headers['connection'] = 'close'
+  return { ...response, headers }
+}
+
+async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<unknown> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
+  const type = request.headers['content-type']
+  const text = await readText(request, maxBodyBytes)
+  if (text === '') return undefined
+  if (!isJson(type)) throw new SkerryError('unsupportedMediaType', `The body is ${type ?? 'of no stated type'}; send application/json`)
+  return parseJson(text)
+}
+
+function readText(request: IncomingMessage, maxBodyBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > maxBodyBytes) {
+        request.removeAllListeners('data')
+        request.resume()
+        return reject(bodyTooLarge(maxBodyBytes))
+      }
+      chunks.push(chunk)
+    })
+    request.on('end', () => resolve(decodeUtf8(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), reject)))
+    request.on('error', () => reject(new SkerryError('malformedRequest', 'The request ended before its body did')))
+  })
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+function decodeUtf8(bytes: Buffer, reject: (error: SkerryError) => void): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    reject(new SkerryError('malformedJson', 'The body is not valid UTF-8'))
+    return ''
+  }
+}
+
+function bodyTooLarge(maxBodyBytes: number): SkerryError {
+  return new SkerryError('bodyTooLarge', `The body may have at most ${maxBodyBytes} bytes`)
+}
+
+function isJson(type: string | undefined): boolean {
+  if (type === undefined) return false
+  if (type === 'application/json') return true
+  const media = type.split(';', 1)[0]!.trim().toLowerCase()
+  return media === 'application/json' || (media.startsWith('application/') && media.endsWith('+json'))
+}
+
+function write(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpResponse, draining: boolean): void {
+  const all: OutgoingHttpHeaders = { ...headers }
+  if (draining) all['connection'] = 'close'
+  if (body === undefined) {
+    response.writeHead(status, all).end()
+  } else {
+    const text = JSON.stringify(body)
+    all['content-type'] ??= 'application/json'
+    all['content-length'] = Buffer.byteLength(text)
+    response.writeHead(status, all).end(text)
+  }
+  // A body that the route did not read must be drained, or the connection cannot be reused.
+  if (!request.complete) request.resume()
+}
+
+function goneSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+async function listen(server: ReturnType<typeof createServer>, port: number, host: string): Promise<void> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') throw new SkerryError('portInUse', `Port ${port} on ${host} is in use. Stop what listens there, or choose another with PORT.`, { cause: error })
+    if (code === 'EACCES') throw new SkerryError('portInUse', `This user may not listen on port ${port}. Choose one from 1024 with PORT.`, { cause: error })
+    throw new SkerryError('configurationInvalid', `Cannot listen on ${host}:${port}: ${(error as Error).message}`, { cause: error })
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What runs where: read from environment variables, checked as a whole, and given as one complete object. Names follow
+ * the service's: `user-service` has USER_SERVICE_URL, USER_SERVICE_PORT and USER_SERVICE_DATABASE_URL.
+ */
+import { SkerryError } from '../base/errors.ts'
+import type { Validation } from '../contract/schema.ts'
+import { validate } from '../contract/schema.ts'
+import { needsDatabase } from '../service/hosted-service.ts'
+import type { Service } from '../service/service.ts'
+import type { LogLevel } from '../telemetry/log.ts'
+import { LOG_LEVELS } from '../telemetry/log.ts'
+import type { Selection, System } from './system.ts'
+import { consumersOf } from './system.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface HostConfiguration {
+  /** The interface to listen on. HOST, default 127.0.0.1. */
+  readonly host: string
+  /** The gateway's port. PORT, default 8080. */
+  readonly gatewayPort: number | undefined
+  /** The ports of services that listen. `<SERVICE>_PORT`; PORT when the host runs one service and no gateway. */
+  readonly servicePorts: ReadonlyMap<string, number>
+  /** Where services live that this host does not run. `<SERVICE>_URL`. */
+  readonly peerUrls: ReadonlyMap<string, string>
+  /** `<SERVICE>_DATABASE_URL`, else DATABASE_URL; a service without either is embedded. */
+  readonly databases: ReadonlyMap<string, { readonly url: string | undefined; readonly shared: boolean }>
+  /** BROKER_URL or RABBITMQ_URL; undefined is the embedded broker. */
+  readonly brokerUrl: string | undefined
+  /** Where the embedded database keeps its files. SKERRY_DATA, default `.skerry`; `memory` keeps nothing. */
+  readonly dataDirectory: string | undefined
+  /** SKERRY_WIRE=http: calls inside the host go through HTTP too, as a test that nothing leans on shared memory. */
+  readonly forceWire: boolean
+  /** How long a stopping host stays reachable so that others notice. SKERRY_DRAIN_MS, default 0. */
+  readonly drainMs: number
+  /** How long requests in progress may take when stopping. SKERRY_GRACE_MS, default 25 000. */
+  readonly graceMs: number
+  /** The largest request body, for service listeners. */
+  readonly logLevel: LogLevel
+  /** What each service's `config` schema made of the environment. */
+  readonly serviceConfigurations: ReadonlyMap<string, unknown>
+}
+
+const DEFAULT_PORT = 8080
+const DATABASE_SCHEMES = ['postgres:', 'postgresql:']
+const BROKER_SCHEMES = ['amqp:', 'amqps:']
+
+/** `user-service` → `USER_SERVICE` */
+export function variablePrefix(name: string): string {
+  return name.toUpperCase().replaceAll('-', '_')
+}
+
+/** Reads the configuration of a host. Throws one `configurationInvalid` that lists every mistake. */
+export async function readConfiguration(system: System, selection: Selection, environment: Environment): Promise<HostConfiguration> {
+  const reader = new Reader(environment)
+  const gatewayPort = selection.gateway ? reader.port('PORT', DEFAULT_PORT) : undefined
+  const servicePorts = new Map<string, number>()
+  const databases = new Map<string, { url: string | undefined; shared: boolean }>()
+  const peerUrls = new Map<string, string>()
+  const serviceConfigurations = new Map<string, unknown>()
+  const hosted = new Set(selection.services.map((service) => service.contract.name))
+
+  const common = reader.url('DATABASE_URL', DATABASE_SCHEMES)
+  const needingCommon = selection.services.filter((service) => needsDatabase(service) && reader.text(`${variablePrefix(service.contract.name)}_DATABASE_URL`) === undefined)
+  for (const service of selection.services) {
+    const { name } = service.contract
+    const prefix = variablePrefix(name)
+    const own = reader.port(`${prefix}_PORT`, !selection.gateway && selection.services.length === 1 ? reader.port('PORT', DEFAULT_PORT) : undefined)
+    if (own !== undefined) servicePorts.set(name, own)
+    if (needsDatabase(service)) {
+      const url = reader.url(`${prefix}_DATABASE_URL`, DATABASE_SCHEMES)
+      // One service alone owns the whole database; several that share a URL get a schema and a role each.
+      databases.set(name, url === undefined ? { url: common, shared: common === undefined || needingCommon.length > 1 } : { url, shared: false })
+    }
+    serviceConfigurations.set(name, await reader.service(service))
+  }
+
+  const needed = new Map<string, string>()
+  for (const service of selection.services) for (const used of Object.values(service.uses)) if (Object.keys(used.operations).length > 0) needed.set(used.name, `${service.contract.name} calls it`)
+  if (selection.gateway)
+    for (const { contract } of system.services) if (Object.values(contract.operations).some((operation) => operation.public)) needed.set(contract.name, 'the gateway exposes it')
+  for (const [name, why] of needed) {
+    if (hosted.has(name)) continue
+    const variable = `${variablePrefix(name)}_URL`
+    const url = reader.url(variable, ['http:', 'https:'])
+    if (url !== undefined) peerUrls.set(name, url)
+    else if (reader.text(variable) === undefined) reader.mistake(`${variable} is missing: ${why}, and this host does not run "${name}". Set it to where it listens, such as http://${name}:${DEFAULT_PORT}`)
+  }
+
+  const brokerUrl = reader.url('BROKER_URL', BROKER_SCHEMES) ?? reader.url('RABBITMQ_URL', BROKER_SCHEMES)
+  if (brokerUrl === undefined && reader.text('BROKER_URL') === undefined && reader.text('RABBITMQ_URL') === undefined) {
+    const crossing = consumersOf(system).flatMap(({ name, topics }) => topics.filter((topic) => hosted.has(name) !== hosted.has(topic)).map((topic) => `${name} consumes the events of ${topic}`))
+    if (crossing.length > 0 && selection.services.length > 0)
+      reader.mistake(`BROKER_URL is missing: ${crossing.join('; ')}, and they are not in one host, which the embedded broker cannot leave. Set it to a broker, such as amqp://guest:guest@localhost:5672`)
+  }
+
+  const data = reader.text('SKERRY_DATA') ?? '.skerry'
+  const configuration: HostConfiguration = {
+    host: reader.text('HOST') ?? '127.0.0.1',
+    gatewayPort,
+    servicePorts,
+    peerUrls,
+    databases,
+    brokerUrl,
+    dataDirectory: data === 'memory' ? undefined : data,
+    forceWire: reader.choice('SKERRY_WIRE', ['local', 'http'] as const, 'local') === 'http',
+    drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, 0),
+    graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),
+    logLevel: reader.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
+    serviceConfigurations,
+  }
+  reader.finish()
+  return configuration
+}
+
+/** Reads variables and collects what is wrong with them. An empty variable counts as missing. */
+class Reader {
+  readonly #environment: Environment
+  readonly #mistakes = new Set<string>()
+
+  constructor(environment: Environment) {
+    this.#environment = environment
+  }
+
+  mistake(text: string): void {
+    this.#mistakes.add(text)
+  }
+
+  finish(): void {
+    if (this.#mistakes.size > 0)
+      throw new SkerryError('configurationInvalid', `The configuration has ${this.#mistakes.size === 1 ? 'a mistake' : `${this.#mistakes.size} mistakes`}:\n${[...this.#mistakes].map((text) => `  - ${text}`).join('\n')}`)
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#environment[name]
+    return value === undefined || value === '' ? undefined : value
+  }
+
+  whole(name: string, min: number, max: number, fallback: number): number {
+    const value = this.text(name)
+    if (value === undefined) return fallback
+    const number = Number(value)
+    if (/^\d+$/.test(value) && number >= min && number <= max) return number
+    this.mistake(`${name} is "${value}": expected a whole number from ${min} to ${max}`)
+    return fallback
+  }
+
+  port(name: string, fallback: number): number
+  port(name: string, fallback: number | undefined): number | undefined
+  port(name: string, fallback: number | undefined): number | undefined {
+    return this.text(name) === undefined ? fallback : this.whole(name, 0, 65_535, 0)
+  }
+
+  choice<const T extends string>(name: string, choices: readonly T[], fallback: T): T {
+    const value = this.text(name)
+    if (value === undefined) return fallback
+    const choice = choices.find((candidate) => candidate === value)
+    if (choice === undefined) this.mistake(`${name} is "${value}": expected one of ${choices.join(', ')}`)
+    return choice ?? fallback
+  }
+
+  /** A URL with one of the schemes; the mistake never repeats it, for it may hold a password. */
+  url(name: string, schemes: readonly string[]): string | undefined {
+    const value = this.text(name)
+    if (value === undefined) return undefined
+    const expected = `expected a URL that begins with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`
+    if (!URL.canParse(value)) this.mistake(`${name} is not a URL: ${expected}`)
+    else if (!schemes.includes(new URL(value).protocol)) this.mistake(`${name} begins with ${new URL(value).protocol}//: ${expected}`)
+    else return value
+    return undefined
+  }
+
+  async service({ contract, config }: Service): Promise<unknown> {
+    if (config === undefined) return {}
+    const given = Object.fromEntries(Object.entries(this.#environment).filter(([, value]) => value !== undefined && value !== ''))
+    const result: Validation<unknown> = await validate(config, given)
+    if (result.ok) return result.value
+    for (const { path, message } of result.issues) this.mistake(`${path.slice(1) || 'the environment'} (for ${contract.name}): ${message}`)
+    return undefined
+  }
+}

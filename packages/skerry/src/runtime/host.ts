@@ -1,0 +1,266 @@
+/**
+ * A host is one process that runs some or all services of a system. It opens what they need, starts them in an order in
+ * which nothing is missing, and stops them in an order in which nothing is lost: unready, take no more, finish, hand over, close.
+ */
+import type { Clock } from '../base/clock.ts'
+import { sleep, systemClock } from '../base/clock.ts'
+import type { NewId } from '../base/id.ts'
+import { idSource } from '../base/id.ts'
+import type { Random } from '../base/random.ts'
+import { systemRandom } from '../base/random.ts'
+import { createClient } from '../client/client.ts'
+import type { Client } from '../client/call.ts'
+import type { Link } from '../client/link.ts'
+import type { Contract } from '../contract/contract.ts'
+import type { Broker, BrokerEngine } from '../engine/broker.ts'
+import { embeddedBroker } from '../engine/embedded-broker.ts'
+import { gatewayRoutes } from '../gateway/gateway.ts'
+import { httpLink } from '../http/http-link.ts'
+import type { HttpServer } from '../http/server.ts'
+import { startHttpServer } from '../http/server.ts'
+import { migrate } from '../service/migrations.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { HostConfiguration } from './configuration.ts'
+import type { Databases, DatabaseEngineFactory } from './databases.ts'
+import { openDatabases } from './databases.ts'
+import type { Health } from './health.ts'
+import { healthRoutes } from './health.ts'
+import { inProcessLink } from './in-process/link.ts'
+import { serviceRoutes } from './networked/service-routes.ts'
+import type { ServiceInstance } from './service-instance.ts'
+import { startServiceInstance } from './service-instance.ts'
+import type { Selection, System } from './system.ts'
+import { consumersOf, GATEWAY } from './system.ts'
+
+/** Makes the engine for a URL, or the embedded one. The command line loads them from `@skerry/…` by the URL's scheme. */
+export interface Engines {
+  readonly database: DatabaseEngineFactory
+  readonly broker: (url: string) => Promise<BrokerEngine>
+}
+
+export interface HostOptions {
+  readonly system: System
+  readonly selection: Selection
+  readonly configuration: HostConfiguration
+  readonly engines: Engines
+  readonly log: Log
+  /** Default: the machine's. */
+  readonly clock?: Clock
+  readonly random?: Random
+  /** Told what the start is doing, for people. */
+  readonly onProgress?: (step: string) => void
+}
+
+export interface Host {
+  /** Where the gateway listens. */
+  readonly gatewayUrl: string | undefined
+  /** Where services listen that have a port. */
+  readonly serviceUrls: ReadonlyMap<string, string>
+  readonly instances: ReadonlyMap<string, ServiceInstance>
+  /** A typed client of any service of the system, as a service would have it. */
+  clientFor<C extends Contract>(contract: C): Client<C>
+  /** Stops in order. A second call returns the same promise. */
+  stop(): Promise<void>
+}
+
+/** Starts a host; when something fails on the way, what had been started is stopped again. */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const host = new RunningHost(options)
+  try {
+    await host.start()
+  } catch (error) {
+    await host.stop()
+    throw error
+  }
+  return host
+}
+
+/** How long the relays may take to hand over what is on its way when stopping. */
+const RELAY_GRACE_MS = 2_000
+
+class RunningHost implements Host {
+  readonly instances = new Map<string, ServiceInstance>()
+  readonly serviceUrls = new Map<string, string>()
+  gatewayUrl: string | undefined
+  readonly #options: HostOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #newId: NewId
+  readonly #links = new Map<string, Link>()
+  readonly #servers: HttpServer[] = []
+  #databases: Databases | undefined
+  #broker: Broker | undefined
+  #ready = false
+  #stopping: Promise<void> | undefined
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#random = options.random ?? systemRandom
+    this.#newId = idSource(this.#clock, this.#random)
+  }
+
+  async start(): Promise<void> {
+    const { selection, configuration, engines, log, onProgress } = this.#options
+    this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, log, onProgress })
+    for (const service of selection.services) {
+      const { name } = service.contract
+      const database = this.#databases.of(name)
+      if (database === undefined) continue
+      const applied = await migrate({ service: name, database: database.database, folder: service.migrations, clock: this.#clock })
+      if (applied.length > 0) onProgress?.(`migrated ${name}: ${applied.join(', ')}`)
+    }
+    await this.#openBroker()
+    for (const service of selection.services) await this.#startService(service)
+    await this.#listen()
+    this.#ready = true
+  }
+
+  clientFor<C extends Contract>(contract: C): Client<C> {
+    return createClient(contract, { link: this.#linkTo(contract), clock: this.#clock, random: this.#random })
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
+  }
+
+  async #openBroker(): Promise<void> {
+    const { system, configuration, engines, log } = this.#options
+    const engine = configuration.brokerUrl === undefined ? embeddedBroker({ clock: this.#clock }) : await engines.broker(configuration.brokerUrl)
+    this.#broker = await engine.open({
+      consumers: consumersOf(system),
+      onStatus: (status) => {
+        if (!status.up) return log.warn('The broker cannot be reached; events wait in the outbox', { broker: engine.description, reason: status.reason })
+        log.debug('The broker is connected', { broker: engine.description })
+        for (const { relay } of this.instances.values()) relay?.retryNow()
+      },
+    })
+  }
+
+  async #startService(service: Selection['services'][number]): Promise<void> {
+    const { name } = service.contract
+    const opened = this.#databases?.of(name)
+    this.instances.set(
+      name,
+      await startServiceInstance({
+        service,
+        database: opened?.database,
+        exclusive: opened?.exclusive ?? false,
+        broker: this.#broker!,
+        clientFor: (contract) => this.clientFor(contract),
+        config: this.#options.configuration.serviceConfigurations.get(name),
+        hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
+        clock: this.#clock,
+        random: this.#random,
+        newId: this.#newId,
+        log: this.#options.log,
+      }),
+    )
+  }
+
+  /** In this process, or at the URL that the configuration gives; the same link for all who call. */
+  #linkTo(contract: Contract): Link {
+    const { name } = contract
+    let link = this.#links.get(name)
+    if (link === undefined) {
+      const { configuration, selection } = this.#options
+      const isHere = selection.services.some((service) => service.contract.name === name)
+      if (!isHere) link = httpLink({ baseUrl: configuration.peerUrls.get(name) ?? unknownPeer(name), clock: this.#clock })
+      else if (configuration.forceWire) link = this.#loopbackLink(name)
+      else link = inProcessLink(() => this.instances.get(name)!.hosted)
+      this.#links.set(name, link)
+    }
+    return link
+  }
+
+  /** Services are made before they listen, so the address is looked up at the first call. */
+  #loopbackLink(name: string): Link {
+    let link: Link | undefined
+    return {
+      send: (request) => (link ??= httpLink({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      close: async () => link?.close(),
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { system, selection, configuration, log } = this.#options
+    const health = healthRoutes(this.#health())
+    for (const { name, hosted } of this.instances.values()) {
+      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
+      if (port === undefined) continue
+      const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
+      const server = await startHttpServer({ host: configuration.host, port, routes, log: log.with({ service: name }) })
+      this.#servers.push(server)
+      this.serviceUrls.set(name, server.url)
+    }
+    if (!selection.gateway || system.gateway === undefined || configuration.gatewayPort === undefined) return
+    const routes = gatewayRoutes({
+      title: system.name,
+      contracts: system.services.map((service) => service.contract),
+      linkTo: (contract) => this.#linkTo(contract),
+      clock: this.#clock,
+      random: this.#random,
+      log: log.with({ service: GATEWAY }),
+    })
+    const server = await startHttpServer({
+      host: configuration.host,
+      port: configuration.gatewayPort,
+      routes: [...routes, ...health],
+      maxBodyBytes: system.gateway.maxBodyBytes,
+      log: log.with({ service: GATEWAY }),
+    })
+    this.#servers.push(server)
+    this.gatewayUrl = server.url
+  }
+
+  #health(): Health {
+    const databases = [...this.instances.values()].filter(({ database }) => database !== undefined)
+    return {
+      ready: () => this.#ready,
+      checks: [
+        ...databases.map((instance) => ({ name: `database:${instance.name}`, required: true, check: () => instance.checkDatabase() })),
+        {
+          name: 'broker',
+          required: false,
+          check: async () => {
+            const status = this.#broker?.status()
+            return status?.up === true ? { status: 'up' as const } : { status: 'down' as const, reason: status?.reason ?? 'not opened' }
+          },
+        },
+      ],
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const { configuration, log } = this.#options
+    const instances = [...this.instances.values()]
+    this.#ready = false
+    for (const server of this.#servers) server.drain()
+    if (configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
+    const grace = new AbortController()
+    const timer = this.#clock.setTimer(configuration.graceMs, () => grace.abort())
+    const consumers = Promise.all(instances.map(({ consumer }) => consumer?.close()))
+    await Promise.all(this.#servers.map((server) => server.close(grace.signal)))
+    await Promise.race([consumers, aborted(grace.signal)])
+    timer.cancel()
+    for (const { relay } of instances) relay?.stop()
+    const drained = Promise.all(instances.map(({ relay }) => relay?.drained()))
+    await Promise.race([drained, sleep(this.#clock, RELAY_GRACE_MS)])
+    await this.#broker?.close()
+    await drained
+    for (const link of this.#links.values()) await link.close()
+    for (const instance of instances) await instance.close().catch((error: unknown) => log.warn('A service could not be closed cleanly', { service: instance.name, cause: error }))
+    await this.#databases?.close()
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function unknownPeer(name: string): never {
+  throw new Error(`no address is configured for "${name}"`)
+}

@@ -1,0 +1,31 @@
+/** The HTTP routes of one hosted service: its operations, all of them, and its OpenAPI document. For peers, not for the outside. */
+import type { Clock } from '../../base/clock.ts'
+import type { Random } from '../../base/random.ts'
+import { openApi } from '../../contract/openapi.ts'
+import { platformProblem } from '../../contract/problem.ts'
+import { readDeadline } from '../../http/deadline-header.ts'
+import { operationRoute } from '../../http/operation-target.ts'
+import type { Route } from '../../http/router.ts'
+import type { HttpTarget } from '../../http/server.ts'
+import type { HostedService } from '../../service/hosted-service.ts'
+import { childTrace, parseTraceparent } from '../../telemetry/trace-context.ts'
+
+export function serviceRoutes(service: HostedService, clock: Clock, random: Random): readonly Route<HttpTarget>[] {
+  const routes = [...service.operations.values()].map((bound) =>
+    operationRoute(bound, async (input, { headers, signal }) => {
+      const remainingMs = readDeadline(headers) ?? bound.operation.deadlineMs
+      if (remainingMs <= 0) return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
+      const { traceparent, 'idempotency-key': key } = headers
+      const parent = parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined)
+      return service.answer({
+        operation: bound,
+        input,
+        scope: { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs },
+        idempotencyKey: typeof key === 'string' ? key : undefined,
+        signal,
+      })
+    }),
+  )
+  const document = openApi(service.contract)
+  return [...routes, { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } }]
+}

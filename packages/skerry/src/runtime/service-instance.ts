@@ -1,0 +1,118 @@
+/** One service in one host, from opening its database to giving back its leases. */
+import type { Clock } from '../base/clock.ts'
+import type { NewId } from '../base/id.ts'
+import type { Random } from '../base/random.ts'
+import type { Contract } from '../contract/contract.ts'
+import type { Event } from '../contract/event.ts'
+import type { Broker } from '../engine/broker.ts'
+import type { Database } from '../engine/database.ts'
+import type { RunningConsumer } from '../events/consumer.ts'
+import { startConsumer } from '../events/consumer.ts'
+import type { RelayWorker } from '../events/relay-worker.ts'
+import { startRelay } from '../events/relay-worker.ts'
+import { createTransactionRunner } from '../events/transaction-runner.ts'
+import type { HostedService } from '../service/hosted-service.ts'
+import { hostService } from '../service/hosted-service.ts'
+import type { Service } from '../service/service.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { CheckResult } from './health.ts'
+
+export interface ServiceInstanceOptions {
+  readonly service: Service
+  readonly database: Database | undefined
+  /** No other process can have the database open. */
+  readonly exclusive: boolean
+  readonly broker: Broker
+  readonly clientFor: (contract: Contract) => unknown
+  readonly config: unknown
+  /** Whether any service of the system consumes what this one publishes. */
+  readonly hasConsumers: boolean
+  readonly clock: Clock
+  readonly random: Random
+  readonly newId: NewId
+  readonly log: Log
+}
+
+export interface ServiceInstance {
+  readonly name: string
+  readonly hosted: HostedService
+  readonly database: Database | undefined
+  readonly relay: RelayWorker | undefined
+  readonly consumer: RunningConsumer | undefined
+  checkDatabase(): Promise<CheckResult>
+  /** Disposes of the service's resources and closes its database. Call when nothing uses them any more. */
+  close(): Promise<void>
+}
+
+export async function startServiceInstance(options: ServiceInstanceOptions): Promise<ServiceInstance> {
+  const { service, database, broker, clock, random, newId } = options
+  const { contract } = service
+  const log = options.log.with({ service: contract.name })
+  let relay: RelayWorker | undefined
+  const transactions = database && createTransactionRunner({ topic: contract.name, database, clock, random, newId, onEmitted: () => relay?.wake() })
+  const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({ config: options.config, log })
+  const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
+  const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
+
+  const events = Object.values(contract.events as Record<string, Event>)
+  if (database !== undefined && events.length > 0)
+    relay = startRelay({
+      service: contract.name,
+      database,
+      broker,
+      clock,
+      log,
+      owner: newId(),
+      exclusive: options.exclusive,
+      hasConsumers: options.hasConsumers,
+      events: new Map(events.map((event) => [event.type, event])),
+    })
+
+  const publishers = new Set(service.subscriptions.map(({ event }) => event.contract))
+  const consumer =
+    database === undefined || transactions === undefined || publishers.size === 0
+      ? undefined
+      : startConsumer({
+          service: contract.name,
+          contracts: [contract, ...Object.values(service.uses)].filter(({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index),
+          handlers: hosted.eventHandlers,
+          database,
+          transactions,
+          broker,
+          clock,
+          random,
+          newId,
+          log,
+        })
+
+  return {
+    name: contract.name,
+    hosted,
+    database,
+    relay,
+    consumer,
+    async checkDatabase() {
+      try {
+        await database?.ping()
+        return { status: 'up' }
+      } catch (error) {
+        return { status: 'down', reason: error instanceof Error ? error.message : String(error) }
+      }
+    },
+    async close() {
+      await disposeOf(resources, log)
+      await database?.close()
+    },
+  }
+}
+
+async function disposeOf(resources: unknown, log: Log): Promise<void> {
+  if (typeof resources !== 'object' || resources === null) return
+  for (const resource of [resources, ...Object.values(resources)])
+    if (typeof resource === 'object' && resource !== null && Symbol.asyncDispose in resource)
+      try {
+        await (resource as AsyncDisposable)[Symbol.asyncDispose]()
+      } catch (error) {
+        log.warn('A resource could not be disposed of', { cause: error })
+      }
+}
