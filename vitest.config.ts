@@ -20,7 +20,13 @@ export default defineConfig({
       }),
       project('engines', { include: ['engines/**/*.test.ts'], exclude: ['engines/pglite/**'], globalSetup: services }),
       project('system', {
-        include: ['test/*/**/*.test.ts', 'examples/**/*.test.ts', 'shop/**/*.test.ts', 'bench/**/*.test.ts', 'packages/{cli,deploy}/**/*.test.ts'],
+        include: [
+          'test/*/**/*.test.ts',
+          'examples/**/*.test.ts',
+          'shop/**/*.test.ts',
+          'bench/**/*.test.ts',
+          'packages/{cli,deploy}/**/*.test.ts',
+        ],
         exclude: ['test/services/**'],
         globalSetup: services,
       }),

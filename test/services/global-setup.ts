@@ -18,7 +18,7 @@ export default async function setUp(): Promise<() => Promise<void>> {
     provide('SKERRY_TEST_RABBITMQ_URL', startRabbitmq),
   ])
   const tearDown = async (): Promise<void> => {
-    await Promise.all(results.map((result) => (result.status === 'fulfilled' ? result.value() : undefined)))
+    await Promise.all(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value()] : [])))
   }
   const failed = results.find((result) => result.status === 'rejected')
   if (failed === undefined) return tearDown

@@ -11,7 +11,9 @@ afterEach(async () => {
 
 test('runs two at once, each with its own configuration', async () => {
   const ports = [await freePort(), await freePort()] as const
-  running.push(...(await Promise.all([startNginx({ config: answering(ports[0], 'one') }), startNginx({ config: answering(ports[1], 'two') })])))
+  running.push(
+    ...(await Promise.all([startNginx({ config: answering(ports[0], 'one') }), startNginx({ config: answering(ports[1], 'two') })])),
+  )
   expect(await Promise.all(ports.map(get))).toEqual(['one', 'two'])
 })
 

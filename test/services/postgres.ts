@@ -45,10 +45,8 @@ async function createServer(sandbox: Sandbox, binaries: string, options: Postgre
   const data = join(sandbox.directory, 'data')
   const passwordFile = join(sandbox.directory, 'password')
   await writeFile(passwordFile, password, { mode: 0o644 })
-  await sandbox.execute(join(binaries, 'initdb'), [
-    ...['--pgdata', data, '--username', 'postgres', '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
-    ...['--encoding', 'UTF8', '--no-locale', '--no-sync', '--no-instructions'],
-  ])
+  const cluster = ['--username', 'postgres', '--pwfile', passwordFile, '--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-locale']
+  await sandbox.execute(join(binaries, 'initdb'), ['--pgdata', data, ...cluster, '--no-sync', '--no-instructions'])
   const port = await freePort()
   await writeFile(join(data, 'postgresql.conf'), settings(port, options.fsync ?? true), { flag: 'a' })
 
@@ -105,7 +103,7 @@ log_line_prefix = '%m [%p] %d %u '
 /** Where PostgreSQL's programs are: version 15 if there is one, else the newest in Debian's place, else those on the PATH. */
 async function postgresBinaries(): Promise<string> {
   const root = '/usr/lib/postgresql'
-  const versions = (await readdir(root).catch(() => [])).sort((a, b) => rank(b) - rank(a))
+  const versions = (await readdir(root).catch(() => [])).toSorted((a, b) => rank(b) - rank(a))
   const candidates = [...versions.map((version) => join(root, version, 'bin')), ...(process.env['PATH'] ?? '').split(delimiter)]
   for (const directory of candidates)
     if ((await isThere(join(directory, 'initdb'))) && (await isThere(join(directory, 'postgres')))) return directory

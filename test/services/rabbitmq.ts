@@ -150,7 +150,13 @@ async function rabbitmqPrograms(): Promise<Programs> {
 async function firstOf(directories: readonly string[], program: string): Promise<string | undefined> {
   for (const directory of directories) {
     const file = join(directory, program)
-    if (await access(file).then(() => true, () => false)) return file
+    if (
+      await access(file).then(
+        () => true,
+        () => false,
+      )
+    )
+      return file
   }
   return undefined
 }

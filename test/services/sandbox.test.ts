@@ -12,7 +12,9 @@ import { waitUntil } from './wait-until.ts'
 for (const signal of ['SIGTERM', 'SIGKILL'] as const)
   test(`nothing is left when the process that holds a sandbox ends by ${signal}`, async () => {
     const port = await freePort()
-    const holder = spawn(process.execPath, ['--input-type=module-typescript', '--eval', holding(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const holder = spawn(process.execPath, ['--input-type=module-typescript', '--eval', holding(port)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [directory] = (await once(createInterface(holder.stdout), 'line')) as [string]
     await access(directory)
     await waitUntil('the program in the sandbox answers', 10_000, async () => (await answers(port)) || undefined)

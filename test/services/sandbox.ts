@@ -118,7 +118,8 @@ export async function unprivilegedOwner(preferred: string): Promise<Owner | unde
   if (process.getuid?.() !== 0) return undefined
   const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'))
   const user = users.find(([name]) => name === preferred) ?? users.find(([name]) => name === 'nobody')
-  if (user === undefined) throw new Error(`${preferred} must not run as root, and there is neither a user ${preferred} nor a user nobody to run it as`)
+  if (user === undefined)
+    throw new Error(`${preferred} must not run as root, and there is neither a user ${preferred} nor a user nobody to run it as`)
   return { uid: Number(user[2]), gid: Number(user[3]) }
 }
 
