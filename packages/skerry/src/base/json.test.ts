@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { SkerryError } from './errors.ts'
 import { copyJson, MAX_JSON_DEPTH, parseJson } from './json.ts'
 
+// Values are compared by Node's assert: Vitest's matchers ask an object for its "constructor", which may be a field here.
+
 function refusal(text: string): SkerryError {
   try {
     parseJson(text)
