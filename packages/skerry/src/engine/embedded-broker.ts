@@ -40,7 +40,10 @@ const UP: BrokerStatus = Object.freeze({ up: true })
 const CLOSED: BrokerStatus = Object.freeze({ up: false, reason: 'closed' })
 const CONFIRMED: PublishOutcome = Object.freeze({ kind: 'confirmed' })
 const UNROUTABLE: PublishOutcome = Object.freeze({ kind: 'unroutable' })
-const BROKER_CLOSED: PublishOutcome = Object.freeze({ kind: 'failed', reason: 'the embedded broker was closed before every consumer had answered' })
+const BROKER_CLOSED: PublishOutcome = Object.freeze({
+  kind: 'failed',
+  reason: 'the embedded broker was closed before every consumer had answered',
+})
 
 class EmbeddedBroker implements Broker {
   readonly description = 'embedded broker'
@@ -71,7 +74,8 @@ class EmbeddedBroker implements Broker {
   }
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
-    if (this.#closing !== undefined) throw new Error(`Consumer "${options.name}" cannot subscribe: this connection to the embedded broker is closed`)
+    if (this.#closing !== undefined)
+      throw new Error(`Consumer "${options.name}" cannot subscribe: this connection to the embedded broker is closed`)
     if (!Number.isInteger(options.prefetch) || options.prefetch < 1)
       throw new RangeError(`Consumer "${options.name}" has a prefetch of ${options.prefetch}: expected a whole number of at least 1`)
     const subscriber = new Subscriber(this.#exchange.declare(options, this), options)
