@@ -8,6 +8,8 @@ export interface Instance {
   /** Resolves with the answers to the requests, in order. Rejects when PostgreSQL has died; the instance is then of no use. */
   exchange(requests: Uint8Array): Promise<Uint8Array>
   close(): Promise<void>
+  /** Lets go of an instance that has died. */
+  abandon(): void
 }
 
 /** Opens the database in a directory, or a new one in memory, on this thread. Takes one to three seconds, more for a new one. */
@@ -21,6 +23,7 @@ export async function openInstance(directory: string | undefined): Promise<Insta
       return chunks.length === 1 ? chunks[0]! : join(chunks)
     },
     close: () => database.close(),
+    abandon: () => undefined,
   }
 }
 

@@ -1,6 +1,7 @@
 /** The session, while one query or transaction has its turn on it. */
 import type { EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
 import { DatabaseError } from 'skerry/engine'
+import type { Answer } from './protocol-reader.ts'
 import type { Session } from './session.ts'
 
 export interface LeaseOptions {
@@ -16,28 +17,37 @@ export interface LeaseOptions {
 export class Lease implements EngineConnection {
   readonly #options: LeaseOptions
   #takenBack: DatabaseError | undefined
+  #sent = 0
+  #answered = 0
 
   constructor(options: LeaseOptions) {
     this.#options = options
   }
 
-  get lost(): boolean {
-    return this.#takenBack !== undefined || this.#options.session.dead
+  get failure(): DatabaseError | undefined {
+    return this.#takenBack ?? this.#options.session.failure
   }
 
   get inTransaction(): boolean {
     return this.#options.session.inTransaction
   }
 
+  /** Undefined while a statement runs; else a number that changes with every statement. */
+  get idles(): number | undefined {
+    return this.#sent === this.#answered ? this.#sent : undefined
+  }
+
+  async begin(sql: string): Promise<void> {
+    await this.#send(() => this.#options.session.control(sql))
+  }
+
   async query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
-    this.#check()
-    const { rows, columns, tag } = await this.#options.session.statement(sql, parameters, this.#options.names)
+    const { rows, columns, tag } = await this.#send(() => this.#options.session.statement(sql, parameters, this.#options.names))
     return { rows: rows as Row[], affected: affectedRows(tag), unread: this.#options.userTypes.unknownAmong(columns) }
   }
 
-  async script(sql: string): Promise<string> {
-    this.#check()
-    return (await this.#options.session.script(sql)).tag
+  async script(sql: string): Promise<void> {
+    await this.#send(() => this.#options.session.script(sql))
   }
 
   cork(): void {
@@ -50,18 +60,32 @@ export class Lease implements EngineConnection {
 
   /** The next turn begins as soon as this is on its way: the session answers in order, so nothing of the next comes before it. */
   async finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string> {
-    const finished = this.script(sql)
-    if (reset) this.script(this.#options.resetSession).catch(() => undefined)
+    const finished = this.#send(() => this.#options.session.control(sql))
+    if (reset) this.#options.session.control(this.#options.resetSession).catch(() => undefined)
     this.release()
-    return finished
+    return (await finished).tag
   }
 
   release(): void {
     if (this.#takenBack === undefined) this.#options.giveBack()
   }
 
-  #check(): void {
+  /** Rolls back a transaction that has done nothing for too long, and ends its turn. */
+  takeBack(reason: DatabaseError): void {
+    this.#options.session.control('rollback').catch(() => undefined)
+    this.#options.session.control(this.#options.resetSession).catch(() => undefined)
+    this.release()
+    this.#takenBack = reason
+  }
+
+  async #send(request: () => Promise<Answer>): Promise<Answer> {
     if (this.#takenBack !== undefined) throw this.#takenBack
+    this.#sent++
+    try {
+      return await request()
+    } finally {
+      this.#answered++
+    }
   }
 }
 

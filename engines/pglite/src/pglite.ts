@@ -5,35 +5,49 @@
  * What is on disk survives the death of the process. It does not survive a power failure: PGlite does not flush to disk.
  */
 import { resolve } from 'node:path'
-import type { Database, DatabaseEngine, DatabaseOptions, FoundSchema } from 'skerry/engine'
-import { DatabaseError, FIND_SERVICE_SCHEMA, provisioningScript, ServiceDatabase, serviceIdentifier, SESSION_SETTINGS, StatementNames, UserTypes } from 'skerry/engine'
-import type { DataDirectory } from './data-directory.ts'
-import { openDataDirectory } from './data-directory.ts'
+import type { Clock, Database, DatabaseEngine, DatabaseOptions, FoundSchema } from 'skerry/engine'
+import {
+  DatabaseError,
+  FIND_SERVICE_SCHEMA,
+  provisioningScript,
+  ServiceDatabase,
+  serviceIdentifier,
+  SESSION_SETTINGS,
+  StatementNames,
+  systemClock,
+  UserTypes,
+} from 'skerry/engine'
+import { DataDirectory } from './data-directory.ts'
 import { openInstance } from './instance.ts'
 import { Lease } from './lease.ts'
 import { Session } from './session.ts'
 import { Turns } from './turns.ts'
+import { Watch } from './watch.ts'
 import { openInWorker } from './worker-instance.ts'
 
 export interface PgliteOptions {
   /** The directory that holds the data, such as `.skerry/data`; made if missing. Default: in memory, gone with the process. */
   readonly dataDir?: string
   /**
-   * `worker` keeps long statements from blocking the process. `main` runs PGlite where it is called: no timers, no
-   * input or output, so that a simulation replays. Default: `worker` with a `dataDir`, else `main`.
+   * `worker` keeps long statements from blocking the process, and ends those without end. `main` runs PGlite where it is
+   * called: in memory without timers and without input or output, so that a simulation replays. Default: `worker` with a
+   * `dataDir`, else `main`.
    */
   readonly thread?: 'worker' | 'main'
+  /** Default: the machine's. For tests. */
+  readonly clock?: Clock
 }
 
 const SETTINGS = Object.entries(SESSION_SETTINGS)
   .map(([name, value]) => `set ${name} = '${value}'`)
   .join('; ')
 const RESET_SESSION = `reset role; reset all; ${SETTINGS}`
-/** The engine's own turns, for provisioning. No service has this name. */
+/** The engine's own turns. No service has this name. */
 const ENGINE = ''
 
+/** Opens nothing yet: the first `open` does. */
 export function pglite(options: PgliteOptions = {}): DatabaseEngine {
-  return new PgliteEngine(options.dataDir === undefined ? undefined : resolve(options.dataDir), options)
+  return new PgliteEngine(options)
 }
 
 class PgliteEngine implements DatabaseEngine {
@@ -41,20 +55,24 @@ class PgliteEngine implements DatabaseEngine {
   readonly exclusive = true
   readonly #dataDir: string | undefined
   readonly #thread: 'worker' | 'main'
+  readonly #clock: Clock
   readonly #turns = new Turns()
   readonly #userTypes = new UserTypes()
   #directory: DataDirectory | undefined
-  #session: Promise<Session> | undefined
+  #session: Session | undefined
+  #lease: Lease | undefined
+  #watch: Watch | undefined
   #closed: Promise<void> | undefined
 
-  constructor(dataDir: string | undefined, options: PgliteOptions) {
-    this.#dataDir = dataDir
-    this.#thread = options.thread ?? (dataDir === undefined ? 'main' : 'worker')
-    this.description = options.dataDir === undefined ? 'PGlite in memory' : `PGlite in ${options.dataDir}`
+  constructor({ dataDir, thread, clock = systemClock }: PgliteOptions) {
+    this.#dataDir = dataDir === undefined ? undefined : resolve(dataDir)
+    this.#thread = thread ?? (dataDir === undefined ? 'main' : 'worker')
+    this.#clock = clock
+    this.description = dataDir === undefined ? 'PGlite in memory' : `PGlite in ${dataDir}`
   }
 
-  async open(options: DatabaseOptions): Promise<Database> {
-    const { service } = options
+  /** `shared` makes no difference: the services of a host share the instance. */
+  async open({ service }: DatabaseOptions): Promise<Database> {
     const identifier = serviceIdentifier(service)
     await this.#provision(service)
     const names = new StatementNames(`${service}:`)
@@ -65,7 +83,11 @@ class PgliteEngine implements DatabaseEngine {
       userTypes: this.#userTypes,
       acquire: () => this.#acquire(service, names),
       // Its turns end by themselves; one more, after all it has asked for, is the proof.
-      close: async () => (await this.#acquire(service, names)).release(),
+      close: async () => {
+        if (this.#closed !== undefined) return
+        await this.#turns.take(service)
+        this.#turns.next()
+      },
     })
   }
 
@@ -74,48 +96,78 @@ class PgliteEngine implements DatabaseEngine {
     return this.#closed
   }
 
+  /** The engine's turn comes after one of each service that waits, and is the last: those who then still wait are refused. */
   async #close(): Promise<void> {
     await this.#turns.take(ENGINE)
-    const session = await this.#session?.catch(() => undefined)
-    await session?.close()
+    this.#watch?.stop()
+    if (this.#session?.failure === undefined) await this.#session?.close()
     await this.#directory?.release()
+    this.#turns.next()
   }
 
   async #provision(service: string): Promise<void> {
-    const options = { service, shared: true }
     const lease = await this.#acquire(ENGINE, new StatementNames('skerry:'))
     try {
       const { rows } = await lease.query<FoundSchema>(FIND_SERVICE_SCHEMA, [service])
-      const script = provisioningScript(options, rows[0]!)
-      if (script !== '') await lease.script(`begin; ${script}; commit`)
+      const script = provisioningScript({ service, shared: true }, rows[0]!)
+      // Sent as one message, it is one transaction.
+      if (script !== '') await lease.script(script)
     } finally {
       lease.release()
     }
   }
 
   async #acquire(service: string, names: StatementNames): Promise<Lease> {
-    if (this.#closed !== undefined) throw new DatabaseError('unavailable', `${this.description} is closed`)
+    this.#refuseWhenClosed()
     await this.#turns.take(service)
     try {
+      this.#refuseWhenClosed()
       const session = await this.#alive()
-      return new Lease({ session, userTypes: this.#userTypes, names, resetSession: RESET_SESSION, giveBack: () => this.#turns.next() })
+      const giveBack = (): void => {
+        this.#lease = undefined
+        this.#turns.next()
+      }
+      this.#lease = new Lease({ session, userTypes: this.#userTypes, names, resetSession: RESET_SESSION, giveBack })
+      return this.#lease
     } catch (error) {
       this.#turns.next()
       throw error
     }
   }
 
+  #refuseWhenClosed(): void {
+    if (this.#closed !== undefined) throw new DatabaseError('unavailable', `${this.description} is closed`)
+  }
+
+  /** Opens the instance at the first turn, and again when it has died: what was committed is on disk. */
   async #alive(): Promise<Session> {
-    this.#session ??= this.#start()
+    if (this.#session !== undefined && this.#session.failure === undefined) return this.#session
+    if (this.#session !== undefined && this.#dataDir === undefined)
+      throw new DatabaseError('unavailable', `${this.#session.failure?.message}. Its data was in memory and is lost: start the process again, with a dataDir to keep it`)
+    if (this.#dataDir !== undefined) this.#directory ??= await DataDirectory.open(this.#dataDir, this.#clock)
+    this.#session = await this.#openSession()
+    if (this.#thread === 'worker' || this.#dataDir !== undefined)
+      this.#watch ??= new Watch({
+        clock: this.#clock,
+        session: () => this.#session,
+        lease: () => this.#lease,
+        refresh: () => void this.#directory?.refresh(this.#clock),
+      })
     return this.#session
   }
 
-  async #start(): Promise<Session> {
-    this.#directory ??= this.#dataDir === undefined ? undefined : await openDataDirectory(this.#dataDir)
-    const open = this.#thread === 'worker' ? openInWorker : openInstance
-    const instance = await open(this.#directory?.databasePath)
-    const session = new Session(instance, this.description, this.#userTypes)
-    await session.script(SETTINGS)
-    return session
+  async #openSession(): Promise<Session> {
+    try {
+      const open = this.#thread === 'worker' ? openInWorker : openInstance
+      const session = new Session(await open(this.#directory?.databasePath), this.description, this.#userTypes)
+      await session.control(SETTINGS)
+      await this.#directory?.finished()
+      return session
+    } catch (error) {
+      await this.#directory?.release()
+      this.#directory = undefined
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new DatabaseError('unavailable', `${this.description} could not be opened: ${reason}`, { cause: error })
+    }
   }
 }

@@ -1,24 +1,35 @@
 /**
  * The one session that PGlite has, from opening to its end: writes requests, matches answers to them, and remembers
- * which statements are prepared. What several requests share an exchange is the caller's choice: see `cork`.
+ * which statements are prepared. How many requests share an exchange is the caller's choice: see `cork`.
  */
 import type { StatementNames, UserTypes } from 'skerry/engine'
 import { DatabaseError, encodeParameters, kindOfSqlState, PreparedStatements } from 'skerry/engine'
 import type { Instance } from './instance.ts'
-import type { Answer } from './protocol-reader.ts'
+import type { Answer, ServerError } from './protocol-reader.ts'
 import { ProtocolReader } from './protocol-reader.ts'
 import { ProtocolWriter } from './protocol-writer.ts'
 
-interface Pending {
+interface Request {
   readonly sql: string
+  /** Where the statement's name comes from, if it may have one. */
+  readonly names?: StatementNames | undefined
   /** The name under which the request prepares its statement. */
-  readonly prepares: string | undefined
-  readonly names: StatementNames | undefined
+  readonly prepares?: string | undefined
+  /** A script: may take as long as it takes. */
+  readonly patient?: boolean
+}
+
+interface Pending extends Request {
   resolve(answer: Answer): void
   reject(error: DatabaseError): void
 }
 
+/** Ends PGlite for good: it waits for the rows, and nothing is there to send them. */
+const COPY_FROM_STDIN = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i
+
 export class Session {
+  /** As of the last answer. */
+  inTransaction = false
   readonly #instance: Instance
   readonly #description: string
   readonly #userTypes: UserTypes
@@ -28,8 +39,9 @@ export class Session {
   readonly #preparing = new Set<string>()
   #corked = false
   #unsent: Pending[] = []
-  #diedOf: Error | undefined
-  inTransaction = false
+  readonly #exchanges: (readonly Pending[])[] = []
+  #answeredExchanges = 0
+  #failure: DatabaseError | undefined
 
   constructor(instance: Instance, description: string, userTypes: UserTypes) {
     this.#instance = instance
@@ -37,30 +49,45 @@ export class Session {
     this.#userTypes = userTypes
   }
 
-  get dead(): boolean {
-    return this.#diedOf !== undefined
+  /** Why it has died, once it has. */
+  get failure(): DatabaseError | undefined {
+    return this.#failure
   }
 
-  /** `names` gives often used statements their names; without it nothing is prepared. */
+  /** Undefined when no answer is due; else a number that changes with every answer. Scripts are given all the time they need. */
+  get waitsForAnswer(): number | undefined {
+    const first = this.#exchanges[0]
+    return first === undefined || first.some((request) => request.patient) ? undefined : this.#answeredExchanges
+  }
+
+  /** With `names`, statements that are used often are prepared. */
   async statement(sql: string, parameters: readonly unknown[], names?: StatementNames): Promise<Answer> {
+    if (COPY_FROM_STDIN.test(sql)) throw copyRefusal()
     const values = encodeParameters(parameters)
     const name = names?.nameOf(sql)
-    // Not by a name whose preparation is under way: if that failed, this would fail with a message of no use.
+    // Not by a name whose preparation is under way: if that fails, this would fail with a message of no use.
     if (name === undefined || this.#preparing.has(name)) {
       this.#writer.statement('', sql, values, undefined)
-      return this.#request({ sql, prepares: undefined, names })
+      return this.#request({ sql, names })
     }
     const oldest = this.#recentlyUsed.use(name)
     if (oldest !== undefined) this.#prepared.delete(oldest)
     const isPrepared = this.#prepared.has(name)
     if (!isPrepared) this.#preparing.add(name)
     this.#writer.statement(name, isPrepared ? undefined : sql, values, oldest)
-    return this.#request({ sql, prepares: isPrepared ? undefined : name, names })
+    return this.#request({ sql, names, prepares: isPrepared ? undefined : name })
+  }
+
+  /** One or more statements of the engine's own, without parameters. */
+  async control(sql: string): Promise<Answer> {
+    this.#writer.script(sql)
+    return this.#request({ sql })
   }
 
   async script(sql: string): Promise<Answer> {
+    if (COPY_FROM_STDIN.test(sql)) throw copyRefusal()
     this.#writer.script(sql)
-    return this.#request({ sql, prepares: undefined, names: undefined })
+    return this.#request({ sql, patient: true })
   }
 
   /** Until `uncork`, requests are gathered, to be sent as one exchange. */
@@ -73,11 +100,19 @@ export class Session {
     this.#send()
   }
 
-  async close(): Promise<void> {
-    await this.#instance.close()
+  close(): Promise<void> {
+    return this.#instance.close()
   }
 
-  #request(request: Omit<Pending, 'resolve' | 'reject'>): Promise<Answer> {
+  /** Gives up on a database that has stopped working: everything not yet answered rejects. */
+  die(reason: string, cause?: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = new DatabaseError('unavailable', `${this.#description} has died: ${reason}`, { cause })
+    this.#instance.abandon()
+    for (const exchange of this.#exchanges.splice(0)) for (const request of exchange) request.reject(this.#failure)
+  }
+
+  #request(request: Request): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#unsent.push({ ...request, resolve, reject })
       if (!this.#corked) this.#send()
@@ -86,40 +121,49 @@ export class Session {
 
   #send(): void {
     if (this.#unsent.length === 0) return
-    const pending = this.#unsent
+    const exchange = this.#unsent
     this.#unsent = []
-    this.#instance.exchange(this.#writer.take()).then(
-      (answers) => this.#settle(pending, answers),
-      (error: Error) => this.#die(pending, error),
+    const requests = this.#writer.take()
+    if (this.#failure !== undefined) {
+      for (const request of exchange) request.reject(this.#failure)
+      return
+    }
+    this.#exchanges.push(exchange)
+    this.#instance.exchange(requests).then(
+      (answers) => this.#settle(answers),
+      (error: unknown) => this.die(error instanceof Error ? error.message : String(error), error),
     )
   }
 
-  #settle(pending: readonly Pending[], answers: Uint8Array): void {
+  #settle(answers: Uint8Array): void {
+    const exchange = this.#exchanges[0]
+    if (exchange === undefined) return
     const reader = new ProtocolReader(answers, (typeId) => this.#userTypes.parserOf(typeId))
-    for (const [index, request] of pending.entries()) {
+    for (const request of exchange) {
       const answer = reader.next()
-      if (answer === undefined) return this.#die(pending.slice(index), new Error('it stopped answering'))
+      // A trap inside PGlite, such as a stack overflow, shows only in that it falls silent.
+      if (answer === undefined) return this.die('it stopped answering')
       this.inTransaction = answer.inTransaction
       if (request.prepares !== undefined) {
         this.#preparing.delete(request.prepares)
         if (answer.parsed) this.#prepared.add(request.prepares)
       }
       if (answer.error === undefined) request.resolve(answer)
-      else request.reject(this.#failure(request, answer.error))
+      else request.reject(statementFailure(request, answer.error))
     }
+    this.#exchanges.shift()
+    this.#answeredExchanges++
   }
+}
 
-  #failure(request: Pending, error: NonNullable<Answer['error']>): DatabaseError {
-    const { message, sqlState, constraint, position } = error
-    // A migration changed what a prepared statement returns: under a new name it succeeds.
-    const stale = sqlState === '0A000' && error.routine === 'RevalidateCachedQuery'
-    if (stale) request.names?.forget(request.sql)
-    return new DatabaseError(stale ? 'serialization' : kindOfSqlState(sqlState), message, { sqlState, constraint, position, cause: error })
-  }
+function statementFailure(request: Request, error: ServerError): DatabaseError {
+  const { message, sqlState, constraint, position } = error
+  // A migration changed what a prepared statement returns: under a new name it succeeds.
+  const stale = sqlState === '0A000' && error.routine === 'RevalidateCachedQuery'
+  if (stale) request.names?.forget(request.sql)
+  return new DatabaseError(stale ? 'serialization' : kindOfSqlState(sqlState), message, { sqlState, constraint, position, cause: error })
+}
 
-  #die(pending: readonly Pending[], error: Error): void {
-    this.#diedOf ??= error
-    for (const request of pending)
-      request.reject(new DatabaseError('unavailable', `${this.#description} has died: ${error.message}`, { cause: error }))
-  }
+function copyRefusal(): DatabaseError {
+  return new DatabaseError('statement', 'COPY FROM STDIN needs a connection of its own, which the embedded database does not have: use INSERT', { sqlState: '0A000' })
 }

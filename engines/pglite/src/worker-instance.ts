@@ -39,7 +39,7 @@ export class WorkerInstance implements Instance {
       this.#waiting.push(waiting)
     })
     this.#worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'failed') this.#fail(message.error)
+      if (message.kind === 'failed') this.#fail(new Error(message.message))
       else if (message.kind !== 'closed') this.#waiting.shift()?.resolve(message.kind === 'answered' ? message.answers : new Uint8Array())
     })
   }
@@ -57,9 +57,9 @@ export class WorkerInstance implements Instance {
     await this.#ended
   }
 
-  /** Ends the thread at once, as a crash would. */
-  async kill(): Promise<void> {
-    await this.#worker.terminate()
+  /** Ends the thread, whatever it is doing. */
+  abandon(): void {
+    void this.#worker.terminate()
   }
 
   #send(message: ToWorker): void {

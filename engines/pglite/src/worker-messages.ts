@@ -10,4 +10,4 @@ export type FromWorker =
   | { readonly kind: 'answered'; readonly answers: Uint8Array }
   | { readonly kind: 'closed' }
   /** PostgreSQL could not be opened, or has died; the worker ends. */
-  | { readonly kind: 'failed'; readonly error: Error }
+  | { readonly kind: 'failed'; readonly message: string }

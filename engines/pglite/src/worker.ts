@@ -6,9 +6,13 @@ import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 const port = parentPort!
 const send = (message: FromWorker): void => port.postMessage(message)
 const fail = (error: unknown): never => {
-  send({ kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) })
+  send({ kind: 'failed', message: messageOf(error) })
   process.exit(1)
 }
+
+/** What the WebAssembly runtime throws has a message, but is not always an Error. */
+const messageOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error)
 
 const { directory } = workerData as WorkerSettings
 const instance = await openInstance(directory).catch(fail)

@@ -4,33 +4,27 @@ import { DatabaseError, kindOfSqlState } from 'skerry/engine'
 import type { ServerUrl } from './server-url.ts'
 
 /**
- * True when the server ended the connection, or there was no answer of the server at all. SQLSTATE decides before
- * severity, which the server may translate: class 57P and 08, and the timeouts of an idle transaction, are always fatal;
- * after an internal error (XX) nothing about the connection is certain.
+ * True when the server ended the connection, or there was no answer of the server at all. The server may translate the
+ * severity, so the states that always end a connection are known by themselves: shutdown and crash, a broken protocol,
+ * the time limits of a transaction.
  */
 export function endsConnection(error: unknown): boolean {
   if (!(error instanceof ServerError)) return true
-  return error.severity === 'FATAL' || error.severity === 'PANIC' || /^(?:57P|08|XX|25P0[34])/.test(error.code ?? '')
+  return error.severity === 'FATAL' || error.severity === 'PANIC' || /^(?:57P|08|25P0[34])/.test(error.code ?? '')
 }
 
-/** A statement's failure. `reason` is why the connection had been lost before, if it had. */
-export function statementFailure(error: unknown, description: string, reason: unknown): DatabaseError {
-  if (error instanceof ServerError) {
-    const sqlState = error.code ?? 'XX000'
-    const position = error.position === undefined ? undefined : Number(error.position)
-    const kind = staleplan(error) ? 'serialization' : endsConnection(error) ? 'unavailable' : kindOfSqlState(sqlState)
-    const message = sqlState === '25P03' ? `${description} ended a transaction that did nothing for too long: keep other work out of transactions` : error.message
-    return new DatabaseError(kind, message, { sqlState, constraint: error.constraint, position, cause: error })
-  }
-  const cause = reason ?? error
-  return new DatabaseError('unavailable', `The connection to ${description} was lost: ${messageOf(cause)}`, {
-    sqlState: cause instanceof ServerError ? cause.code : undefined,
-    cause,
-  })
+/** A statement's failure, or the loss of the connection. */
+export function statementFailure(error: unknown, description: string): DatabaseError {
+  if (!(error instanceof ServerError)) return new DatabaseError('unavailable', `The connection to ${description} was lost: ${messageOf(error)}`, { cause: error })
+  const sqlState = error.code ?? 'XX000'
+  const position = error.position === undefined ? undefined : Number(error.position)
+  const kind = stalePlan(error) ? 'serialization' : endsConnection(error) ? 'unavailable' : kindOfSqlState(sqlState)
+  const message = sqlState === '25P03' ? `${description} ended a transaction that did nothing for too long: keep other work out of transactions` : error.message
+  return new DatabaseError(kind, message, { sqlState, constraint: error.constraint, position, cause: error })
 }
 
 /** A prepared statement whose columns a migration changed meanwhile: run again under a new name, it succeeds. */
-export function staleplan(error: unknown): boolean {
+export function stalePlan(error: unknown): boolean {
   return error instanceof ServerError && error.code === '0A000' && error.routine === 'RevalidateCachedQuery'
 }
 

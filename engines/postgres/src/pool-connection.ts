@@ -3,9 +3,9 @@
  * answered in order, so BEGIN costs no round trip of its own. Statements that are run often are prepared by name.
  */
 import type { PoolClient, QueryArrayResult, QueryConfig, QueryResult as PgResult } from 'pg'
-import type { EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
+import type { DatabaseError, EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
 import { encodeParameters, PreparedStatements } from 'skerry/engine'
-import { endsConnection, staleplan, statementFailure } from './failures.ts'
+import { endsConnection, stalePlan, statementFailure } from './failures.ts'
 
 /** Undoes what a script may have set for the session: pg_dump's scripts, for one, set the search path. */
 const RESET_SESSION = 'reset role; reset all'
@@ -29,22 +29,26 @@ export class PoolConnection implements EngineConnection {
   readonly #client: PoolClient
   readonly #context: PoolContext
   readonly #prepared = new PreparedStatements()
-  #lostBecause: unknown
+  #failure: DatabaseError | undefined
 
   constructor(client: PoolClient, context: PoolContext) {
     this.#client = client
     this.#context = context
     // Without a listener an error on a connection in use would end the process.
-    client.on('error', (error) => (this.#lostBecause ??= error))
-    client.on('end', () => (this.#lostBecause ??= new Error('the server closed it')))
+    client.on('error', (error) => this.#lose(error))
+    client.on('end', () => this.#lose(new Error('it was closed')))
   }
 
-  get lost(): boolean {
-    return this.#lostBecause !== undefined
+  get failure(): DatabaseError | undefined {
+    return this.#failure
   }
 
   get inTransaction(): boolean {
     return this.#client.getTransactionStatus() !== 'I'
+  }
+
+  async begin(sql: string): Promise<void> {
+    await this.#send({ text: sql, query_timeout: this.#context.answerTimeoutMs })
   }
 
   async query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
@@ -61,9 +65,8 @@ export class PoolConnection implements EngineConnection {
     return { rows: result.rows as Row[], affected: result.rowCount ?? 0, unread: this.#context.userTypes.unknownAmong(result.fields) }
   }
 
-  async script(sql: string): Promise<string> {
-    const result: PgResult | PgResult[] = await this.#send({ text: sql })
-    return (Array.isArray(result) ? result.at(-1)?.command : result.command) ?? ''
+  async script(sql: string): Promise<void> {
+    await this.#send({ text: sql })
   }
 
   cork(): void {
@@ -77,7 +80,7 @@ export class PoolConnection implements EngineConnection {
   async finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string> {
     try {
       const { command } = await this.#send({ text: sql, query_timeout: this.#context.answerTimeoutMs })
-      if (reset) await this.script(RESET_SESSION).catch((error: unknown) => (this.#lostBecause ??= error))
+      if (reset) await this.script(RESET_SESSION).catch((error: unknown) => this.#lose(error))
       return command
     } finally {
       this.release()
@@ -85,8 +88,7 @@ export class PoolConnection implements EngineConnection {
   }
 
   release(): void {
-    if (this.inTransaction) this.#lostBecause ??= new Error('it was left inside a transaction')
-    this.#client.release(this.lost)
+    this.#client.release(this.#failure !== undefined || this.inTransaction)
   }
 
   /** Sent before the statement that needs the room, so the server closes the old one first. */
@@ -102,10 +104,14 @@ export class PoolConnection implements EngineConnection {
         this.#client.query(query, (error: Error | null, result: QueryArrayResult | PgResult) => (error === null ? resolve(result) : reject(error)))
       })
     } catch (error) {
-      const reason = this.#lostBecause
-      if (endsConnection(error)) this.#lostBecause ??= error
-      if (staleplan(error)) this.#context.names?.forget(query.text)
-      throw statementFailure(error, this.#context.description, reason)
+      if (stalePlan(error)) this.#context.names?.forget(query.text)
+      throw endsConnection(error) ? this.#lose(error) : statementFailure(error, this.#context.description)
     }
+  }
+
+  /** The first reason is the one to tell: what follows it says only that the connection is no more. */
+  #lose(reason: unknown): DatabaseError {
+    this.#failure ??= statementFailure(reason, this.#context.description)
+    return this.#failure
   }
 }

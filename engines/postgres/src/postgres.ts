@@ -128,7 +128,7 @@ class PostgresEngine implements DatabaseEngine {
           return await provision(client, options)
         } catch (error) {
           if (error instanceof DatabaseError) throw error
-          const failure = statementFailure(error, this.description, undefined)
+          const failure = statementFailure(error, this.description)
           if (attempt === PROVISIONING_ATTEMPTS || !PROVISIONING_RACES.has(failure.sqlState ?? '')) throw failure
           await client.query('rollback')
         }

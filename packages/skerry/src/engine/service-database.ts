@@ -15,17 +15,21 @@ export interface EngineResult<Row> extends QueryResult<Row> {
 
 /** A connection while one query or transaction has it. Its promises reject with a `DatabaseError`. */
 export interface EngineConnection {
-  /** True once nothing sent here can arrive any more. */
-  readonly lost: boolean
+  /** Why nothing sent here can arrive any more, once that is so. */
+  readonly failure: DatabaseError | undefined
   /** False after a statement has ended the transaction from within. */
   readonly inTransaction: boolean
+  begin(sql: string): Promise<void>
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>>
-  /** Runs statements without parameters; resolves with the command tag of the last one, such as `COMMIT`. */
-  script(sql: string): Promise<string>
+  /** Runs statements without parameters. May take as long as it takes. */
+  script(sql: string): Promise<void>
   /** Until `uncork`, what is sent waits, to leave in one piece. Every promise is made before anything is sent. */
   cork(): void
   uncork(): void
-  /** Sends the statement that ends the transaction, then gives the connection back; `reset` undoes session settings first. */
+  /**
+   * Sends the statement that ends the transaction, then gives the connection back; `reset` undoes session settings first.
+   * Resolves with the command tag, which after a failed statement is `ROLLBACK` whatever was asked for.
+   */
   finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string>
   /** Gives the connection back with no transaction open. */
   release(): void
@@ -107,11 +111,11 @@ export class ServiceDatabase implements Database {
   }
 
   async #queryAlone<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
-    const lostBefore = connection.lost
+    const failedBefore = connection.failure
     try {
       return await connection.query<Row>(sql, parameters)
     } catch (error) {
-      throw connection.lost && !lostBefore ? unknownOutcome(this.#options.description, error) : error
+      throw connection.failure !== failedBefore ? unknownOutcome(this.#options.description, error) : error
     } finally {
       connection.release()
     }
@@ -125,7 +129,7 @@ export class ServiceDatabase implements Database {
     const committed = transaction.commit()
     connection.uncork()
     const [answer, commit] = await Promise.allSettled([answered, committed])
-    if (commit.status === 'rejected' && connection.lost) throw commit.reason
+    if (commit.status === 'rejected' && connection.failure !== undefined) throw commit.reason
     if (answer.status === 'rejected') throw answer.reason
     if (commit.status === 'rejected') throw commit.reason
     return answer.value
@@ -137,7 +141,7 @@ class OpenTransaction implements Transaction {
   readonly #beginSql: string
   readonly #options: ServiceDatabaseOptions
   /** BEGIN is sent with the first statement, in the same round trip. */
-  #begun: Promise<string> | undefined
+  #begun: Promise<void> | undefined
   #ended = false
   #scripted = false
   #lastFailure: DatabaseError | undefined
@@ -171,15 +175,16 @@ class OpenTransaction implements Transaction {
   async commit(): Promise<void> {
     this.#ended = true
     if (this.#begun === undefined) return this.#connection.release()
-    if (this.#connection.lost) {
+    const { failure } = this.#connection
+    if (failure !== undefined) {
       this.#connection.release()
-      throw this.#lastFailure ?? new DatabaseError('unavailable', `The connection to ${this.#options.description} was lost before COMMIT: nothing was committed`)
+      throw failure
     }
     let tag: string
     try {
       tag = await this.#connection.finish('commit', this.#scripted)
     } catch (error) {
-      throw this.#connection.lost ? unknownOutcome(this.#options.description, error) : error
+      throw this.#connection.failure !== undefined ? unknownOutcome(this.#options.description, error) : error
     }
     if (tag === 'COMMIT') return
     const cause = this.#lastFailure
@@ -194,7 +199,7 @@ class OpenTransaction implements Transaction {
   /** Never rejects: the reason for the rollback is what the caller must see. */
   async rollback(): Promise<void> {
     this.#ended = true
-    if (this.#begun === undefined || this.#connection.lost) return this.#connection.release()
+    if (this.#begun === undefined || this.#connection.failure !== undefined) return this.#connection.release()
     await this.#connection.finish('rollback', this.#scripted).catch(() => undefined)
   }
 
@@ -213,7 +218,7 @@ class OpenTransaction implements Transaction {
   #beginWith<T>(statement: () => Promise<T>): Promise<T> {
     this.#connection.cork()
     try {
-      this.#begun = this.#connection.script(this.#beginSql)
+      this.#begun = this.#connection.begin(this.#beginSql)
       this.#begun.catch((error: DatabaseError) => (this.#lastFailure = error))
       return statement()
     } finally {
