@@ -1,0 +1,53 @@
+/** Waits until a host has nothing left to do, moving its virtual clock to whatever it waits for. */
+import type { VirtualClock } from '../base/clock.ts'
+import { BEGIN_GRACE_MS } from '../events/inbox.ts'
+import type { Host } from '../runtime/host.ts'
+import type { ServiceInstance } from '../runtime/service-instance.ts'
+
+const MAX_ROUNDS = 10_000
+
+export async function settle(host: Host, clock: VirtualClock): Promise<void> {
+  const instances = [...host.instances.values()]
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    await turn()
+    if (instances.some(isBusy)) continue
+    const left = await Promise.all(instances.map(workLeft))
+    if (instances.some(isBusy)) continue
+    const waiting = left.filter((work) => work.outbox > 0 || work.dueMs !== undefined)
+    if (waiting.length === 0) return
+    const dueMs = Math.min(...waiting.map((work) => work.dueMs ?? Infinity), clock.nextTimerMs() ?? Infinity)
+    await clock.advance(Number.isFinite(dueMs) ? Math.max(1, dueMs - clock.nowMs()) : 1)
+  }
+  const left = await Promise.all(instances.map(workLeft))
+  const description = left.map(({ name, outbox, dueMs }) => `${name}: ${outbox} events in the outbox${dueMs === undefined ? '' : ', messages waiting to be handled'}`)
+  throw new Error(`The system did not settle. Left: ${description.join('; ')}`)
+}
+
+function isBusy({ relay, consumer, hosted }: ServiceInstance): boolean {
+  return relay?.idle === false || consumer?.idle === false || hosted.inProgress > 0
+}
+
+interface WorkLeft {
+  readonly name: string
+  readonly outbox: number
+  /** When the next kept message that can still go on by itself is due. */
+  readonly dueMs: number | undefined
+}
+
+async function workLeft({ name, database }: ServiceInstance): Promise<WorkLeft> {
+  if (database === undefined) return { name, outbox: 0, dueMs: undefined }
+  const { rows } = await database.query<{ outbox: number; retry: Date | null; early: Date | null }>(
+    `select (select count(*) from skerry_outbox) as outbox,
+            (select min(next_at) from skerry_delivery where reason = 'retry') as retry,
+            (select min(next_at) from skerry_delivery where reason = 'early' and next_at <= first_at + make_interval(secs => $1)) as early`,
+    [BEGIN_GRACE_MS / 1_000],
+  )
+  const { outbox, retry, early } = rows[0]!
+  const due = [retry, early].filter((at) => at !== null).map((at) => at.getTime())
+  return { name, outbox, dueMs: due.length === 0 ? undefined : Math.min(...due) }
+}
+
+/** A real turn of the event loop, in which answers from the database's worker and from sockets arrive. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
