@@ -6,7 +6,7 @@ import type { ChannelModel } from 'amqplib'
 import { connect } from 'amqplib'
 import { sleep } from 'skerry/engine'
 import { explain } from './explain.ts'
-import type { Settings } from './rabbitmq.ts'
+import type { Settings } from './settings.ts'
 import { within } from './within.ts'
 
 export interface ConnectionEvents {
@@ -28,6 +28,7 @@ export class Connection {
   readonly #closing = new AbortController()
   #current: ChannelModel | undefined
   #running: Promise<void> | undefined
+  #release: (() => void) | undefined
 
   constructor(settings: Settings, events: ConnectionEvents) {
     this.#settings = settings
@@ -45,6 +46,7 @@ export class Connection {
 
   async close(): Promise<void> {
     this.#closing.abort()
+    this.#release?.()
     await this.#running
   }
 
@@ -67,27 +69,28 @@ export class Connection {
   async #session(address: Settings['addresses'][number]): Promise<string> {
     const { description, tls, heartbeatSeconds } = this.#settings
     const socket = new AbortController()
+    const socketOptions = {
+      ...tls,
+      noDelay: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      clientProperties: { connection_name: `skerry ${this.#events.name} (process ${process.pid})` },
+      // Not in the client's types; Node's own connect takes it, and it is the only way to a socket that does not answer.
+      signal: socket.signal,
+    }
+    const end = Promise.withResolvers<void>()
+    // Both may end it before anyone waits.
+    end.promise.catch(() => undefined)
     let connection: ChannelModel | undefined
+    this.#release = () => socket.abort()
     try {
-      const opening = connect(
-        { ...address, heartbeat: heartbeatSeconds },
-        {
-          ...tls,
-          noDelay: true,
-          timeout: CONNECT_TIMEOUT_MS,
-          clientProperties: { connection_name: `skerry ${this.#events.name} (process ${process.pid})` },
-          // Not in amqplib's types; Node's own connect takes it, and it is the only way to a socket that does not answer.
-          ...{ signal: socket.signal },
-        },
-      )
-      const abandon = (): void => socket.abort()
-      this.#closing.signal.addEventListener('abort', abandon)
-      connection = await opening.finally(() => this.#closing.signal.removeEventListener('abort', abandon))
-      const ended = endOf(connection)
-      await Promise.race([this.#events.onUp(connection), ended.then((error) => Promise.reject(error))])
-      if (this.#closing.signal.aborted) return 'closed'
+      connection = await connect({ ...address, heartbeat: heartbeatSeconds }, socketOptions)
+      this.#release = end.resolve
+      // An error comes before its close, and listening for it keeps it from ending the process.
+      connection.on('error', end.reject)
+      connection.on('close', (error) => end.reject(error ?? new Error('the connection was closed')))
+      await Promise.race([this.#events.onUp(connection), end.promise])
       this.#current = connection
-      await Promise.race([ended.then((error) => Promise.reject(error)), aborted(this.#closing.signal)])
+      if (!this.#closing.signal.aborted) await end.promise
       return 'closed'
     } catch (error) {
       return `${description}: ${explain(error, address)}`
@@ -102,20 +105,4 @@ export class Connection {
     if (connection === undefined) return
     await within(this.#settings.clock, CLOSE_TIMEOUT_MS, connection.close())
   }
-}
-
-/** Resolves with the first reason why the connection ended. */
-function endOf(connection: ChannelModel): Promise<Error> {
-  return new Promise((resolve) => {
-    // An error comes before its close, and listening for it keeps it from ending the process.
-    connection.on('error', resolve)
-    connection.on('close', (error) => resolve(error ?? new Error('the connection was closed')))
-  })
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -4,10 +4,12 @@ import type { RabbitmqAddress } from './address.ts'
 export function explain(error: unknown, { hostname, port, username, vhost }: RabbitmqAddress): string {
   const message = messageOf(error)
   const code = codeOf(error)
-  if (/ACCESS_REFUSED - Login/i.test(message) || /\(ACCESS[_-]REFUSED\)/i.test(message))
-    return `user "${username}" was refused: check the name and the password in its url`
-  if (/NOT_ALLOWED|\(NOT-ALLOWED\)/i.test(message))
+  if (/Login was refused/.test(message)) return `user "${username}" was refused: check the name and the password in its url`
+  // The client does not say why it was turned away at this last step, but there is hardly another reason.
+  if (message.startsWith('Expected ConnectionOpenOk'))
     return `virtual host "${vhost}" does not exist or user "${username}" has no access to it: check the end of its url, or create it with rabbitmqctl add_vhost`
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
+    return `${hostname}:${port} does not speak TLS: its url must start with amqp: or name the port for TLS`
   if (code === 'ECONNREFUSED') return `nothing listens at ${hostname}:${port} (ECONNREFUSED)`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the name ${hostname} cannot be resolved (${code})`
   return message === '' ? (code ?? 'unknown error') : message

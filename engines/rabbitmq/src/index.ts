@@ -1,3 +1,3 @@
 /** `@skerry/rabbitmq`: the broker port on RabbitMQ 3.10 and later. */
 export { rabbitmq } from './rabbitmq.ts'
-export type { RabbitmqOptions } from './rabbitmq.ts'
+export type { RabbitmqOptions } from './settings.ts'

@@ -8,7 +8,7 @@ import type { Message, PublishOutcome, Timer } from 'skerry/engine'
 import { ForeignQueues } from './foreign-queues.ts'
 import type { Health } from './health.ts'
 import { publishOptions } from './message.ts'
-import type { Settings } from './rabbitmq.ts'
+import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
 import { within } from './within.ts'
 
@@ -33,6 +33,7 @@ export class Publisher {
   #blockedReason: string | undefined
   #stalledSinceMs: number
   #pumping = false
+  #closed = false
   #redeclaring = false
   #sweeper: Timer | undefined
   #onIdle: (() => void) | undefined
@@ -72,6 +73,7 @@ export class Publisher {
     connection.on('blocked', (reason) => this.#block(`${this.#settings.description} takes no messages: ${reason}`))
     connection.on('unblocked', () => this.#block(undefined))
     await this.#topology.declareAll(channel)
+    if (this.#closed) return
     this.#channel = channel
     this.#foreignQueues = new ForeignQueues(connection, this.#settings.onWarning, this.#warned)
     this.#downReason = undefined
@@ -83,7 +85,7 @@ export class Publisher {
   detach(reason: string): void {
     this.#channel = undefined
     this.#foreignQueues = undefined
-    this.#downReason = reason
+    if (!this.#closed) this.#downReason = reason
     this.#stalledSinceMs = this.#settings.clock.nowMs()
     this.#block(undefined)
     const failed: PublishOutcome = { kind: 'failed', reason }
@@ -93,6 +95,7 @@ export class Publisher {
 
   /** Sends nothing more; resolves when what was sent has been answered, or given up after five seconds. */
   async close(): Promise<void> {
+    this.#closed = true
     const reason = `the connection to ${this.#settings.description} was closed`
     this.#downReason = reason
     for (const batch of this.#waiting.splice(0)) batch.failUnsent({ kind: 'failed', reason })
@@ -149,12 +152,8 @@ export class Publisher {
   #transmit(copy: Copy, options: Options.Publish): void {
     if (!this.#unconfirmed.has(copy)) return
     try {
-      this.#channel?.publish(copy.exchange, copy.routingKey, copy.content, options, (refusal: unknown) => {
-        if (refusal)
-          this.#answer(copy, {
-            kind: 'failed',
-            reason: `${this.#settings.description} refused it: ${refusal instanceof Error ? refusal.message : String(refusal)}`,
-          })
+      this.#channel?.publish(copy.exchange, copy.routingKey, copy.content, options, (refusal: Error | null) => {
+        if (refusal !== null) this.#answer(copy, { kind: 'failed', reason: `${this.#settings.description} refused it: ${refusal.message}` })
         else this.#answer(copy, copy.returned ? this.#unroutable(copy) : CONFIRMED)
       })
     } catch (error) {
@@ -265,7 +264,8 @@ class Batch {
   #unsettled: number
 
   constructor(messages: readonly Message[], resolve: (outcomes: readonly PublishOutcome[]) => void) {
-    this.messages = messages
+    // Strings, so that a shallow copy is one: what the caller does to its objects meanwhile is not published.
+    this.messages = messages.map((message) => ({ ...message }))
     this.#unsettled = messages.length
     this.#outcomes = Array.from<PublishOutcome>({ length: messages.length }).fill(CONFIRMED)
     this.#resolve = resolve

@@ -6,7 +6,7 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Disposition, SubscribeOptions, Timer } from 'skerry/engine'
 import type { Health } from './health.ts'
 import { readMessage } from './message.ts'
-import type { Settings } from './rabbitmq.ts'
+import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
 import { within } from './within.ts'
 

@@ -4,7 +4,7 @@
  */
 import type { Channel } from 'amqplib'
 import type { Consumer } from 'skerry/engine'
-import type { Settings } from './rabbitmq.ts'
+import type { Settings } from './settings.ts'
 
 export class Topology {
   readonly exchange: string
