@@ -40,7 +40,7 @@ export class WorkerInstance implements Instance {
     })
     this.#worker.on('message', (message: FromWorker) => {
       if (message.kind === 'failed') this.#fail(new Error(message.message))
-      else if (message.kind !== 'closed') this.#waiting.shift()?.resolve(message.kind === 'answered' ? message.answers : new Uint8Array())
+      else this.#waiting.shift()?.resolve(message.kind === 'answered' ? message.answers : new Uint8Array())
     })
   }
 
