@@ -8,11 +8,12 @@ import type { Message, PublishOutcome, Timer } from 'skerry/engine'
 import { ForeignQueues } from './foreign-queues.ts'
 import type { Health } from './health.ts'
 import { publishOptions } from './message.ts'
+import type { Copy } from './publication.ts'
+import { Batch, CONFIRMED, Publication } from './publication.ts'
 import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
 import { within } from './within.ts'
 
-const CONFIRMED: PublishOutcome = Object.freeze({ kind: 'confirmed' })
 const UNROUTABLE: PublishOutcome = Object.freeze({ kind: 'unroutable' })
 const CLOSE_TIMEOUT_MS = 5_000
 
@@ -240,68 +241,6 @@ export class Publisher {
     if ((this.#channel !== undefined && this.#blockedReason === undefined) || this.#stalledSinceMs > overdueMs) return
     const reason = this.#blockedReason ?? `${description} could not be reached within ${confirmTimeoutMs} ms`
     for (const batch of this.#waiting.splice(0)) batch.failUnsent({ kind: 'failed', reason })
-  }
-}
-
-/** What is on its way to one exchange. A message with a foreign queue travels as two of them. */
-interface Copy {
-  readonly publication: Publication
-  readonly exchange: string
-  readonly routingKey: string
-  readonly id: string
-  readonly content: Buffer
-  readonly sentMs: number
-  returned: boolean
-}
-
-/** One `publish()` call. */
-class Batch {
-  readonly messages: readonly Message[]
-  /** Index of the first message not sent yet. */
-  next = 0
-  readonly #outcomes: PublishOutcome[]
-  readonly #resolve: (outcomes: readonly PublishOutcome[]) => void
-  #unsettled: number
-
-  constructor(messages: readonly Message[], resolve: (outcomes: readonly PublishOutcome[]) => void) {
-    // Strings, so that a shallow copy is one: what the caller does to its objects meanwhile is not published.
-    this.messages = messages.map((message) => ({ ...message }))
-    this.#unsettled = messages.length
-    this.#outcomes = Array.from<PublishOutcome>({ length: messages.length }).fill(CONFIRMED)
-    this.#resolve = resolve
-  }
-
-  settle(index: number, outcome: PublishOutcome): void {
-    this.#outcomes[index] = outcome
-    if (--this.#unsettled === 0) this.#resolve(this.#outcomes)
-  }
-
-  failUnsent(outcome: PublishOutcome): void {
-    while (this.next < this.messages.length) this.settle(this.next++, outcome)
-  }
-}
-
-/** One message of a batch: settled when all its copies are answered. */
-class Publication {
-  readonly #batch: Batch
-  readonly #index: number
-  #unanswered: number
-  #outcome = CONFIRMED
-  #tookBy = 0
-
-  constructor(batch: Batch, index: number, copies: number) {
-    this.#batch = batch
-    this.#index = index
-    this.#unanswered = copies
-  }
-
-  answer(outcome: PublishOutcome, foreign: boolean): void {
-    if (outcome.kind === 'confirmed' && foreign) this.#tookBy++
-    if (this.#outcome.kind !== 'failed' && outcome.kind !== 'confirmed') this.#outcome = outcome
-    if (--this.#unanswered > 0) return
-    // Nobody here wants it, and the foreign consumer for whom it was meant has it.
-    const done = this.#outcome.kind === 'unroutable' && this.#tookBy > 0
-    this.#batch.settle(this.#index, done ? CONFIRMED : this.#outcome)
   }
 }
 

@@ -75,9 +75,9 @@ class RabbitmqBroker implements Broker {
     subscriber.attach(this.#consuming.current)
     await subscriber.inPlace
     return {
-      close: () => {
+      close: async () => {
+        await subscriber.close()
         this.#subscribers.delete(subscriber)
-        return subscriber.close()
       },
     }
   }
