@@ -35,10 +35,38 @@ export function pendingEvent(event: Event, data: unknown, newId: NewId): Pending
   return { event, id: newId(), key: String(key), data: plain }
 }
 
-// One statement, so that the numbers are drawn and the rows written in one round trip. The keys are locked in sorted order, else
-// two transactions that emit for the same two keys could wait for each other; and they are locked last in the transaction, so that the
-// order of the outbox's ids is the order of commits for each key.
-const FLUSH = `
+/** An event in the outbox, with all that publishing it needs. */
+export interface OutboxEntry {
+  readonly id: number
+  readonly part: number
+  readonly topic: string
+  readonly key: string
+  /** Position among the events of its topic and key, from 1, without gaps. */
+  readonly seq: number
+  readonly message_id: string
+  readonly type: string
+  /** JSON text. */
+  readonly payload: string
+  readonly traceparent: string
+  readonly created_at: Date
+  /** When the event before it of the same key was emitted. */
+  readonly previous_at: Date | null
+}
+
+// One statement draws the number and writes the row: one round trip. It is the last of its transaction, so the row of a key in
+// skerry_key_head is locked until COMMIT and the outbox's ids are in the order of commits for each key.
+const FLUSH_ONE = `
+with head as (
+  insert into skerry_key_head as h (topic, key, seq, at) values ($1, $2, 1, $3)
+  on conflict (topic, key) do update set seq = h.seq + 1, previous_at = h.at, at = excluded.at
+  returning seq, previous_at
+)
+insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at, previous_at)
+select $4, $1, $2, head.seq, $5, $6, $7::jsonb, $8, $3, head.previous_at from head
+returning id, seq, previous_at`
+
+// The same for several. The keys are locked in sorted order, else two transactions that emit for the same two keys could wait for each other.
+const FLUSH_MANY = `
 with emitted as (
   select * from jsonb_to_recordset($1::jsonb) as e(ord int, part smallint, key text, rank int, id uuid, type text, data jsonb)
 ), head as (
@@ -50,17 +78,40 @@ with emitted as (
 insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at, previous_at)
 select e.part, $2, e.key, head.seq - (select count(*) from emitted same where same.key = e.key) + e.rank, e.id, e.type, e.data, $4, $3,
        case when e.rank = 1 then head.previous_at else $3 end
-from emitted e join head using (key) order by e.ord`
+from emitted e join head using (key) order by e.ord
+returning id, seq, previous_at, message_id`
 
-/** Writes the events of a transaction into its outbox; the last thing before COMMIT. */
-export async function flushOutbox(transaction: Transaction, topic: string, events: readonly PendingEvent[], now: Date, traceparent: string): Promise<void> {
-  const ranks = new Map<string, number>()
-  const rows = events.map((pending, ord) => {
-    const rank = (ranks.get(pending.key) ?? 0) + 1
-    ranks.set(pending.key, rank)
-    return { ord, part: partOf(pending.key), key: pending.key, rank, id: pending.id, type: pending.event.type, data: pending.data }
+interface Written {
+  readonly id: number
+  readonly seq: number
+  readonly previous_at: Date | null
+  readonly message_id?: string
+}
+
+/** Writes the events of a transaction into its outbox; the last thing before COMMIT. Returns them as they stand there, in the order emitted. */
+export async function flushOutbox(transaction: Transaction, topic: string, events: readonly PendingEvent[], now: Date, traceparent: string): Promise<readonly OutboxEntry[]> {
+  const prepared = events.map((event) => ({ ...event, part: partOf(event.key), payload: JSON.stringify(event.data) }))
+  const [first] = prepared
+  if (first === undefined) return []
+  const { rows } =
+    prepared.length === 1
+      ? await transaction.query<Written>(FLUSH_ONE, [topic, first.key, now, first.part, first.id, first.event.type, first.payload, traceparent])
+      : await transaction.query<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now, traceparent])
+  const written = new Map(rows.map((row) => [row.message_id ?? first.id, row]))
+  return prepared.map(({ id: messageId, key, part, payload, event }) => {
+    const { id, seq, previous_at } = written.get(messageId)!
+    return { id, part, topic, key, seq, message_id: messageId, type: event.type, payload, traceparent, created_at: now, previous_at }
   })
-  await transaction.query(FLUSH, [JSON.stringify(rows), topic, now, traceparent])
+}
+
+/** Numbers the events of each key among themselves. */
+function ranked(events: readonly (PendingEvent & { readonly part: number })[]): readonly object[] {
+  const ranks = new Map<string, number>()
+  return events.map(({ id, key, part, data, event }, ord) => {
+    const rank = (ranks.get(key) ?? 0) + 1
+    ranks.set(key, rank)
+    return { ord, part, key, rank, id, type: event.type, data }
+  })
 }
 
 /** The part of a key: FNV-1a over its UTF-16 code units, the same on every host and in every version. */

@@ -1,7 +1,7 @@
 /**
  * The relay at work: takes committed events from one service's outbox to the broker and deletes what the broker has
- * confirmed. Deleting needs no fence: a confirmed row may be deleted by whoever knows that it is confirmed. Woken by commits in this
- * process; a poll finds what other hosts of the service have left.
+ * confirmed. Deleting needs no fence: a confirmed row may be deleted by whoever knows that it is confirmed. Commits in this process hand
+ * over what they wrote; everything else (left by an earlier life, by other hosts, by a failed attempt) is found in the table.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
@@ -11,9 +11,10 @@ import type { Database } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import { sourceOf, writeCloudEvent } from './cloud-event.ts'
 import { LEASE_DEFAULTS, releaseLeases, shareLeases } from './lease.ts'
+import type { OutboxEntry } from './outbox.ts'
 import { PARTS } from './outbox.ts'
-import type { OutboxRow, RelayState } from './relay.ts'
-import { claimed, confirmation, IDLE, nextRetryMs, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
+import type { RelayState } from './relay.ts'
+import { claimed, confirmation, IDLE, nextRetryMs, parkedKeys, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
 
 export interface RelayWorkerOptions {
   readonly service: string
@@ -32,8 +33,8 @@ export interface RelayWorkerOptions {
 }
 
 export interface RelayWorker {
-  /** There may be something to relay. */
-  wake(): void
+  /** Takes what a commit in this process has just written, without reading it back. */
+  offer(entries: readonly OutboxEntry[]): void
   /** The broker can be reached again: nothing needs to wait out its backoff. */
   retryNow(): void
   /** True when nothing is claimed or on its way, so far as this relay has looked. */
@@ -44,25 +45,15 @@ export interface RelayWorker {
   drained(): Promise<void>
 }
 
-interface ClaimedRow extends OutboxRow {
-  readonly seq: number
-  readonly message_id: string
-  readonly type: string
-  readonly payload: string
-  readonly traceparent: string
-  readonly created_at: Date
-  readonly previous_at: Date | null
-}
-
 const BATCH_ROWS = 200
 const POLL_MS = 500
 
 const CLAIM = `
-select id, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
-from skerry_outbox where part = any($1::int[]) order by id limit $2`
+select id, part, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
+from skerry_outbox where key <> all($1::text[]) and part = any($3::int[]) order by id limit $2`
 const CLAIM_ALL = `
-select id, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
-from skerry_outbox order by id limit $1`
+select id, part, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
+from skerry_outbox where key <> all($1::text[]) order by id limit $2`
 
 export function startRelay(options: RelayWorkerOptions): RelayWorker {
   const { database, broker, clock, log } = options
@@ -73,10 +64,13 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   let leaseDueMs = 0
   let claiming: Promise<void> | undefined
   let claimAgain = false
+  /** Rows may be in the table that are neither on their way nor parked. */
+  let leftBehind = true
   let stopping = false
   let retryTimer: Timer | undefined
   let pollTimer: Timer | undefined
-  let deletion: Promise<void> | undefined
+  let runningDeletion: Promise<void> | undefined
+  let waitingDeletion: Promise<void> | undefined
   let toDelete: number[] = []
   const batchesOnTheirWay = new Set<Promise<void>>()
 
@@ -103,30 +97,48 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   async function claim(): Promise<void> {
     if (!options.exclusive && !(await holdLeases())) return
     if (state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) return
+    leftBehind = false
     // Rows on their way are still in the table, in front: ask for that many more.
     const limit = BATCH_ROWS + state.inFlightRows
+    const waiting = parkedKeys(state, clock.nowMs())
     const { rows } = options.exclusive
-      ? await database.query<ClaimedRow>(CLAIM_ALL, [limit])
-      : await database.query<ClaimedRow>(CLAIM, [parts, limit])
+      ? await database.query<OutboxEntry>(CLAIM_ALL, [waiting, limit])
+      : await database.query<OutboxEntry>(CLAIM, [waiting, limit, parts])
     if (stopping) return
+    const sent = send(rows)
+    if (rows.length === limit && sent) claimAgain = true
+  }
+
+  function offer(entries: readonly OutboxEntry[]): void {
+    const owned = options.exclusive || (clock.nowMs() < leaseUntilMs && entries.every(({ part }) => parts.includes(part)))
+    // What is left behind in the table may be older rows of the same keys: then everything goes by way of the table, in order.
+    if (leftBehind || !owned || stopping || state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) {
+      leftBehind = true
+      wake()
+    } else send(entries)
+  }
+
+  /** Publishes what may go now. False when nothing could. */
+  function send(rows: readonly OutboxEntry[]): boolean {
     const decision = claimed(state, rows, clock.nowMs())
     state = decision.state
+    if (decision.skipped) leftBehind = true
     if (decision.batches.length > 0) crashPoint('relay.claimed')
     for (const batch of decision.batches) {
       const onItsWay = publish(batch).finally(() => batchesOnTheirWay.delete(onItsWay))
       batchesOnTheirWay.add(onItsWay)
     }
-    if (rows.length === limit && decision.batches.length > 0) claimAgain = true
+    return decision.batches.length > 0
   }
 
-  async function publish(batch: readonly ClaimedRow[]): Promise<void> {
+  async function publish(batch: readonly OutboxEntry[]): Promise<void> {
     const sending = broker.publish(batch.map(toMessage))
     crashPoint('relay.published')
     const outcome = confirmation(batch, await sending, options.hasConsumers)
     if (outcome.done.length > 0) {
       crashPoint('relay.confirmed')
       toDelete.push(...outcome.done)
-      await (deletion ??= deleteConfirmed())
+      await nextDeletion()
       crashPoint('relay.deleted')
     }
     if (outcome.failure !== undefined) log.warn('An event could not be published and will be tried again', { topic: batch[0]!.topic, key: batch[0]!.key, reason: outcome.failure })
@@ -134,24 +146,30 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     const retryMs = nextRetryMs(state)
     if (retryMs !== undefined) scheduleRetry(retryMs)
     // Rows of this key, or beyond the last limit, may have been waiting for this batch.
-    wake()
+    if (leftBehind) wake()
+  }
+
+  /** One deletion at a time; what is confirmed meanwhile goes with the next, together. */
+  function nextDeletion(): Promise<void> {
+    return (waitingDeletion ??= (runningDeletion ?? Promise.resolve()).then(() => {
+      waitingDeletion = undefined
+      return (runningDeletion = deleteConfirmed())
+    }))
   }
 
   async function deleteConfirmed(): Promise<void> {
-    // One turn later, so that batches confirmed together are deleted together.
-    await Promise.resolve()
     const ids = toDelete
     toDelete = []
-    deletion = undefined
     try {
       await database.query(`delete from skerry_outbox where id = any($1::bigint[])`, [ids])
     } catch (error) {
       // They stay in the table and are published once more, which consumers ignore.
+      leftBehind = true
       log.warn('Confirmed events could not be deleted from the outbox and will be published again', { cause: error })
     }
   }
 
-  function toMessage(row: ClaimedRow): Message {
+  function toMessage(row: OutboxEntry): Message {
     const amqp = options.events.get(row.type)?.bindings.amqp
     return {
       id: row.message_id,
@@ -201,7 +219,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   else poll()
 
   return {
-    wake,
+    offer,
     retryNow() {
       state = unpark(state)
       wake()

@@ -31,14 +31,25 @@ export interface RelayState {
 
 export const IDLE: RelayState = { inFlight: new Map(), inFlightRows: 0, parked: new Map() }
 
+export interface Claimed<Row> {
+  readonly state: RelayState
+  readonly batches: readonly (readonly Row[])[]
+  /** Some rows must be looked for again once their key is no longer on its way. */
+  readonly skipped: boolean
+}
+
 /** Chooses from claimed rows, in the order of their ids, the batches to publish now: all claimed rows of each key that is free. */
-export function claimed<Row extends OutboxRow>(state: RelayState, rows: readonly Row[], nowMs: number): { readonly state: RelayState; readonly batches: readonly (readonly Row[])[] } {
+export function claimed<Row extends OutboxRow>(state: RelayState, rows: readonly Row[], nowMs: number): Claimed<Row> {
+  let skipped = false
   const byKey = new Map<string, Row[]>()
   for (const row of rows) {
     const key = keyOf(row)
-    if (state.inFlight.has(key)) continue
-    const parked = state.parked.get(key)
-    if (parked !== undefined && parked.untilMs > nowMs) continue
+    const onTheirWay = state.inFlight.get(key)
+    if (onTheirWay !== undefined) {
+      skipped ||= !onTheirWay.some(({ id }) => id === row.id)
+      continue
+    }
+    if (isParked(state, key, nowMs)) continue
     const batch = byKey.get(key)
     if (batch === undefined) byKey.set(key, [row])
     else batch.push(row)
@@ -49,7 +60,7 @@ export function claimed<Row extends OutboxRow>(state: RelayState, rows: readonly
     inFlight.set(key, batch)
     inFlightRows += batch.length
   }
-  return { state: { ...state, inFlight, inFlightRows }, batches: [...byKey.values()] }
+  return { state: { ...state, inFlight, inFlightRows }, batches: [...byKey.values()], skipped }
 }
 
 export interface Confirmation {
@@ -88,6 +99,11 @@ export function settled(state: RelayState, batch: readonly OutboxRow[], { done, 
   return { inFlight, inFlightRows: state.inFlightRows - batch.length, parked }
 }
 
+/** The keys that must wait for their next attempt: there is no use in reading their rows. */
+export function parkedKeys(state: RelayState, nowMs: number): readonly string[] {
+  return [...state.parked.keys()].filter((key) => isParked(state, key, nowMs)).map((key) => key.slice(key.indexOf('\n') + 1))
+}
+
 /** When the earliest parked key may be tried again. */
 export function nextRetryMs(state: RelayState): number | undefined {
   let earliest: number | undefined
@@ -98,6 +114,11 @@ export function nextRetryMs(state: RelayState): number | undefined {
 /** Lets every parked key be tried at once, as when the broker has come back. */
 export function unpark(state: RelayState): RelayState {
   return { ...state, parked: new Map([...state.parked].map(([key, { attempts }]) => [key, { attempts, untilMs: 0 }])) }
+}
+
+function isParked(state: RelayState, key: string, nowMs: number): boolean {
+  const parked = state.parked.get(key)
+  return parked !== undefined && parked.untilMs > nowMs
 }
 
 function keyOf(row: OutboxRow): string {

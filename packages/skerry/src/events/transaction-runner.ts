@@ -14,7 +14,7 @@ import { DatabaseError } from '../engine/database.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
-import type { PendingEvent } from './outbox.ts'
+import type { OutboxEntry, PendingEvent } from './outbox.ts'
 import { flushOutbox, pendingEvent } from './outbox.ts'
 
 export interface TransactionRunnerOptions {
@@ -24,8 +24,8 @@ export interface TransactionRunnerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
-  /** Told after a commit that left events in the outbox. */
-  readonly onEmitted: () => void
+  /** Given what a commit has left in the outbox. */
+  readonly onEmitted: (entries: readonly OutboxEntry[]) => void
 }
 
 export interface OpenTransaction {
@@ -57,6 +57,7 @@ export function createTransactionRunner(options: TransactionRunnerOptions): Tran
 
 async function runOnce<T>(options: TransactionRunnerOptions, scope: Scope, isolation: Isolation, work: (open: OpenTransaction) => Promise<T>): Promise<T> {
   const pending: PendingEvent[] = []
+  let written: readonly OutboxEntry[] = []
   let open = true
   const emit = (event: Event, data: unknown): void => {
     if (!open)
@@ -69,7 +70,7 @@ async function runOnce<T>(options: TransactionRunnerOptions, scope: Scope, isola
       const value = await runInScope({ ...scope, transaction }, () => work({ transaction, emit }))
       open = false
       crashPoint('transaction.before-flush')
-      if (pending.length > 0) await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
+      if (pending.length > 0) written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
       crashPoint('transaction.before-commit')
       return value
     } finally {
@@ -77,6 +78,6 @@ async function runOnce<T>(options: TransactionRunnerOptions, scope: Scope, isola
     }
   })
   crashPoint('transaction.committed')
-  if (pending.length > 0) options.onEmitted()
+  if (written.length > 0) options.onEmitted(written)
   return result
 }

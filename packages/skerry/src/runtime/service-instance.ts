@@ -49,7 +49,7 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
   const { contract } = service
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
-  const transactions = database && createTransactionRunner({ topic: contract.name, database, clock, random, newId, onEmitted: () => relay?.wake() })
+  const transactions = database && createTransactionRunner({ topic: contract.name, database, clock, random, newId, onEmitted: (entries) => relay?.offer(entries) })
   const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({ config: options.config, log })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
   const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
