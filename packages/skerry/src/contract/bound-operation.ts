@@ -1,4 +1,5 @@
 /** An operation together with its name, its contract and its HTTP binding: what links, servers and dispatch work with. */
+import { SkerryError } from '../base/errors.ts'
 import type { Contract } from './contract.ts'
 import type { HttpBinding } from './http-binding.ts'
 import { httpBinding } from './http-binding.ts'
@@ -15,17 +16,28 @@ export interface BoundOperation {
 
 const bound = new WeakMap<Contract, ReadonlyMap<string, BoundOperation>>()
 
-/** The operations of a contract by name, bound once. Throws `contractInvalid` when one cannot be carried over HTTP. */
+/** The operations of a contract by name, bound once. Throws `contractInvalid` with everything that keeps one from being carried over HTTP. */
 export function boundOperations(contract: Contract): ReadonlyMap<string, BoundOperation> {
   let operations = bound.get(contract)
   if (operations === undefined) {
-    operations = new Map(
-      Object.entries(contract.operations).map(([name, operation]) => {
-        const fullName = `${contract.name}.${name}`
-        return [name, { contract: contract.name, name, fullName, operation, http: httpBinding(fullName, operation) }]
-      }),
-    )
+    operations = bind(contract)
     bound.set(contract, operations)
   }
+  return operations
+}
+
+function bind(contract: Contract): ReadonlyMap<string, BoundOperation> {
+  const operations = new Map<string, BoundOperation>()
+  const mistakes: string[] = []
+  for (const [name, operation] of Object.entries(contract.operations)) {
+    const fullName = `${contract.name}.${name}`
+    try {
+      operations.set(name, Object.freeze({ contract: contract.name, name, fullName, operation, http: httpBinding(fullName, operation) }))
+    } catch (error) {
+      if (!(error instanceof SkerryError)) throw error
+      mistakes.push(error.message)
+    }
+  }
+  if (mistakes.length > 0) throw new SkerryError('contractInvalid', mistakes.join('\n'))
   return operations
 }

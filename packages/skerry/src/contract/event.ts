@@ -29,6 +29,9 @@ export interface Event<S extends Schema = Schema> extends EventDeclaration<S> {
 export type EventInput<E extends EventDeclaration> = InputOf<E['data']>
 export type EventData<E extends EventDeclaration> = OutputOf<E['data']>
 
+/** The fields that can order: those always present whose value is a string or a number. */
+type KeyField<Data> = { [K in keyof Data & string]: Data[K] extends string | number ? K : never }[keyof Data & string]
+
 /**
  * Declares an event.
  *
@@ -36,7 +39,7 @@ export type EventData<E extends EventDeclaration> = OutputOf<E['data']>
  */
 export function event<S extends Schema>(
   data: S,
-  options: { key: keyof OutputOf<S> & string; version?: number; summary?: string; bindings?: EventBindings },
+  options: { key: KeyField<OutputOf<S>>; version?: number; summary?: string; bindings?: EventBindings },
 ): EventDeclaration<S> {
   const version = options.version ?? 1
   if (!Number.isInteger(version) || version < 1) throw new TypeError(`event version ${version}: expected a whole number from 1`)

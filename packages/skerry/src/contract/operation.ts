@@ -48,20 +48,20 @@ export interface OperationOptions<I, O, E> {
 /** The names in braces: `/a/{b}/c/{d}` → `'b' | 'd'`. */
 export type PathParameters<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | PathParameters<Rest> : never
 
-/** Turns a path parameter that the input does not have into a compile error that names it. */
-type ParametersInInput<Path extends string, I extends Schema> =
+/** Turns a path parameter that the input does not have into a compile error that names it, also when there is no input at all. */
+type WithParametersIn<Path extends string, I extends Schema> =
   Exclude<PathParameters<Path>, keyof InputOf<I>> extends infer Missing
     ? [Missing] extends [never]
-      ? unknown
-      : { readonly input: `the input has no field for the path parameter {${Missing & string}}` }
+      ? Path
+      : Path & { readonly mistake: `the input has no field for the path parameter {${Missing & string}}` }
     : never
 
 type Nothing = typeof nothing
 
 interface Declare {
   <const Path extends string, I extends Schema = Nothing, O extends Schema | undefined = undefined, const E extends Problems = Record<never, never>>(
-    path: Path,
-    options?: OperationOptions<I, O, E> & ParametersInInput<Path, I>,
+    path: WithParametersIn<Path, I>,
+    options?: OperationOptions<I, O, E>,
   ): Operation<I, O, E>
 }
 
@@ -81,12 +81,17 @@ function declare(method: Method, idempotent: boolean): Declare {
       path,
       input: options.input ?? (nothing as unknown as I),
       output: options.output as O,
-      errors: Object.freeze(options.errors ?? ({} as E)),
+      errors: withoutPrototype(options.errors ?? ({} as E)),
       status: options.status ?? (options.output === undefined ? 204 : 200),
       summary: options.summary,
       idempotent: options.idempotent ?? idempotent,
       deadlineMs: options.deadline === undefined ? DEFAULT_DEADLINE_MS : milliseconds(options.deadline),
-      scopes: Object.freeze(options.scopes ?? []),
+      scopes: Object.freeze([...(options.scopes ?? [])]),
       public: options.public ?? false,
     } satisfies Operation<I, O, E>)
+}
+
+/** Codes are looked up by what a peer has sent: "constructor" must not be found. */
+function withoutPrototype<E extends Problems>(errors: E): E {
+  return Object.freeze(Object.assign(Object.create(null), errors) as E)
 }

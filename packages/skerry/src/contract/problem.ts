@@ -26,6 +26,7 @@ export function problem<S extends Schema>(status: number, title: string, data: S
 export function problem(status: number, title: string, data?: Schema): Problem {
   if (!Number.isInteger(status) || status < 400 || status > 599)
     throw new TypeError(`problem(${status}, "${title}"): the status must be a whole number from 400 to 599`)
+  if (title.trim() === '') throw new TypeError(`problem(${status}, "${title}"): the title must say in a few words what is wrong`)
   return Object.freeze({ kind: 'problem', status, title, data })
 }
 

@@ -35,15 +35,20 @@ export function jsonSchema(schema: Schema, side: 'input' | 'output'): JsonSchema
   return rest
 }
 
-/** For an operation that takes nothing: accepts nothing or an empty object. */
-export const nothing: Schema<Record<never, never> | undefined, Record<never, never>> = {
+declare const noField: unique symbol
+
+/** Nothing, or an object without fields. The field that nobody can name keeps values with fields from passing as `{}` does. */
+export type NoInput = { readonly [noField]?: never } | undefined
+
+/** For an operation that takes nothing. Fields that a sender adds all the same are dropped, as every object schema does. */
+export const nothing: Schema<NoInput, Record<never, never>> = {
   '~standard': {
     version: 1,
     vendor: 'skerry',
     validate: (value) =>
       value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))
         ? { value: {} }
-        : { issues: [{ message: 'expected no input' }] },
+        : { issues: [{ message: 'expected no input, or an empty object' }] },
     jsonSchema: { input: () => ({ type: 'object' }), output: () => ({ type: 'object' }) },
   },
 }
