@@ -1,0 +1,10 @@
+create table notifications (
+  id uuid primary key,
+  -- Integers or UUIDs, as text. One notification per order.
+  order_id text not null unique,
+  user_id text not null,
+  message text not null,
+  created_at timestamptz not null,
+  -- When the mail was handed over; until then the notification is pending.
+  sent_at timestamptz
+);
