@@ -8,7 +8,7 @@ export const layers = [
   ['engine'],
   ['telemetry', 'resilience', 'identity', 'discovery'],
   ['client', 'events'],
-  ['event-store'],
+  ['http', 'event-store'],
   ['service'],
   ['saga', 'privacy'],
   ['runtime', 'gateway'],

@@ -12,7 +12,7 @@ export async function pinnedNode() {
   if (!existsSync(node))
     throw new Failure(
       'Node 24 is not in node_modules: the install script of the package `node`, which places it, did not run.',
-      'Allow install scripts (`npm config delete ignore-scripts`, `unset npm_config_ignore_scripts`), delete node_modules, then repeat the command. No other package may run one: see allowBuilds in pnpm-workspace.yaml.',
+      "Allow install scripts (look for ignore-scripts in `npm config list`, in pnpm's own configuration and in the variables npm_config_ignore_scripts and pnpm_config_ignore_scripts), delete node_modules, then repeat the command. No other package may run one: see allowBuilds in pnpm-workspace.yaml.",
     )
   const { code, output } = await capture(node, ['--version'])
   const version = /^v(\d+)\.(\d+)\./.exec(output)

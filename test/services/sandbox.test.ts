@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from './free-port.ts'
 import { openSandbox } from './sandbox.ts'
 import { waitUntil } from './wait-until.ts'
@@ -15,6 +15,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const)
     const holder = spawn(process.execPath, ['--input-type=module-typescript', '--eval', holding(port)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    onTestFinished(() => void holder.kill('SIGKILL'))
     const [directory] = (await once(createInterface(holder.stdout), 'line')) as [string]
     await access(directory)
     await waitUntil('the program in the sandbox answers', 10_000, async () => (await answers(port)) || undefined)
