@@ -9,17 +9,16 @@ export interface Breaker {
 
 export function createBreaker(clock: Clock, settings: BreakerSettings = BREAKER_DEFAULTS): Breaker {
   let state: BreakerState = CLOSED
-  const reportFor = (probe: boolean) => (outcome: CallOutcome) => {
+  const reportFor = (probe: number | undefined) => (outcome: CallOutcome) => {
     state = record(state, outcome, probe, clock.nowMs(), settings)
   }
-  const admitted = { admitted: true, report: reportFor(false) } as const
-  const probing = { admitted: true, report: reportFor(true) } as const
+  const admitted = { admitted: true, report: reportFor(undefined) } as const
   return {
     admit() {
       const admission = admit(state, clock.nowMs(), settings)
       state = admission.state
       if (!admission.admitted) return { admitted: false, retryAfterMs: admission.retryAfterMs }
-      return admission.probe ? probing : admitted
+      return admission.probe === undefined ? admitted : { admitted: true, report: reportFor(admission.probe) }
     },
   }
 }

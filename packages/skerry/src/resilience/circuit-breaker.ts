@@ -2,6 +2,10 @@
  * The circuit breaker of one operation of one dependency, as a pure state machine. Closed, it lets calls through and
  * counts failures in a row; the fifth opens it and calls fail at once; after 30 s one call is let through as a probe (half-open), whose
  * outcome closes or opens it again.
+ *
+ *     closed ── failure × threshold ──▶ open ── openMs later, a call ──▶ half-open ── success ──▶ closed
+ *                                        ▲                                   │  ▲
+ *                                        └───────────── failure ─────────────┘  └── openMs without a report: another probe
  */
 export interface BreakerSettings {
   /** Failures in a row that open it. Default: 5. */
@@ -26,34 +30,31 @@ export type CallOutcome =
 
 export const CLOSED: BreakerState = { kind: 'closed', failures: 0 }
 
-/** How a call is treated that arrives now: let through (`probe` tells whether alone), or refused with the time until the next probe. */
+/**
+ * How a call is treated that arrives now: let through, or refused with the time until the next probe. `probe` is given
+ * to `record` when the call has ended: undefined for an ordinary call, else when the probe left, by which a late one is known.
+ */
 export type Admission =
-  | { readonly admitted: true; readonly probe: boolean; readonly state: BreakerState }
+  | { readonly admitted: true; readonly probe: number | undefined; readonly state: BreakerState }
   | { readonly admitted: false; readonly retryAfterMs: number; readonly state: BreakerState }
 
 export function admit(state: BreakerState, nowMs: number, settings: BreakerSettings): Admission {
-  switch (state.kind) {
-    case 'closed':
-      return { admitted: true, probe: false, state }
-    case 'open':
-      if (nowMs < state.untilMs) return { admitted: false, retryAfterMs: state.untilMs - nowMs, state }
-      return { admitted: true, probe: true, state: { kind: 'half-open', sinceMs: nowMs } }
-    case 'half-open':
-      if (nowMs < state.sinceMs + settings.openMs) return { admitted: false, retryAfterMs: state.sinceMs + settings.openMs - nowMs, state }
-      return { admitted: true, probe: true, state: { kind: 'half-open', sinceMs: nowMs } }
-  }
+  if (state.kind === 'closed') return { admitted: true, probe: undefined, state }
+  const probeAtMs = state.kind === 'open' ? state.untilMs : state.sinceMs + settings.openMs
+  if (nowMs < probeAtMs) return { admitted: false, retryAfterMs: probeAtMs - nowMs, state }
+  return { admitted: true, probe: nowMs, state: { kind: 'half-open', sinceMs: nowMs } }
 }
 
-/** The state after a call has ended. A call that began before the breaker opened does not close it. */
-export function record(state: BreakerState, outcome: CallOutcome, probe: boolean, nowMs: number, settings: BreakerSettings): BreakerState {
-  const open: BreakerState = { kind: 'open', untilMs: nowMs + settings.openMs }
+/** The state after a call has ended. A call that began before the breaker opened does not close it, nor does a probe that was replaced. */
+export function record(state: BreakerState, outcome: CallOutcome, probe: number | undefined, nowMs: number, settings: BreakerSettings): BreakerState {
   if (state.kind === 'closed') {
     if (outcome === 'ignored') return state
     if (outcome === 'success') return state.failures === 0 ? state : CLOSED
-    return state.failures + 1 >= settings.failureThreshold ? open : { kind: 'closed', failures: state.failures + 1 }
+    const failures = state.failures + 1
+    return failures >= settings.failureThreshold ? { kind: 'open', untilMs: nowMs + settings.openMs } : { kind: 'closed', failures }
   }
-  if (!probe || state.kind === 'open') return state
+  if (state.kind === 'open' || state.sinceMs !== probe) return state
   if (outcome === 'success') return CLOSED
   // A probe that proved nothing gives its place to the next call at once.
-  return outcome === 'failure' ? open : { kind: 'open', untilMs: nowMs }
+  return { kind: 'open', untilMs: outcome === 'failure' ? nowMs + settings.openMs : nowMs }
 }

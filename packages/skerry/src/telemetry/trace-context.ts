@@ -9,14 +9,20 @@ export interface TraceContext {
   readonly sampled: boolean
 }
 
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+const SAMPLED = 1
 
 /** Reads a `traceparent` header; undefined when it is missing or malformed, in which case a new trace begins. */
 export function parseTraceparent(header: string | undefined): TraceContext | undefined {
   const match = header === undefined ? null : TRACEPARENT.exec(header)
-  return match === null ? undefined : { traceId: match[1]!, spanId: match[2]!, sampled: (Number.parseInt(match[3]!, 16) & 1) === 1 }
+  if (match === null) return undefined
+  const [, version, traceId, spanId, flags, more] = match as unknown as [string, string, string, string, string, string | undefined]
+  // Only later versions than 00 may say more, and are read as 00 all the same (section 3.2.4).
+  if (version === '00' && more !== undefined) return undefined
+  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & SAMPLED) === SAMPLED }
 }
 
+/** Writes version 00, with every flag that it does not define at zero (section 3.2.3). */
 export function formatTraceparent(trace: TraceContext): string {
   return `00-${trace.traceId}-${trace.spanId}-${trace.sampled ? '01' : '00'}`
 }
