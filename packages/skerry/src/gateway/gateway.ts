@@ -7,6 +7,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { createCaller } from '../client/caller.ts'
 import type { Link } from '../client/link.ts'
+import type { BoundOperation } from '../contract/bound-operation.ts'
 import { boundOperations } from '../contract/bound-operation.ts'
 import type { Contract } from '../contract/contract.ts'
 import { mergeOpenApi } from '../contract/openapi.ts'
@@ -45,36 +46,36 @@ export interface GatewayRoutesOptions {
 
 /** The routes of a gateway. Throws `systemInvalid` when two contracts claim one public route. */
 export function gatewayRoutes({ title, contracts, linkTo, clock, random, log }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
-  refuseSharedRoutes(contracts)
-  const routes = contracts.flatMap((contract) =>
-    [...boundOperations(contract).values()]
-      .filter(({ operation }) => operation.public)
-      .map((bound) => {
-        const caller = createCaller(bound, { link: linkTo(contract), clock, random })
-        return operationRoute(bound, async (input, { headers }) => {
-          const idempotencyKey = headers['idempotency-key']
-          // What a client outside says about deadlines is not trusted: the operation's own applies.
-          const options = typeof idempotencyKey === 'string' ? { idempotencyKey } : undefined
-          const trace = childTrace(parseTraceparent(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined), random)
-          const response = await caller(input, options, trace)
-          if (!response.ok && response.reason !== undefined)
-            log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: trace.traceId })
-          return response
-        })
-      }),
-  )
+  const routes = publicOperations(contracts).map(({ contract, bound }) => {
+    const caller = createCaller(bound, { link: linkTo(contract), clock, random })
+    return operationRoute(bound, async (input, { headers }) => {
+      const idempotencyKey = headers['idempotency-key']
+      // What a client outside says about deadlines is not trusted: the operation's own applies.
+      const options = typeof idempotencyKey === 'string' ? { idempotencyKey } : undefined
+      const trace = childTrace(parseTraceparent(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined), random)
+      const response = await caller(input, options, trace)
+      if (!response.ok && response.reason !== undefined)
+        log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: trace.traceId })
+      return response
+    })
+  })
   const document = mergeOpenApi(title, contracts, { publicOnly: true })
   return [...routes, { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } }]
 }
 
-function refuseSharedRoutes(contracts: readonly Contract[]): void {
+/** What contracts offer to the outside, whichever gateway does it. Throws `systemInvalid` when two of them claim one route. */
+export function publicOperations(contracts: readonly Contract[]): readonly { readonly contract: Contract; readonly bound: BoundOperation }[] {
   const owners = new Map<string, string>()
-  for (const contract of contracts)
-    for (const { operation, fullName } of boundOperations(contract).values()) {
-      if (!operation.public) continue
-      const route = `${operation.method} ${operation.path.replaceAll(/\{[^}]*\}/g, '{}')}`
-      const owner = owners.get(route)
-      if (owner !== undefined) throw new SkerryError('systemInvalid', `${owner} and ${fullName} are both public at ${operation.method} ${operation.path}: change one path, or make one not public`)
-      owners.set(route, fullName)
-    }
+  return contracts.flatMap((contract) =>
+    [...boundOperations(contract).values()]
+      .filter(({ operation }) => operation.public)
+      .map((bound) => {
+        const { operation, fullName } = bound
+        const route = `${operation.method} ${operation.path.replaceAll(/\{[^}]*\}/g, '{}')}`
+        const owner = owners.get(route)
+        if (owner !== undefined) throw new SkerryError('systemInvalid', `${owner} and ${fullName} are both public at ${operation.method} ${operation.path}: change one path, or make one not public`)
+        owners.set(route, fullName)
+        return { contract, bound }
+      }),
+  )
 }
