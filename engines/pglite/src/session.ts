@@ -2,7 +2,7 @@
  * The one session that PGlite has, from opening to its end: writes requests, matches answers to them, and remembers
  * which statements are prepared. How many requests share an exchange is the caller's choice: see `cork`.
  */
-import type { StatementNames, UserTypes } from 'skerry/engine'
+import type { PreparedStatement, StatementNames, UserTypes } from 'skerry/engine'
 import { DatabaseError, encodeParameters, kindOfSqlState, PreparedStatements } from 'skerry/engine'
 import type { Instance } from './instance.ts'
 import type { Answer, ServerError } from './protocol-reader.ts'
@@ -13,8 +13,7 @@ interface Request {
   readonly sql: string
   /** Where the statement's name comes from, if it may have one. */
   readonly names?: StatementNames | undefined
-  /** The name under which the request prepares its statement. */
-  readonly prepares?: string | undefined
+  readonly prepares?: PreparedStatement
   /** A script: may take as long as it takes. */
   readonly patient?: boolean
 }
@@ -24,6 +23,7 @@ interface Pending extends Request {
   reject(error: DatabaseError): void
 }
 
+const UNPREPARED = { statement: undefined, close: undefined }
 /** Ends PGlite for good: it waits for the rows, and nothing is there to send them. */
 const COPY_FROM_STDIN = /(?:^|;)\s*copy\b[^;]*\bfrom\s+stdin\b/i
 
@@ -34,9 +34,7 @@ export class Session {
   readonly #description: string
   readonly #userTypes: UserTypes
   readonly #writer = new ProtocolWriter()
-  readonly #recentlyUsed = new PreparedStatements()
-  readonly #prepared = new Set<string>()
-  readonly #preparing = new Set<string>()
+  readonly #prepared = new PreparedStatements()
   #corked = false
   #unsent: Pending[] = []
   readonly #exchanges: (readonly Pending[])[] = []
@@ -65,17 +63,19 @@ export class Session {
     if (COPY_FROM_STDIN.test(sql)) throw copyRefusal()
     const values = encodeParameters(parameters)
     const name = names?.nameOf(sql)
+    const { statement, close } = name === undefined ? UNPREPARED : this.#prepared.use(name)
     // Not by a name whose preparation is under way: if that fails, this would fail with a message of no use.
-    if (name === undefined || this.#preparing.has(name)) {
-      this.#writer.statement('', sql, values, undefined)
+    if (statement === undefined || statement.state === 'preparing') {
+      this.#writer.statement('', sql, values, close)
       return this.#request({ sql, names })
     }
-    const oldest = this.#recentlyUsed.use(name)
-    if (oldest !== undefined) this.#prepared.delete(oldest)
-    const isPrepared = this.#prepared.has(name)
-    if (!isPrepared) this.#preparing.add(name)
-    this.#writer.statement(name, isPrepared ? undefined : sql, values, oldest)
-    return this.#request({ sql, names, prepares: isPrepared ? undefined : name })
+    if (statement.state === 'prepared') {
+      this.#writer.statement(statement.name, undefined, values, close)
+      return this.#request({ sql, names })
+    }
+    statement.state = 'preparing'
+    this.#writer.statement(statement.name, sql, values, close)
+    return this.#request({ sql, names, prepares: statement })
   }
 
   /** One or more statements of the engine's own, without parameters. */
@@ -144,10 +144,7 @@ export class Session {
       // A trap inside PGlite, such as a stack overflow, shows only in that it falls silent.
       if (answer === undefined) return this.die('it stopped answering')
       this.inTransaction = answer.inTransaction
-      if (request.prepares !== undefined) {
-        this.#preparing.delete(request.prepares)
-        if (answer.parsed) this.#prepared.add(request.prepares)
-      }
+      if (request.prepares !== undefined) request.prepares.state = answer.parsed ? 'prepared' : 'new'
       if (answer.error === undefined) request.resolve(answer)
       else request.reject(statementFailure(request, answer.error))
     }

@@ -5,12 +5,12 @@ import type { ServerUrl } from './server-url.ts'
 
 /**
  * True when the server ended the connection, or there was no answer of the server at all. The server may translate the
- * severity, so the states that always end a connection are known by themselves: shutdown and crash, a broken protocol,
- * the time limits of a transaction.
+ * severity, so the states that always end a connection are known by themselves: shutdown and crash, a failed connection
+ * (but 08P01 is mostly a wrong number of parameters), the time limits of a transaction.
  */
 export function endsConnection(error: unknown): boolean {
   if (!(error instanceof ServerError)) return true
-  return error.severity === 'FATAL' || error.severity === 'PANIC' || /^(?:57P|08|25P0[34])/.test(error.code ?? '')
+  return error.severity === 'FATAL' || error.severity === 'PANIC' || /^(?:57P|08(?!P01)|25P0[34])/.test(error.code ?? '')
 }
 
 /** A statement's failure, or the loss of the connection. */

@@ -28,7 +28,7 @@ interface DriverQuery extends QueryConfig<unknown[]> {
 export class PoolConnection implements EngineConnection {
   readonly #client: PoolClient
   readonly #context: PoolContext
-  readonly #prepared = new PreparedStatements()
+  readonly #statements = new PreparedStatements()
   #failure: DatabaseError | undefined
 
   constructor(client: PoolClient, context: PoolContext) {
@@ -54,13 +54,12 @@ export class PoolConnection implements EngineConnection {
   async query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
     const values = encodeParameters(parameters)
     const name = this.#context.names?.nameOf(sql)
-    if (name !== undefined) this.#makeRoomFor(name)
     const result = await this.#send({
       text: sql,
       values: values.map((value) => (value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value)),
       queryMode: 'extended',
       query_timeout: this.#context.answerTimeoutMs,
-      ...(name === undefined ? {} : { name }),
+      ...(name === undefined ? {} : { name: this.#prepared(name) }),
     })
     return { rows: result.rows as Row[], affected: result.rowCount ?? 0, unread: this.#context.userTypes.unknownAmong(result.fields) }
   }
@@ -91,11 +90,11 @@ export class PoolConnection implements EngineConnection {
     this.#client.release(this.#failure !== undefined || this.inTransaction)
   }
 
-  /** Sent before the statement that needs the room, so the server closes the old one first. */
-  #makeRoomFor(name: string): void {
-    const oldest = this.#prepared.use(name)
-    if (oldest === undefined) return
-    this.#client.connection.close({ type: 'S', name: oldest }, true)
+  /** Closes another statement when there are too many; the driver prepares this one when it sees its name for the first time. */
+  #prepared(name: string): string {
+    const { statement, close } = this.#statements.use(name)
+    if (close !== undefined) this.#client.connection.close({ type: 'S', name: close }, true)
+    return statement.name
   }
 
   async #send(query: DriverQuery): Promise<PgResult> {

@@ -92,8 +92,12 @@ export class DatabaseError extends Error {
 
 const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03'])
 
+/** A wrong number of parameters, despite its class. */
+const PROTOCOL_VIOLATION = '08P01'
+
 /** Which kind of failure a SQLSTATE is. Class 08 and 57P0x mean that the server went away. */
 export function kindOfSqlState(sqlState: string): DatabaseErrorKind {
+  if (sqlState === PROTOCOL_VIOLATION) return 'statement'
   if (RETRYABLE_STATES.has(sqlState)) return 'serialization'
   if (sqlState.startsWith('08') || sqlState.startsWith('57P') || sqlState.startsWith('53')) return 'unavailable'
   return 'statement'

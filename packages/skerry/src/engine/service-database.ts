@@ -5,6 +5,7 @@
  */
 import type { Database, Isolation, Queryable, QueryResult, Transaction } from './database.ts'
 import { DatabaseError } from './database.ts'
+import { checkScript, checkStatement } from './statement-guard.ts'
 import type { ResultColumn, UserArrayType, UserTypes } from './user-types.ts'
 import { FIND_ARRAY_TYPES } from './user-types.ts'
 
@@ -48,6 +49,9 @@ export interface ServiceDatabaseOptions {
   readonly close: () => Promise<void>
 }
 
+/** Feature not supported; engines report it with kind `serialization` when a migration changed the columns of a prepared statement. */
+const STALE_PLAN = '0A000'
+
 export class ServiceDatabase implements Database {
   readonly #options: ServiceDatabaseOptions
   readonly #begin: string
@@ -60,9 +64,12 @@ export class ServiceDatabase implements Database {
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
-    refuseSessionStatement(sql)
-    const connection = await this.#acquire()
-    const result = await (this.#begin === '' ? this.#queryAlone<Row>(connection, sql, parameters) : this.#queryWrapped<Row>(connection, sql, parameters))
+    checkStatement(sql)
+    const result = await this.#queryOnce<Row>(sql, parameters).catch((error: unknown) => {
+      // The plan was stale; it is made anew, and nothing had been executed.
+      if (error instanceof DatabaseError && error.sqlState === STALE_PLAN && error.kind === 'serialization') return this.#queryOnce<Row>(sql, parameters)
+      throw error
+    })
     return complete(result, this.#options.userTypes, this)
   }
 
@@ -106,6 +113,11 @@ export class ServiceDatabase implements Database {
     return this.#options.acquire()
   }
 
+  async #queryOnce<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
+    const connection = await this.#acquire()
+    return this.#begin === '' ? this.#queryAlone<Row>(connection, sql, parameters) : this.#queryWrapped<Row>(connection, sql, parameters)
+  }
+
   #open(connection: EngineConnection, isolation: Isolation): OpenTransaction {
     return new OpenTransaction(connection, `begin isolation level ${isolation}${this.#begin}`, this.#options)
   }
@@ -145,6 +157,7 @@ class OpenTransaction implements Transaction {
   #ended = false
   #scripted = false
   #lastFailure: DatabaseError | undefined
+  #endedFromWithin: DatabaseError | undefined
 
   constructor(connection: EngineConnection, beginSql: string, options: ServiceDatabaseOptions) {
     this.#connection = connection
@@ -153,7 +166,7 @@ class OpenTransaction implements Transaction {
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
-    refuseSessionStatement(sql)
+    checkStatement(sql)
     return complete(await this.run<Row>(sql, parameters), this.#options.userTypes, this)
   }
 
@@ -162,19 +175,24 @@ class OpenTransaction implements Transaction {
   }
 
   async script(sql: string): Promise<void> {
+    checkScript(sql)
     this.#scripted = true
     await this.#send(() => this.#connection.script(sql))
     if (this.#connection.inTransaction) return
-    this.#lastFailure = new DatabaseError(
+    this.#endedFromWithin = new DatabaseError(
       'statement',
       'The script ended its transaction, so what it did before that is committed: take COMMIT, ROLLBACK and BEGIN out of it; it runs in a transaction of its own',
     )
-    throw this.#lastFailure
+    throw this.#endedFromWithin
   }
 
   async commit(): Promise<void> {
     this.#ended = true
     if (this.#begun === undefined) return this.#connection.release()
+    if (this.#endedFromWithin !== undefined) {
+      await this.rollback()
+      throw this.#endedFromWithin
+    }
     const { failure } = this.#connection
     if (failure !== undefined) {
       this.#connection.release()
@@ -234,20 +252,6 @@ async function complete<Row>({ rows, affected, unread }: EngineResult<Row>, user
     userTypes.learn(unread, found.rows, rows as Record<string, unknown>[])
   }
   return { rows, affected }
-}
-
-/** Statements that outlive the transaction on a connection which others will use, or end it behind the platform's back. */
-const SESSION_STATEMENT =
-  /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(?:(?:set(?!\s+(?:local|constraints|transaction))|reset|discard|listen|begin|start|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to))\b)/i
-
-function refuseSessionStatement(sql: string): void {
-  if (sql.includes('\0')) throw new DatabaseError('statement', 'The statement holds a NUL character, which PostgreSQL cannot read')
-  const match = SESSION_STATEMENT.exec(sql)
-  if (match === null) return
-  throw new DatabaseError(
-    'statement',
-    `"${match[0].trim()}" is not for services: transactions begin and end with transaction(), and a setting must be SET LOCAL inside one`,
-  )
 }
 
 function unknownOutcome(description: string, cause: unknown): DatabaseError {

@@ -32,17 +32,28 @@ export class StatementNames {
   }
 }
 
-/** What one connection has prepared, least recently used first, bounded. */
-export class PreparedStatements {
-  readonly #names = new Set<string>()
+/** A statement as one connection has it. */
+export interface PreparedStatement {
+  /** Never given again on this connection, so what is still on its way about it can do no harm. */
+  readonly name: string
+  /** For the engine to keep. */
+  state: 'new' | 'preparing' | 'prepared'
+}
 
-  /** Notes the use of a name; returns the name that must be closed to make room, if any. */
-  use(name: string): string | undefined {
-    this.#names.delete(name)
-    this.#names.add(name)
-    if (this.#names.size <= MAX_PREPARED_STATEMENTS) return undefined
-    const oldest = this.#names.values().next().value!
-    this.#names.delete(oldest)
-    return oldest
+/** What one connection has prepared, bounded. */
+export class PreparedStatements {
+  /** Least recently used first. */
+  readonly #statements = new Map<string, PreparedStatement>()
+  #count = 0
+
+  /** The statement of a name given by `StatementNames`, and the one that must be closed to make room for it, if any. */
+  use(name: string): { statement: PreparedStatement; close: string | undefined } {
+    const statement = this.#statements.get(name) ?? { name: `${name}.${++this.#count}`, state: 'new' }
+    this.#statements.delete(name)
+    this.#statements.set(name, statement)
+    if (this.#statements.size <= MAX_PREPARED_STATEMENTS) return { statement, close: undefined }
+    const [oldest, { name: close }] = this.#statements.entries().next().value!
+    this.#statements.delete(oldest)
+    return { statement, close }
   }
 }
