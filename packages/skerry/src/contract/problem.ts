@@ -18,6 +18,7 @@ export type ProblemData<P extends Problem> = P['data'] extends Schema ? InputOf<
 
 /**
  * Declares a problem: an HTTP status from 400 to 599, a short title for people, and optionally a schema of particulars.
+ * A number of milliseconds in the particular `retryAfterMs` is sent as the header Retry-After too.
  *
  * @example problem(409, 'Not enough stock', z.object({ sku: z.string() }))
  */

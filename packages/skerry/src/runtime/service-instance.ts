@@ -74,7 +74,7 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
       ? undefined
       : startConsumer({
           service: contract.name,
-          contracts: [contract, ...Object.values(service.uses)].filter(({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index),
+          contracts: [contract, ...Object.values(service.uses), ...service.listens].filter(({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index),
           handlers: hosted.eventHandlers,
           database,
           transactions,

@@ -75,7 +75,7 @@ function failed({ operation, scope }: OperationRequest, error: unknown, log: Log
     const declared = operation.operation.errors[error.code]
     if (declared === error.problem) {
       const checked = checkProblemData(error)
-      if (checked === undefined) return { problem: declaredProblem(operation.contract, error.code, declared, error.message, copyJson(error.data)) }
+      if (checked === undefined) return { problem: declaredProblem(operation.contract, error.code, declared, error.message, copyJson(error.data)), retryAfterMs: retryAfterIn(error.data) }
       error = new SkerryError('contractBroken', `${operation.fullName} failed with "${error.code}" and data that its contract does not promise: ${checked}`)
     }
   }
@@ -107,6 +107,11 @@ function codeOf(error: unknown): ErrorCode {
 }
 
 function retryAfterOf(error: unknown): number {
-  const data = error instanceof CallError ? (error.data as { retryAfterMs?: unknown } | undefined) : undefined
-  return typeof data?.retryAfterMs === 'number' ? data.retryAfterMs : RETRY_AFTER_MS
+  return (error instanceof CallError ? retryAfterIn(error.data) : undefined) ?? RETRY_AFTER_MS
+}
+
+/** The particulars of a problem may say how long to wait, under this name. */
+function retryAfterIn(data: unknown): number | undefined {
+  const retryAfterMs = (data as { retryAfterMs?: unknown } | undefined)?.retryAfterMs
+  return typeof retryAfterMs === 'number' ? retryAfterMs : undefined
 }

@@ -7,8 +7,10 @@ import type { Log } from '../telemetry/log.ts'
 import type { EffectContext, EventContext, OperationHandler, Uses } from './context.ts'
 
 export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources> {
-  /** The contracts it calls or listens to. */
+  /** The contracts it calls, under the names it calls them by. It may handle their events too. */
   readonly uses?: U
+  /** The contracts of which it only handles events, so that it need not know where they are served. */
+  readonly listens?: readonly Contract[]
   /** The folder of its migrations: `new URL('./migrations/', import.meta.url)`. Default: it keeps no tables of its own. */
   readonly migrations?: URL
   /** The types of its tables, for `db`: `tables<{ orders: OrderRow }>()`. */
@@ -42,6 +44,7 @@ export interface Service<C extends Contract = Contract> {
   readonly kind: 'service'
   readonly contract: C
   readonly uses: Uses
+  readonly listens: readonly Contract[]
   readonly migrations: URL | undefined
   readonly config: Schema | undefined
   readonly resources: ((context: never) => unknown) | undefined
@@ -73,19 +76,21 @@ export function service<
   Config extends Schema = Schema<Record<never, never>>,
   Resources = undefined,
 >(contract: C, options: ServiceOptions<U, Tables, Config, Resources> = {}): ServiceDefinition<C, U, Tables, OutputOf<Config>, Resources> {
-  const uses = options.uses ?? {}
+  const uses: Uses = options.uses ?? {}
+  const listens = options.listens ?? []
   return {
     on: (event, handle) => ({ event, kind: 'transactional', handle }),
     effect: (event, handle) => ({ event, kind: 'effect', handle }),
     implement(handlers, also = {}) {
       const subscriptions = also.on ?? []
-      const mistakes = [...mistakesInHandlers(contract, handlers), ...mistakesInSubscriptions(contract, uses, subscriptions)]
+      const mistakes = [...mistakesInHandlers(contract, handlers), ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions)]
       if (mistakes.length > 0)
         throw new SkerryError('systemInvalid', `The service "${contract.name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`)
       return Object.freeze({
         kind: 'service',
         contract,
         uses: Object.freeze({ ...uses }),
+        listens: Object.freeze([...listens]),
         migrations: options.migrations,
         config: options.config,
         resources: options.resources,
@@ -102,14 +107,14 @@ function mistakesInHandlers(contract: Contract, handlers: object): string[] {
   return [...missing.map((name) => `the operation ${name} has no handler`), ...unknown.map((name) => `there is a handler for ${name}, which the contract does not declare`)]
 }
 
-function mistakesInSubscriptions(contract: Contract, uses: Uses, subscriptions: readonly Subscription[]): string[] {
+function mistakesInSubscriptions(known: readonly Contract[], subscriptions: readonly Subscription[]): string[] {
   const mistakes: string[] = []
-  const publishers = new Set([contract.name, ...Object.values(uses).map((used) => used.name)])
+  const publishers = new Set(known.map(({ name }) => name))
   const seen = new Set<string>()
   for (const { event } of subscriptions) {
     if (seen.has(event.type)) mistakes.push(`${event.type} has two handlers: do both things in one, or emit an event of your own for the second`)
     seen.add(event.type)
-    if (!publishers.has(event.contract)) mistakes.push(`it handles ${event.type} without naming the contract "${event.contract}" in uses`)
+    if (!publishers.has(event.contract)) mistakes.push(`it handles ${event.type} without naming the contract "${event.contract}" in uses or listens`)
   }
   return mistakes
 }
