@@ -2,7 +2,7 @@
 import { contract, event, get } from 'skerry/contract'
 import { z } from 'zod'
 
-const Id = z.union([z.int(), z.uuid().toLowerCase()])
+const Id = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
 
 export const Notification = z.object({
   id: z.uuid(),

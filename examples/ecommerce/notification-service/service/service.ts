@@ -15,7 +15,8 @@ interface NotificationRow {
 }
 
 const notifications = service(notificationService, {
-  uses: { users: userService, orders: orderService },
+  uses: { users: userService },
+  listens: [orderService],
   migrations: new URL('./migrations/', import.meta.url),
   tables: tables<{ notifications: NotificationRow }>(),
   config: MailConfig,

@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { Amount } from './amount.ts'
 
 /** Chosen by the client: an integer, or a UUID in any case. */
-export const OrderId = z.union([z.int(), z.uuid().toLowerCase()])
+export const OrderId = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
 
 export const Order = z.object({
   id: OrderId,
-  user_id: z.union([z.int(), z.uuid().toLowerCase()]),
+  user_id: z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' }),
   product: z.string().min(1).max(200).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
   amount: Amount,
 })

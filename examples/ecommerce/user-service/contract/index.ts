@@ -3,7 +3,7 @@ import { contract, get, post, problem } from 'skerry/contract'
 import { z } from 'zod'
 
 /** Chosen by the client: an integer, or a UUID in any case. */
-export const UserId = z.union([z.int(), z.uuid().toLowerCase()])
+export const UserId = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
 
 export const User = z.object({
   id: UserId,
