@@ -2,6 +2,7 @@
  * The boundary to HTTP/1.1: a listener that turns requests into routed calls with a JSON body already parsed and bounded,
  * and every failure into Problem Details. It drains without cutting anyone off.
  */
+import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
@@ -174,15 +175,9 @@ function readText(request: IncomingMessage, maxBodyBytes: number): Promise<strin
   })
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-
 function decodeUtf8(bytes: Buffer, reject: (error: SkerryError) => void): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    reject(new SkerryError('malformedJson', 'The body is not valid UTF-8'))
-    return ''
-  }
+  if (!isUtf8(bytes)) reject(new SkerryError('malformedJson', 'The body is not valid UTF-8'))
+  return bytes.toString('utf8')
 }
 
 function bodyTooLarge(maxBodyBytes: number): SkerryError {
@@ -204,8 +199,10 @@ function write(request: IncomingMessage, response: ServerResponse, { status, hea
   } else {
     const text = JSON.stringify(body)
     all['content-type'] ??= 'application/json'
-    all['content-length'] = Buffer.byteLength(text)
-    response.writeHead(status, all).end(text)
+    const bytes = Buffer.byteLength(text)
+    all['content-length'] = bytes
+    // Text of one byte a character is ASCII here, which Node writes faster when it is told so.
+    response.writeHead(status, all).end(text, bytes === text.length ? 'latin1' : 'utf8')
   }
   // A body that the route did not read must be drained, or the connection cannot be reused.
   if (!request.complete) request.resume()

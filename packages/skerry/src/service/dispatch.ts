@@ -29,6 +29,7 @@ export interface OperationRequest {
 }
 
 export type OperationAnswer =
+  /** The output as the schema gives it; whoever carries it further copies it or writes it as JSON. */
   | { readonly ok: true; readonly output: unknown }
   | { readonly ok: false; readonly problem: ProblemDetails; readonly retryAfterMs?: number | undefined }
 
@@ -49,7 +50,7 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     if (operation.output === undefined) return answered(undefined)
     const promised = validate(operation.output, result)
     const output = promised instanceof Promise ? await promised : promised
-    if (output.ok) return answered(copyJson(output.value))
+    if (output.ok) return answered(output.value)
     throw new SkerryError('contractBroken', `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`)
   } catch (error) {
     return { ok: false, ...failed(request, error, log) }

@@ -1,11 +1,13 @@
 /** The link to a service in this process: what HTTP would carry is handed over as it is, a copy of plain JSON in both directions. */
+import { copyJson } from '../../base/json.ts'
 import type { Link } from '../../client/link.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
 
 export function inProcessLink(service: () => HostedService): Link {
   return {
-    send({ operation, input, trace, deadlineAtMs, idempotencyKey, signal }) {
-      return service().answer({ operation, input, scope: { service: operation.contract, trace, deadlineAtMs }, idempotencyKey, signal })
+    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, signal }) {
+      const answer = await service().answer({ operation, input, scope: { service: operation.contract, trace, deadlineAtMs }, idempotencyKey, signal })
+      return answer.ok ? { ok: true, output: copyJson(answer.output) } : answer
     },
     close: async () => {},
   }
