@@ -86,7 +86,10 @@ export class Publisher {
   detach(reason: string): void {
     this.#channel = undefined
     this.#foreignQueues = undefined
-    if (!this.#closed) this.#downReason = reason
+    if (!this.#closed) {
+      this.#downReason = reason
+      this.#health.report('publish', reason)
+    }
     this.#stalledSinceMs = this.#settings.clock.nowMs()
     this.#block(undefined)
     const failed: PublishOutcome = { kind: 'failed', reason }

@@ -43,10 +43,7 @@ class RabbitmqBroker implements Broker {
     this.#publishing = new Connection(settings, {
       name: 'publish',
       onUp: (connection) => this.#publisher.attach(connection),
-      onDown: (reason) => {
-        this.#publisher.detach(reason)
-        this.#health.report('publish', reason)
-      },
+      onDown: (reason) => this.#publisher.detach(reason),
     })
     this.#consuming = new Connection(settings, {
       name: 'consume',

@@ -186,9 +186,10 @@ export class Subscriber {
     this.#health.report(this, undefined)
     this.#becomeInPlace()
     const { clock } = this.#settings
-    if (this.#opening !== undefined) await within(clock, CLOSE_TIMEOUT_MS, this.#opening)
+    let answers = this.#opening === undefined || (await within(clock, CLOSE_TIMEOUT_MS, this.#opening))
     const session = this.#session
-    if (session?.consumerTag !== undefined) await within(clock, CLOSE_TIMEOUT_MS, session.channel.cancel(session.consumerTag))
+    if (answers && session?.consumerTag !== undefined)
+      answers = await within(clock, CLOSE_TIMEOUT_MS, session.channel.cancel(session.consumerTag))
     for (const received of this.#early.splice(0)) this.#giveBack(received)
     for (const [received, timer] of this.#paused) {
       timer.cancel()
@@ -197,7 +198,7 @@ export class Subscriber {
     this.#paused.clear()
     if (this.#inProgress > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve))
     // Answered only when RabbitMQ has read every acknowledgement before it.
-    if (session?.open === true) await within(clock, CLOSE_TIMEOUT_MS, session.channel.close())
+    if (answers && session?.open === true) await within(clock, CLOSE_TIMEOUT_MS, session.channel.close())
   }
 }
 

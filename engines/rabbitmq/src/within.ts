@@ -1,10 +1,11 @@
 import type { Clock } from 'skerry/engine'
 import { sleep } from 'skerry/engine'
 
-/** Resolves when `work` has settled, either way, or after `timeoutMs`: for goodbyes to someone who may not be there. */
-export async function within(clock: Clock, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+/** Resolves with true when `work` has settled, either way, or with false after `timeoutMs`: for goodbyes to someone who may not be there. */
+export async function within(clock: Clock, timeoutMs: number, work: Promise<unknown>): Promise<boolean> {
   const settled = new AbortController()
   const settle = (): void => settled.abort()
   work.then(settle, settle)
   await sleep(clock, timeoutMs, settled.signal)
+  return settled.signal.aborted
 }
