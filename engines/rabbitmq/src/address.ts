@@ -6,7 +6,11 @@ export interface RabbitmqAddress {
   readonly username: string
   readonly password: string
   readonly vhost: string
+  /** What the names of exchange and queues start with, from `?prefix=`, so that systems can share a virtual host. */
+  readonly prefix: string | undefined
 }
+
+const PREFIX = /^[\w.-]{1,100}$/
 
 export function rabbitmqAddress(url: string): RabbitmqAddress {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
@@ -15,6 +19,9 @@ export function rabbitmqAddress(url: string): RabbitmqAddress {
       `rabbitmq({ url }): ${parsed === undefined ? 'this is not a url' : `a url that starts with ${parsed.protocol} does not name a RabbitMQ`}: ` +
         'expected amqp://user:password@host:5672/vhost, with special characters in name, password and vhost percent-encoded',
     )
+  const prefix = parsed.searchParams.get('prefix') ?? undefined
+  if (prefix !== undefined && !PREFIX.test(prefix))
+    throw new TypeError(`rabbitmq({ url }): the prefix in the url may have up to 100 letters, digits, ".", "_" and "-"`)
   const secure = parsed.protocol === 'amqps:'
   return {
     protocol: secure ? 'amqps' : 'amqp',
@@ -23,6 +30,7 @@ export function rabbitmqAddress(url: string): RabbitmqAddress {
     username: parsed.username === '' ? 'guest' : decode(parsed.username, 'name'),
     password: parsed.username === '' ? 'guest' : decode(parsed.password, 'password'),
     vhost: parsed.pathname === '' || parsed.pathname === '/' ? '/' : decode(parsed.pathname.slice(1), 'vhost'),
+    prefix,
   }
 }
 

@@ -8,9 +8,9 @@ import { rabbitmqAddress } from './address.ts'
 export interface RabbitmqOptions {
   /** `amqp://user:password@host:5672/vhost`, or `amqps:`. Several for the nodes of a cluster: they are tried in turn. */
   readonly url: string | readonly string[]
-  /** The durable topic exchange that all messages pass. Default `skerry`. */
+  /** The durable topic exchange that all messages pass. Default: the parameter `prefix` of the first url, else `skerry`. */
   readonly exchange?: string
-  /** What the names of queues start with: `<prefix>.<consumer>`. Default `skerry`. */
+  /** What the names of queues start with: `<prefix>.<consumer>`. Default: as for `exchange`. */
   readonly prefix?: string
   /** For `amqps:`: certificate authority, client certificate and so on, as Node's `tls.connect` takes them. */
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'>
@@ -57,5 +57,6 @@ export function settingsOf(options: RabbitmqOptions): Settings {
   if (addresses.length === 0)
     throw new TypeError('rabbitmq({ url: [] }): expected at least one url, such as amqp://user:password@host:5672/vhost')
   const description = `RabbitMQ at ${addresses.map(({ hostname, port }) => `${hostname}:${port}`).join(', ')}`
-  return { ...DEFAULTS, ...options, addresses, description }
+  const [{ prefix } = { prefix: undefined }] = addresses
+  return { ...DEFAULTS, ...(prefix === undefined ? {} : { exchange: prefix, prefix }), ...options, addresses, description }
 }
