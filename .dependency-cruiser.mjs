@@ -5,7 +5,7 @@
 import { builtinModules } from 'node:module'
 import { layers } from './scripts/layers.mjs'
 
-const tests = '[.]test(-d)?[.]ts$'
+const tests = '[.]test(-d)?[.]ts$|/fixtures/'
 // A service's folder, in the shop and in the examples; `$1` in a rule's target is the one that imports.
 const service = '^((?:shop/services|examples/[^/]+)/[^/]+)/'
 const servicePlaces = '^(?:shop/services|examples/[^/]+)/[^/]+/'
@@ -60,7 +60,7 @@ export default {
       name: 'engine-tests-see-testing',
       severity: 'error',
       comment: 'A test of an engine may also import `skerry/testing` and `skerry/conformance`.',
-      from: { path: `^engines/([^/]+)/src/.*${tests}` },
+      from: { path: `^engines/([^/]+)/src/.*(${tests})` },
       to: {
         path: '^(packages|engines|shop|examples)/',
         pathNot: ['^packages/skerry/src/(engine|testing|testing/conformance)/index[.]ts$', '^engines/$1/'],
@@ -112,7 +112,7 @@ export default {
       name: 'sources-import-no-test',
       severity: 'error',
       comment: 'What tests share lives in a module of its own, not in a test.',
-      from: {},
+      from: { pathNot: tests },
       to: { path: tests },
     },
   ],

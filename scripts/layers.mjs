@@ -10,7 +10,7 @@ export const layers = [
   ['client', 'events'],
   ['http', 'event-store'],
   ['service'],
-  ['saga', 'privacy'],
-  ['runtime', 'gateway'],
+  ['saga', 'privacy', 'gateway'],
+  ['runtime'],
   ['simulation', 'testing'],
 ]
