@@ -1,0 +1,52 @@
+/** `npm run bench`: every figure we claim, against its peer in the same run, written to RESULTS.md with machine and versions. `--pairs 2` for a quick look, names to run some. */
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { startPostgres } from '../test/services/postgres.ts'
+import { startRabbitmq } from '../test/services/rabbitmq.ts'
+import { benchFootprint } from './footprint/bench.ts'
+import { benchHttpOperation } from './http-operation/bench.ts'
+import { benchLocalCall } from './local-call/bench.ts'
+import { benchOrderPlacement, benchOrderPlacementEmbedded } from './order-placement/bench.ts'
+import type { Results } from './results.ts'
+import { report } from './results.ts'
+
+const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
+const pairs = Number(values.pairs)
+const ALL = ['http', 'local', 'orders', 'footprint'] as const
+const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
+if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
+  process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
+  process.exit(2)
+}
+const wanted = (name: (typeof ALL)[number]): boolean => positionals.length === 0 || positionals.includes(name)
+const say = (text: string): boolean => process.stderr.write(`${text}\n`)
+
+const results: Results = {}
+if (wanted('http')) {
+  say('HTTP operation, against Fastify')
+  results.http = await benchHttpOperation(pairs)
+}
+if (wanted('local')) {
+  say('Local call, against Moleculer')
+  results.local = await benchLocalCall(pairs)
+}
+if (wanted('orders')) {
+  say('Order placement on PGlite')
+  results.ordersEmbedded = await benchOrderPlacementEmbedded(pairs)
+  say('Order placement on PostgreSQL and RabbitMQ, against a program by hand')
+  const postgres = await startPostgres()
+  const rabbitmq = await startRabbitmq()
+  try {
+    results.orders = await benchOrderPlacement(pairs, { postgresUrl: postgres.url, rabbitmqUrl: rabbitmq.url })
+  } finally {
+    await postgres.close()
+    await rabbitmq.close()
+  }
+}
+if (wanted('footprint')) {
+  say('Footprint')
+  results.footprint = await benchFootprint()
+}
+const text = report(results, pairs)
+process.stdout.write(text)
+if (positionals.length === 0) await writeFile(new URL('./RESULTS.md', import.meta.url), text)
