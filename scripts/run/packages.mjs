@@ -29,7 +29,7 @@ export async function checkPackages(node) {
 
 /** @param {string} node */
 export function build(node) {
-  return capture(node, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'tsconfig.build.json'])
+  return capture(node, [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'tsconfig.build.json', '--stopBuildOnErrors'])
 }
 
 /**

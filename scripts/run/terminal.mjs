@@ -31,7 +31,7 @@ export function fail(error) {
 }
 
 /**
- * @param {keyof codes} colour
+ * @param {keyof typeof codes} colour
  * @param {string} text
  */
 export function paint(colour, text) {

@@ -19,7 +19,7 @@ export async function runTests(node, parameters, failedChecks) {
       join(root, 'node_modules', 'vitest', 'vitest.mjs'),
       'run',
       '--reporter=default',
-      '--reporter=./scripts/run/count-reporter.mjs',
+      `--reporter=${join(root, 'scripts', 'run', 'count-reporter.mjs')}`,
     ]
     const code = await passThrough(node, [...vitest, ...parameters], { SKERRY_TEST_COUNTS: counts })
     if (failedChecks.length > 0) say(`Failed before the tests: ${failedChecks.join(', ')}`)
