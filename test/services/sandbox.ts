@@ -31,9 +31,16 @@ export interface Sandbox {
   close(): Promise<void>
 }
 
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
 export interface Running {
   readonly pid: number
   readonly exited: boolean
+  /** Resolves when the process is gone, with how it went. */
+  readonly exit: Promise<Exit>
   /** Sends the signal and resolves when the process is gone. */
   end(signal: NodeJS.Signals): Promise<void>
   signal(signal: NodeJS.Signals): void
@@ -127,8 +134,10 @@ function running(child: ChildProcess, logFile: string): Running {
   const pid = child.pid
   if (pid === undefined) throw new Error(`${child.spawnfile} started without a process id`)
   const exited = () => child.exitCode !== null || child.signalCode !== null
+  const exit = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
   return {
     pid,
+    exit,
     get exited() {
       return exited()
     },
