@@ -12,6 +12,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
+    // Much of the time goes into waiting for servers, so every core takes a file.
+    maxWorkers: '100%',
     projects: [
       project('repository', { include: ['test/*.test.ts', 'test/services/**/*.test.ts', 'scripts/**/*.test.ts'] }),
       project('unit', {
