@@ -1,4 +1,4 @@
-/** Finds what serves a path. Matching is rou3's; this adds trailing slashes, 405 with the methods that there are, and strict decoding. */
+/** Finds what serves a path. Matching is rou3's; this adds trailing slashes, HEAD, 405 with the methods that there are, and strict decoding. */
 import { addRoute, createRouter, findRoute } from 'rou3'
 import { SkerryError } from '../base/errors.ts'
 
@@ -33,13 +33,20 @@ export function createRoutes<T>(routes: readonly Route<T>[]): Router<T> {
   }
   return {
     match(method, path) {
-      const found = findRoute(router, method, path)
+      // "*" (RFC 9112, 3.2.4) and the like are not paths, but rou3 would take them for "/".
+      if (!path.startsWith('/')) throw notFound()
+      // Whatever offers GET offers HEAD (RFC 9110, 9.3.2); Node leaves out the body.
+      const found = findRoute(router, method === 'HEAD' ? 'GET' : method, path)
       if (found !== undefined) return { target: found.data, parameters: found.params === undefined ? NO_PARAMETERS : decode(found.params) }
-      const allow = [...methods].filter((other) => findRoute(router, other, path) !== undefined)
+      const allow = [...methods].filter((other) => findRoute(router, other, path) !== undefined).flatMap((other) => (other === 'GET' ? ['GET', 'HEAD'] : [other]))
       if (allow.length > 0) throw new SkerryError('methodNotAllowed', `${method} is not offered here, only ${allow.join(', ')}`, { data: { allow } })
-      throw new SkerryError('notFound', 'Nothing is offered at this path')
+      throw notFound()
     },
   }
+}
+
+function notFound(): SkerryError {
+  return new SkerryError('notFound', 'Nothing is offered at this path')
 }
 
 function decode(parameters: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

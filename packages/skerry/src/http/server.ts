@@ -83,7 +83,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: HttpResponse
     try {
-      const url = request.url ?? '/'
+      const url = originForm(request.url ?? '/')
       const mark = url.indexOf('?')
       const { target, parameters } = router.match(request.method ?? 'GET', mark === -1 ? url : url.slice(0, mark))
       const body = target.takesBody ? await readBody(request, maxBodyBytes) : undefined
@@ -125,6 +125,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       force.removeEventListener('abort', cut)
     },
   }
+}
+
+/** Path and query of a request target. One that is a whole URL must be accepted too, and only its path counts (RFC 9112, 3.2.2). */
+function originForm(target: string): string {
+  const authority = target.startsWith('/') ? null : /^https?:\/\/[^/?#]*/i.exec(target)
+  if (authority === null) return target
+  const rest = target.slice(authority[0].length)
+  return rest.startsWith('/') ? rest : `/${rest}`
 }
 
 /** The answer for a problem: its media type, and Retry-After in whole seconds (RFC 9110, 10.2.3). */
