@@ -2,7 +2,7 @@
  * An nginx of one's own, which runs a whole nginx.conf as it is given: private prefix, private pid file and temporary
  * paths, gone when closed or when the test run dies. The configuration brings its own `listen 127.0.0.1:<freePort()>`.
  */
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { Running, Sandbox } from './sandbox.ts'
 import { openSandbox } from './sandbox.ts'
@@ -43,6 +43,7 @@ export async function startNginx(options: NginxOptions): Promise<NginxServer> {
 async function createServer(sandbox: Sandbox, nginx: string, options: NginxOptions): Promise<NginxServer> {
   const prefix = sandbox.directory
   // Root's workers become another user, who has to reach the files below.
+  await chmod(prefix, 0o755)
   const live = join(prefix, 'nginx.conf')
   const next = join(prefix, 'next.conf')
   for (const directory of ['logs', 'temporary']) await mkdir(join(prefix, directory))
