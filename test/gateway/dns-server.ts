@@ -1,0 +1,61 @@
+/** A DNS server for tests: answers for the names it is given with the addresses they have at that moment, and can say when it was asked. */
+import type { Socket } from 'node:dgram'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+
+const TYPE_A = 1
+const HEADER_BYTES = 12
+const RESPONSE = 0x8180
+const NAME_ERROR = 3
+
+export class DnsServer implements AsyncDisposable {
+  /** Name to IPv4 addresses. Change it at any time. */
+  readonly names = new Map<string, readonly string[]>()
+  readonly #socket: Socket = createSocket('udp4')
+
+  static async start(): Promise<DnsServer> {
+    const server = new DnsServer()
+    server.#socket.on('message', (query, { port, address }) => server.#socket.send(server.#answer(query), port, address))
+    server.#socket.bind(0, '127.0.0.1')
+    await once(server.#socket, 'listening')
+    return server
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#socket.address().port}`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#socket, 'close')
+    this.#socket.close()
+    await closed
+  }
+
+  /** RFC 1035, 4.1: the header, the question as it came, and one record for each address. */
+  #answer(query: Buffer): Buffer {
+    const { name, type, end } = question(query)
+    const addresses = this.names.get(name)
+    const records = type === TYPE_A ? (addresses ?? []).map(record) : []
+    const header = Buffer.alloc(HEADER_BYTES)
+    query.copy(header, 0, 0, 2)
+    header.writeUInt16BE(RESPONSE | (addresses === undefined ? NAME_ERROR : 0), 2)
+    header.writeUInt16BE(1, 4)
+    header.writeUInt16BE(records.length, 6)
+    return Buffer.concat([header, query.subarray(HEADER_BYTES, end), ...records])
+  }
+}
+
+function question(query: Buffer): { name: string; type: number; end: number } {
+  const labels: string[] = []
+  let at = HEADER_BYTES
+  for (let length = query[at]!; length > 0; length = query[at]!) {
+    labels.push(query.toString('latin1', at + 1, at + 1 + length))
+    at += 1 + length
+  }
+  return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at + 1), end: at + 5 }
+}
+
+/** An A record whose name points back to the question; it may be kept for a second. */
+function record(address: string): Buffer {
+  return Buffer.from([0xc0, HEADER_BYTES, 0, TYPE_A, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split('.').map(Number)])
+}
