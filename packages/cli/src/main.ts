@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The `skerry` command. Only this file must load on any Node: it says which one is needed before the others are read. */
+import process from 'node:process'
+
 const NEEDED = [24, 12] as const
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -10,5 +12,3 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
 
 const { run } = await import('./program.ts')
 await run(process.argv.slice(2))
-
-export {}

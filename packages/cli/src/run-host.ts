@@ -10,7 +10,8 @@ export interface PreparedHost {
   readonly configuration: HostConfiguration
   readonly engines: LoadedEngines
   readonly log: Log
-  start(onProgress: (step: string) => void): Promise<Host>
+  /** `overrides` take the place of what the environment says. */
+  start(onProgress: (step: string) => void, overrides?: Partial<HostConfiguration>): Promise<Host>
 }
 
 /** Reads all there is to read before anything is opened: names, configuration, crash point. */
@@ -30,7 +31,7 @@ export async function prepareHost(
     configuration,
     engines,
     log,
-    start: (onProgress) => platform.startHost({ system, selection, configuration, engines, log, onProgress }),
+    start: (onProgress, overrides) => platform.startHost({ system, selection, configuration: { ...configuration, ...overrides }, engines, log, onProgress }),
   }
 }
 

@@ -1,6 +1,10 @@
-/** `skerry start`: runs services and the gateway in this process until it is told to stop. */
-import type { Host } from 'skerry/runtime'
-import { describeFailure } from './failure.ts'
+/**
+ * `skerry start`: runs services and the gateway in this process until it is told to stop. Standard output is for programs:
+ * the log as JSON or, with `--json`, the started line alone. What is meant for people goes to standard error.
+ */
+import type { Log } from 'skerry/runtime'
+import { describeFailure, EXIT } from './failure.ts'
+import { keepAlive } from './keep-alive.ts'
 import { prepareHost } from './run-host.ts'
 import { onStopSignal } from './signals.ts'
 import { startedFacts, startedLine, startedTable } from './started.ts'
@@ -12,33 +16,34 @@ export interface StartOptions {
   readonly verbose: boolean
 }
 
-/**
- * Standard output is for programs: the log as JSON, or with `json` the started line alone, and the log goes to standard error.
- * What is meant for people goes to standard error.
- */
+/** Resolves when the host is ready; from then on the process ends by a signal or an error that nothing caught. */
 export async function start(names: readonly string[], options: StartOptions): Promise<void> {
+  keepAlive()
   const loaded = await loadSystem(options.system)
   const prepared = await prepareHost(loaded, names, process.env, options.json ? process.stderr : undefined)
-  const progress = (step: string): void => {
+  const tell = (step: string): void => {
     if (options.json) prepared.log.info(step)
     else process.stderr.write(`${step}\n`)
   }
-  const starting = prepared.start(progress)
-  onStopSignal(async (signal) => {
-    progress(`stopping (${signal})`)
-    const host = await starting.catch(() => undefined)
-    await host?.stop()
-  }, (error) => process.stderr.write(describeFailure(error, options.verbose).text))
-  const host: Host = await starting
-  crashWithLog(prepared.log)
+  endWithLog(prepared.log)
+  const starting = prepared.start(tell)
+  onStopSignal(
+    async (signal) => {
+      tell(`stopping on ${signal}`)
+      const host = await starting.catch(() => undefined)
+      await host?.stop()
+    },
+    (error) => process.stderr.write(describeFailure(error, options.verbose).text),
+  )
+  const host = await starting
   if (options.json) process.stdout.write(`${JSON.stringify(startedLine(host))}\n`)
   else process.stderr.write(startedTable(startedFacts(loaded.system.name, prepared, host)))
 }
 
-/** An error that nothing caught leaves the process in an unknown state: it ends, and what it had in hand is done again after the next start. */
-function crashWithLog(log: { error(message: string, fields: Readonly<Record<string, unknown>>): void }): void {
+/** An error that nothing caught leaves the process in a state that nobody knows. What it had in hand is done again after the next start. */
+function endWithLog(log: Log): void {
   process.on('uncaughtException', (cause) => {
-    log.error('An error was not caught by anything; the process ends', { cause })
-    process.exit(1)
+    log.error('Nothing caught this error; the process ends', { cause })
+    process.exit(EXIT.failed)
   })
 }

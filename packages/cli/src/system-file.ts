@@ -3,10 +3,11 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { System } from 'skerry/runtime'
+import type * as runtime from 'skerry/runtime'
 import { CommandError, EXIT } from './failure.ts'
 
-export type Platform = typeof import('skerry/runtime')
+type System = runtime.System
+export type Platform = typeof runtime
 
 export interface LoadedSystem {
   readonly system: System
