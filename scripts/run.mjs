@@ -15,11 +15,11 @@ import { runTests } from './run/tests.mjs'
 const commands = {
   start: {
     purpose: 'the shop, all its services in one process',
-    run: (node, parameters) => passThrough(node, ['packages/cli/src/main.ts', 'dev', 'shop/system.ts', ...parameters]),
+    run: (node, parameters) => passThrough(node, ['packages/cli/src/main.ts', 'dev', '--system', 'shop/system.ts', ...parameters]),
   },
   ecommerce: {
     purpose: 'the smallest example, all its services in one process',
-    run: (node, parameters) => passThrough(node, ['packages/cli/src/main.ts', 'dev', 'examples/ecommerce/system.ts', ...parameters]),
+    run: (node, parameters) => passThrough(node, ['packages/cli/src/main.ts', 'dev', '--system', 'examples/ecommerce/system.ts', ...parameters]),
   },
   test: {
     purpose: 'every check and every test; with arguments (`npm test -- packages/skerry`) only the tests they select',
