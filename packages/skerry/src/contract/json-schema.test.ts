@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { dereference, elementsOf, objectFields, typesOf } from './json-schema.ts'
+import { acceptsEmpty, dereference, elementsOf, mapSchema, objectFields, typesOf, withoutFields } from './json-schema.ts'
 import type { JsonSchema, Schema } from './schema.ts'
 import { jsonSchema } from './schema.ts'
 
@@ -128,5 +128,67 @@ describe('objectFields', () => {
   it('sees through additionalProperties: true and ends at references that go in a circle', () => {
     expect(fieldsIn({ type: 'object', additionalProperties: true })).toEqual({ fields: {}, additional: {} })
     expect(fieldsIn({ type: 'object', properties: { a: {} }, allOf: [{ $ref: '#' }] })).toEqual({ fields: { a: false }, additional: undefined })
+  })
+})
+
+describe('withoutFields', () => {
+  const without = (schema: Schema): JsonSchema => {
+    const root = ofZod(schema)
+    return withoutFields(root, root, ['id'])
+  }
+  const a = { a: z.boolean() }
+
+  it.each<[string, Schema, JsonSchema]>([
+    ['an object', z.strictObject({ id: z.boolean(), ...a }), { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'], additionalProperties: false }],
+    ['the last required field', z.object({ id: z.boolean() }), { type: 'object', properties: {} }],
+    ['a named object', z.object({ id: z.boolean(), ...a }).meta({ id: 'WithId', title: 'T' }), { type: 'object', title: 'T', properties: { a: { type: 'boolean' } }, required: ['a'] }],
+    [
+      'every branch',
+      z.union([z.object({ id: z.boolean(), ...a }), z.object({ id: z.boolean() }).meta({ id: 'Branch' })]),
+      { anyOf: [{ type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'] }, { type: 'object', properties: {} }] },
+    ],
+    ['no field deeper inside', z.object({ a: z.object({ id: z.boolean() }) }), ofZod(z.object({ a: z.object({ id: z.boolean() }) }))],
+  ])('takes it from %s', (_what, schema, expected) => {
+    expect(without(schema)).toEqual(expected)
+  })
+})
+
+describe('acceptsEmpty', () => {
+  const optional = z.object({ a: z.int().optional() })
+  const required = z.object({ a: z.int() })
+  it.each<[string, Schema, boolean]>([
+    ['all optional', optional, true],
+    ['one required', required, false],
+    ['a default', z.object({ a: z.int().default(1) }), true],
+    ['named', required.meta({ id: 'Required' }), false],
+    ['a union of which one may be empty', z.union([required, optional]), true],
+    ['a union of which none may be empty', z.union([required, z.object({ b: z.int() })]), false],
+    ['an intersection', z.looseObject({ a: z.int() }).and(optional), false],
+  ])('%s', (_what, schema, expected) => {
+    const root = ofZod(schema)
+    expect(acceptsEmpty(root, root)).toBe(expected)
+  })
+})
+
+describe('mapSchema', () => {
+  it('changes every schema, and nothing that only looks like one', () => {
+    const schema: JsonSchema = {
+      properties: { type: { type: 'a' } },
+      $defs: { x: { type: 'a' } },
+      items: { prefixItems: [{ type: 'a' }, true] },
+      additionalProperties: false,
+      not: { anyOf: [{ type: 'a' }] },
+      default: { type: 'a' },
+      enum: [{ type: 'a' }],
+      const: { properties: { b: { type: 'a' } } },
+    }
+    const changed = mapSchema(schema, (each) => (each['type'] === 'a' ? { type: 'b' } : each))
+    expect(changed).toEqual({
+      ...schema,
+      properties: { type: { type: 'b' } },
+      $defs: { x: { type: 'b' } },
+      items: { prefixItems: [{ type: 'b' }, true] },
+      not: { anyOf: [{ type: 'b' }] },
+    })
   })
 })

@@ -51,6 +51,52 @@ export function branches(schema: JsonSchema, keyword: 'allOf' | 'anyOf' | 'oneOf
   return (schema[keyword] as readonly JsonSchema[] | undefined) ?? []
 }
 
+const SCHEMA_KEYWORDS = new Set(['items', 'additionalProperties', 'not', 'if', 'then', 'else', 'contains', 'propertyNames', 'unevaluatedItems', 'unevaluatedProperties', 'contentSchema'])
+const LIST_KEYWORDS = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems'])
+const MAP_KEYWORDS = new Set(['$defs', 'properties', 'patternProperties', 'dependentSchemas'])
+
+/**
+ * Copies a schema with `change` applied to it and to every schema inside, the inner ones first. Only keywords that hold
+ * schemas are looked into: a field, a constant or an example may look like anything.
+ */
+export function mapSchema(schema: JsonSchema, change: (schema: JsonSchema) => JsonSchema): JsonSchema {
+  const each = (value: unknown): unknown => (typeof value === 'object' && value !== null ? mapSchema(value as JsonSchema, change) : value)
+  const inside = (keyword: string, value: unknown): unknown => {
+    if (SCHEMA_KEYWORDS.has(keyword)) return each(value)
+    if (LIST_KEYWORDS.has(keyword)) return (value as readonly unknown[]).map(each)
+    if (MAP_KEYWORDS.has(keyword)) return Object.fromEntries(Object.entries(value as object).map(([name, member]) => [name, each(member)]))
+    return value
+  }
+  return change(Object.fromEntries(Object.entries(schema).map(([keyword, value]) => [keyword, inside(keyword, value)])))
+}
+
+/** The schema of an object that travels without some of its fields, because they are elsewhere. */
+export function withoutFields(schema: JsonSchema, root: JsonSchema, names: readonly string[]): JsonSchema {
+  const { $ref: reference, $defs: _definitions, ...own } = schema as JsonSchema & { $ref?: string }
+  const whole: JsonSchema = reference === undefined ? own : { ...withoutFields(dereference(reference, root), root, names), ...own }
+  const { properties, required = [], ...rest } = whole as JsonSchema & { properties?: object; required?: readonly string[] }
+  const inside = (['allOf', 'anyOf', 'oneOf'] as const).filter((keyword) => rest[keyword] !== undefined)
+  const stillRequired = required.filter((name) => !names.includes(name))
+  return {
+    ...rest,
+    ...(properties === undefined ? {} : { properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name))) }),
+    ...(stillRequired.length === 0 ? {} : { required: stillRequired }),
+    ...Object.fromEntries(inside.map((keyword) => [keyword, branches(rest, keyword).map((branch) => withoutFields(branch, root, names))])),
+  }
+}
+
+/** Whether an object without any field is valid, as far as required fields go. */
+export function acceptsEmpty(schema: JsonSchema, root: JsonSchema): boolean {
+  const { $ref: reference, required = [] } = schema as { $ref?: string; required?: readonly string[] }
+  const within = (branch: JsonSchema): boolean => acceptsEmpty(branch, root)
+  return (
+    required.length === 0 &&
+    (reference === undefined || within(dereference(reference, root))) &&
+    branches(schema, 'allOf').every(within) &&
+    (['anyOf', 'oneOf'] as const).every((keyword) => schema[keyword] === undefined || branches(schema, keyword).some(within))
+  )
+}
+
 function types(schema: JsonSchema, root: JsonSchema, seen: readonly JsonSchema[]): ReadonlySet<JsonType> | undefined {
   // A schema that refers to itself says nothing more the second time.
   if (seen.includes(schema)) return undefined
