@@ -124,8 +124,26 @@ describe('packages', () => {
     },
   )
 
-  test('all have one version', () => {
+  test('all have one version, and are released together', () => {
     expect(new Set(published.map(({ manifest }) => manifest.version)).size).toBe(1)
+    const { fixed } = JSON.parse(read('.changeset/config.json')) as { fixed: string[][] }
+    expect(fixed).toEqual([published.map(({ manifest }) => manifest.name).toSorted()])
+  })
+
+  test('all are built, each after those it needs', () => {
+    const references = (file: string): string[] =>
+      ((JSON.parse(read(file)) as { references?: { path: string }[] }).references ?? []).map(({ path }) =>
+        new URL(path, `file:///${file}`).pathname.slice(1),
+      )
+    expect(references('tsconfig.build.json').toSorted()).toEqual(
+      published.map(({ directory }) => `${directory}/tsconfig.build.json`).toSorted(),
+    )
+    for (const { directory, manifest } of published) {
+      const needed = published.filter(({ manifest: { name } }) => manifest.dependencies?.[name] !== undefined)
+      expect(references(`${directory}/tsconfig.build.json`).toSorted()).toEqual(
+        needed.map((other) => `${other.directory}/tsconfig.build.json`).toSorted(),
+      )
+    }
   })
 
   test('every dependency is one exact version, of the catalogue or of the workspace', () => {
