@@ -14,7 +14,14 @@ import { consumersOf } from './system.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export interface HostConfiguration {
+export interface DatabaseConfiguration {
+  /** `<SERVICE>_DATABASE_URL`, else DATABASE_URL; a service without either is embedded. */
+  readonly databases: ReadonlyMap<string, { readonly url: string | undefined; readonly shared: boolean }>
+  /** Where the embedded database keeps its files. SKERRY_DATA, default `.skerry`; `memory` keeps nothing. */
+  readonly dataDirectory: string | undefined
+}
+
+export interface HostConfiguration extends DatabaseConfiguration {
   /** The interface to listen on. HOST, default 127.0.0.1. */
   readonly host: string
   /** The gateway's port. PORT, default 8080. */
@@ -23,19 +30,15 @@ export interface HostConfiguration {
   readonly servicePorts: ReadonlyMap<string, number>
   /** Where services live that this host does not run. `<SERVICE>_URL`. */
   readonly peerUrls: ReadonlyMap<string, string>
-  /** `<SERVICE>_DATABASE_URL`, else DATABASE_URL; a service without either is embedded. */
-  readonly databases: ReadonlyMap<string, { readonly url: string | undefined; readonly shared: boolean }>
   /** BROKER_URL or RABBITMQ_URL; undefined is the embedded broker. */
   readonly brokerUrl: string | undefined
-  /** Where the embedded database keeps its files. SKERRY_DATA, default `.skerry`; `memory` keeps nothing. */
-  readonly dataDirectory: string | undefined
   /** SKERRY_WIRE=http: calls inside the host go through HTTP too, as a test that nothing leans on shared memory. */
   readonly forceWire: boolean
   /** How long a stopping host stays reachable so that others notice. SKERRY_DRAIN_MS, default 0. */
   readonly drainMs: number
   /** How long requests in progress may take when stopping. SKERRY_GRACE_MS, default 25 000. */
   readonly graceMs: number
-  /** The largest request body, for service listeners. */
+  /** What is logged at all. LOG_LEVEL, default `info`. */
   readonly logLevel: LogLevel
   /** What each service's `config` schema made of the environment. */
   readonly serviceConfigurations: ReadonlyMap<string, unknown>
@@ -55,23 +58,15 @@ export async function readConfiguration(system: System, selection: Selection, en
   const reader = new Reader(environment)
   const gatewayPort = selection.gateway ? reader.port('PORT', DEFAULT_PORT) : undefined
   const servicePorts = new Map<string, number>()
-  const databases = new Map<string, { url: string | undefined; shared: boolean }>()
   const peerUrls = new Map<string, string>()
   const serviceConfigurations = new Map<string, unknown>()
   const hosted = new Set(selection.services.map((service) => service.contract.name))
 
-  const common = reader.url('DATABASE_URL', DATABASE_SCHEMES)
-  const needingCommon = selection.services.filter((service) => needsDatabase(service) && reader.text(`${variablePrefix(service.contract.name)}_DATABASE_URL`) === undefined)
   for (const service of selection.services) {
     const { name } = service.contract
     const prefix = variablePrefix(name)
     const own = reader.port(`${prefix}_PORT`, !selection.gateway && selection.services.length === 1 ? reader.port('PORT', DEFAULT_PORT) : undefined)
     if (own !== undefined) servicePorts.set(name, own)
-    if (needsDatabase(service)) {
-      const url = reader.url(`${prefix}_DATABASE_URL`, DATABASE_SCHEMES)
-      // One service alone owns the whole database; several that share a URL get a schema and a role each.
-      databases.set(name, url === undefined ? { url: common, shared: common === undefined || needingCommon.length > 1 } : { url, shared: false })
-    }
     serviceConfigurations.set(name, await reader.service(service))
   }
 
@@ -94,15 +89,13 @@ export async function readConfiguration(system: System, selection: Selection, en
       reader.mistake(`BROKER_URL is missing: ${crossing.join('; ')}, and they are not in one host, which the embedded broker cannot leave. Set it to a broker, such as amqp://guest:guest@localhost:5672`)
   }
 
-  const data = reader.text('SKERRY_DATA') ?? '.skerry'
   const configuration: HostConfiguration = {
     host: reader.text('HOST') ?? '127.0.0.1',
     gatewayPort,
     servicePorts,
     peerUrls,
-    databases,
+    ...databaseConfiguration(selection, reader),
     brokerUrl,
-    dataDirectory: data === 'memory' ? undefined : data,
     forceWire: reader.choice('SKERRY_WIRE', ['local', 'http'] as const, 'local') === 'http',
     drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, 0),
     graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),
@@ -111,6 +104,28 @@ export async function readConfiguration(system: System, selection: Selection, en
   }
   reader.finish()
   return configuration
+}
+
+/** Reads where the databases are and nothing else: all that a migration needs to know. Throws like `readConfiguration`. */
+export function readDatabaseConfiguration(selection: Selection, environment: Environment): DatabaseConfiguration {
+  const reader = new Reader(environment)
+  const configuration = databaseConfiguration(selection, reader)
+  reader.finish()
+  return configuration
+}
+
+function databaseConfiguration(selection: Selection, reader: Reader): DatabaseConfiguration {
+  const databases = new Map<string, { url: string | undefined; shared: boolean }>()
+  const common = reader.url('DATABASE_URL', DATABASE_SCHEMES)
+  const needing = selection.services.filter(needsDatabase).map((service) => ({ name: service.contract.name, variable: `${variablePrefix(service.contract.name)}_DATABASE_URL` }))
+  const needingCommon = needing.filter(({ variable }) => reader.text(variable) === undefined)
+  for (const { name, variable } of needing) {
+    const url = reader.url(variable, DATABASE_SCHEMES)
+    // One service alone owns the whole database; several that share a URL get a schema and a role each.
+    databases.set(name, url === undefined ? { url: common, shared: common === undefined || needingCommon.length > 1 } : { url, shared: false })
+  }
+  const data = reader.text('SKERRY_DATA') ?? '.skerry'
+  return { databases, dataDirectory: data === 'memory' ? undefined : data }
 }
 
 /** Reads variables and collects what is wrong with them. An empty variable counts as missing. */

@@ -4,8 +4,7 @@ import { sleep } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Database, DatabaseEngine } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
-import type { Log } from '../telemetry/log.ts'
-import type { HostConfiguration } from './configuration.ts'
+import type { DatabaseConfiguration } from './configuration.ts'
 
 /** Makes the engine for a URL; for undefined, the embedded one with its files in `dataDirectory` (undefined: in memory). */
 export type DatabaseEngineFactory = (url: string | undefined, dataDirectory: string | undefined) => Promise<DatabaseEngine>
@@ -21,10 +20,9 @@ export interface Databases {
 }
 
 export interface OpenDatabasesOptions {
-  readonly configuration: HostConfiguration
+  readonly configuration: DatabaseConfiguration
   readonly factory: DatabaseEngineFactory
   readonly clock: Clock
-  readonly log: Log
   readonly onProgress: ((step: string) => void) | undefined
 }
 
@@ -65,7 +63,8 @@ async function openPatiently({ clock, onProgress }: OpenDatabasesOptions, engine
       return await engine.open({ service, shared })
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error
-      const hopeless = error.kind !== 'unavailable' || (error.sqlState !== undefined && HOPELESS.test(error.sqlState))
+      // An engine of this process alone is no server that may still be starting.
+      const hopeless = error.kind !== 'unavailable' || engine.exclusive === true || (error.sqlState !== undefined && HOPELESS.test(error.sqlState))
       if (hopeless || clock.nowMs() >= giveUpAtMs)
         throw new SkerryError('databaseUnavailable', `The database of "${service}" cannot be opened (${engine.description}): ${error.message}`, { cause: error })
       if (!announced) onProgress?.(`waiting for ${engine.description}: ${error.message}`)

@@ -101,8 +101,8 @@ class RunningHost implements Host {
   }
 
   async start(): Promise<void> {
-    const { selection, configuration, engines, log, onProgress } = this.#options
-    this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, log, onProgress })
+    const { selection, configuration, engines, onProgress } = this.#options
+    this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, onProgress })
     for (const service of selection.services) {
       const { name } = service.contract
       const database = this.#databases.of(name)
@@ -130,6 +130,7 @@ class RunningHost implements Host {
     this.#broker = await engine.open({
       consumers: consumersOf(system),
       onStatus: (status) => {
+        if (this.#stopping !== undefined) return
         if (!status.up) return log.warn('The broker cannot be reached; events wait in the outbox', { broker: engine.description, reason: status.reason })
         log.debug('The broker is connected', { broker: engine.description })
         for (const { relay } of this.instances.values()) relay?.retryNow()

@@ -1,7 +1,7 @@
 /** `skerry/runtime`: for programs that start hosts themselves; most leave that to the `skerry` command. */
-export { readConfiguration, variablePrefix } from './configuration.ts'
-export type { Environment, HostConfiguration } from './configuration.ts'
-export type { DatabaseEngineFactory } from './databases.ts'
+export { readConfiguration, readDatabaseConfiguration, variablePrefix } from './configuration.ts'
+export type { DatabaseConfiguration, Environment, HostConfiguration } from './configuration.ts'
+export type { DatabaseEngineFactory, Databases } from './databases.ts'
 export { openDatabases } from './databases.ts'
 export { startHost } from './host.ts'
 export type { Engines, Host, HostOptions } from './host.ts'

@@ -18,6 +18,8 @@ export interface MigrateOptions {
   /** The folder of the service's own migrations. */
   readonly folder: URL | undefined
   readonly clock: Clock
+  /** Called with each name as soon as it is applied: also with those before one that fails. */
+  readonly onApplied?: (name: string) => void
 }
 
 interface Migration {
@@ -36,7 +38,11 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
   await withLock(options.database, async (transaction) => {
     await transaction.script(`create table if not exists skerry_migration (name text primary key, checksum text not null, applied_at timestamptz not null)`)
   })
-  for (const migration of migrations) if (await apply(options, migration)) applied.push(migration.name)
+  for (const migration of migrations) {
+    if (!(await apply(options, migration))) continue
+    applied.push(migration.name)
+    options.onApplied?.(migration.name)
+  }
   return applied
 }
 
