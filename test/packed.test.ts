@@ -65,7 +65,7 @@ test('a system type-checks against the published declarations', async () => {
   await expect(typeCheck()).resolves.toContain('TS2322')
 })
 
-test('a system runs: a request is answered from its database, and its event arrives', async () => {
+test('a system runs: a request is answered from its database, and its event arrives', { timeout: 120_000 }, async () => {
   const command = join(
     consumer.directory,
     'node_modules/@skerry/cli',
@@ -90,7 +90,7 @@ test('a system runs: a request is answered from its database, and its event arri
     body: '{"name":"Ann"}',
   })
   expect([answer.status, await answer.json()], log).toEqual([200, { name: 'Ann' }])
-  await expect.poll(async () => (await fetch(`${gateway}/greetings`)).json(), { timeout: 20_000 }).toEqual(['Hello, Ann'])
+  await expect.poll(async () => (await fetch(`${gateway}/greetings`)).json(), { timeout: 60_000 }).toEqual(['Hello, Ann'])
 
   host.kill('SIGTERM')
   expect(await exited, log).toEqual([0, null])
