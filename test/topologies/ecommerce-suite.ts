@@ -113,19 +113,36 @@ export function ecommerceSuite(at: () => Addresses): void {
       expect((await orders('GET', '/orders/7')).body).toStrictEqual(order)
     })
 
+    test('of many requests at once for one order, all are answered alike, and of different ones only one is accepted', async () => {
+      await users('POST', '/users/', ann)
+      const id = door().orders === at().gatewayUrl ? 50 : 51
+      const same = await Promise.all(Array.from({ length: 10 }, () => orders('POST', '/orders/', { ...order, id })))
+      for (const answer of same) expect(answer).toMatchObject({ status: 200, body: { order: { ...order, id }, status: 'created' } })
+      const different = await Promise.all(Array.from({ length: 10 }, (_, amount) => orders('POST', '/orders/', { ...order, id: id + 10, amount })))
+      expect(different.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 409)])
+    })
+
     test('every placed order leads to one notification, which is sent', async () => {
       await users('POST', '/users/', ann)
       const ids = Array.from({ length: 20 }, (_, index) => 100 + index)
       await Promise.all(ids.map((id) => orders('POST', '/orders/', { ...order, id })))
-      for (const id of ids) {
-        const sent = await waitUntil(`the notification of order ${id} is sent`, deliveryTimeoutMs, async () => {
-          const { body } = await request('GET', `${door().notifications}/notifications?order_id=${id}`)
-          const list = body as { status: string }[]
-          return list.some(({ status }) => status === 'sent') ? list : undefined
+      for (const id of ids)
+        expect(await notificationSent({ serviceUrls: { 'notification-service': door().notifications } }, id)).toMatchObject({
+          order_id: id,
+          user_id: 1,
+          message: `Your order ${id} has been placed: kettle, 20.00.`,
         })
-        expect(sent).toMatchObject([{ order_id: id, user_id: 1, status: 'sent', message: `Your order ${id} has been placed: kettle, 20.00.` }])
-      }
     })
+  })
+}
+
+/** Waits until the notification of an order is sent; fails when there is more than one. */
+export async function notificationSent(at: Pick<Addresses, 'serviceUrls'>, orderId: number | string): Promise<{ readonly id: string }> {
+  return waitUntil(`the notification of order ${orderId} is sent`, deliveryTimeoutMs, async () => {
+    const { body } = await request('GET', `${at.serviceUrls['notification-service']!}/notifications?order_id=${orderId}`)
+    const list = body as { id: string; status: string }[]
+    expect(list.length).toBeLessThanOrEqual(1)
+    return list.find(({ status }) => status === 'sent')
   })
 }
 

@@ -31,12 +31,16 @@ export interface Addresses {
 }
 
 export interface RunningTopology extends Addresses, AsyncDisposable {
-  readonly hosts: readonly RunningHost[]
   /** The databases that these hosts have open, for a look behind the scenes. Embedded ones only while the hosts are stopped. */
   readonly databases: Databases
+  /** The host that runs a service, or `gateway`. */
+  host(name: string): RunningHost
+  /** Stops all hosts in order. Rejects when one does not end as it should. */
   stop(): Promise<void>
-  /** Starts what was stopped, on the same data. Addresses may differ. */
+  /** Starts all hosts again on the same data. A host that is not apart may get other addresses. */
   start(): Promise<void>
+  /** Starts the host that runs the named service again, on the same data, with these variables besides; kills it if it still runs. */
+  restart(name: string, env?: Readonly<Record<string, string>>): Promise<RunningHost>
 }
 
 type Databases =
@@ -50,60 +54,47 @@ export interface Topology {
   start(system: SystemUnderTest): Promise<RunningTopology>
 }
 
-const embedded = (env: Readonly<Record<string, string>>) => async (system: SystemUnderTest) => {
-  const directory = await mkdtemp(join(tmpdir(), 'skerry-test-data-'))
-  const held = new AsyncDisposableStack()
-  held.defer(() => rm(directory, { recursive: true, force: true }))
-  return runTopology({
-    held,
-    hosts: [oneHost(system, { SKERRY_DATA: directory, ...env })],
-    databases: { kind: 'shared', open: () => pglite({ dataDir: directory }) },
-  })
-}
-
 export const topologies: readonly Topology[] = [
-  { name: 'one process, embedded database and broker', start: embedded({}) },
-  { name: 'one process, its own calls over HTTP', start: embedded({ SKERRY_WIRE: 'http' }) },
-  {
-    name: 'one process, one PostgreSQL database',
-    async start(system) {
-      const held = new AsyncDisposableStack()
-      const database = held.use(await createSharedDatabase())
-      return runTopology({
-        held,
-        hosts: [oneHost(system, { DATABASE_URL: database.url })],
-        databases: { kind: 'shared', open: () => postgres({ url: database.url }) },
-      })
-    },
-  },
-  {
-    name: 'a process and a PostgreSQL database for each service, RabbitMQ between them, the gateway apart',
-    async start(system) {
-      const held = new AsyncDisposableStack()
-      const databases = held.use(await createDatabases(system.services))
-      const broker = held.use(createBrokerCorner(system.services))
-      const urls: Record<string, string> = {}
-      const ports: Record<string, string> = {}
-      for (const name of system.services) {
-        ports[name] = String(await freePort())
-        urls[`${variablePrefix(name)}_URL`] = `http://127.0.0.1:${ports[name]}`
-      }
-      const services = system.services.map((name) => ({
-        system: system.file,
-        services: [name],
-        env: { ...system.env, ...urls, PORT: ports[name]!, DATABASE_URL: databases.urls[name]!, RABBITMQ_URL: broker.url },
-      }))
-      return runTopology({
-        held,
-        hosts: [...services, { system: system.file, services: ['gateway'], env: { ...system.env, ...urls } }],
-        databases: { kind: 'separate', urls: databases.urls },
-      })
-    },
-  },
+  { name: 'one process, embedded database and broker', start: (system) => startEmbedded(system, {}) },
+  { name: 'one process, its own calls over HTTP', start: (system) => startEmbedded(system, { SKERRY_WIRE: 'http' }) },
+  { name: 'one process, one PostgreSQL database', start: startOnPostgres },
+  { name: 'a process and a PostgreSQL database for each service, RabbitMQ between them, the gateway apart', start: startApart },
 ]
 
+async function startEmbedded(system: SystemUnderTest, env: Readonly<Record<string, string>>): Promise<RunningTopology> {
+  const held = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'skerry-test-data-'))
+  held.defer(() => rm(directory, { recursive: true, force: true }))
+  const databases = { kind: 'shared', open: () => pglite({ dataDir: directory }) } as const
+  return runTopology({ held, databases, hosts: [together(system, { SKERRY_DATA: directory, ...env })] })
+}
+
+async function startOnPostgres(system: SystemUnderTest): Promise<RunningTopology> {
+  const held = new AsyncDisposableStack()
+  const { url } = held.use(await createSharedDatabase())
+  const databases = { kind: 'shared', open: () => postgres({ url }) } as const
+  return runTopology({ held, databases, hosts: [together(system, { DATABASE_URL: url })] })
+}
+
+/** As the seed's documents have it: everything apart, each service at an address that does not change. `brokerUrl` default: a corner of this run's. */
+export async function startApart(system: SystemUnderTest, brokerUrl?: string): Promise<RunningTopology> {
+  const held = new AsyncDisposableStack()
+  const databases = held.use(await createDatabases(system.services))
+  const rabbitmqUrl = brokerUrl ?? held.use(createBrokerCorner(system.services)).url
+  const ports = new Map<string, string>()
+  for (const name of [...system.services, 'gateway']) ports.set(name, String(await freePort()))
+  const addresses = Object.fromEntries(system.services.map((name) => [`${variablePrefix(name)}_URL`, `http://127.0.0.1:${ports.get(name)}`]))
+  const apart = (name: string, env: Readonly<Record<string, string>>): HostOptions => ({
+    system: system.file,
+    services: [name],
+    env: { ...system.env, ...addresses, PORT: ports.get(name)!, ...env },
+  })
+  const services = system.services.map((name) => apart(name, { DATABASE_URL: databases.urls[name]!, RABBITMQ_URL: rabbitmqUrl }))
+  return runTopology({ held, databases: { kind: 'separate', urls: databases.urls }, hosts: [...services, apart('gateway', {})] })
+}
+
 /** Everything in one process, each service also on a port of its own. */
-function oneHost({ file, services, env }: SystemUnderTest, own: Readonly<Record<string, string>>): HostOptions {
+function together({ file, services, env }: SystemUnderTest, own: Readonly<Record<string, string>>): HostOptions {
   const ports = Object.fromEntries(services.map((name) => [`${variablePrefix(name)}_PORT`, '0']))
   return { system: file, env: { ...env, ...ports, ...own } }
 }
@@ -111,25 +102,27 @@ function oneHost({ file, services, env }: SystemUnderTest, own: Readonly<Record<
 interface TopologyParts {
   /** What is given back when the hosts are gone. */
   readonly held: AsyncDisposableStack
-  readonly hosts: readonly HostOptions[]
   readonly databases: Databases
+  /** The gateway is in the last one. */
+  readonly hosts: readonly HostOptions[]
 }
 
-async function runTopology({ held, hosts: options, databases }: TopologyParts): Promise<RunningTopology> {
-  let hosts: readonly RunningHost[] = []
-  const discard = async (): Promise<void> => {
-    await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()))
-    hosts = []
+async function runTopology({ held, databases, hosts: options }: TopologyParts): Promise<RunningTopology> {
+  const hosts: RunningHost[] = []
+  const indexOf = (name: string): number => Math.max(0, options.findIndex(({ services }) => services?.includes(name)))
+  const startOne = async (index: number, env: Readonly<Record<string, string>> = {}): Promise<RunningHost> => {
+    await hosts[index]?.[Symbol.asyncDispose]()
+    const host = await startHost({ ...options[index]!, env: { ...options[index]!.env, ...env } })
+    hosts[index] = host
+    return host
   }
   const start = async (): Promise<void> => {
-    await discard()
-    const results = await Promise.allSettled(options.map((host) => startHost(host)))
-    hosts = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const results = await Promise.allSettled(options.map((_, index) => startOne(index)))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
   const dispose = async (): Promise<void> => {
-    await discard()
+    await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()))
     await held.disposeAsync()
   }
   try {
@@ -139,22 +132,21 @@ async function runTopology({ held, hosts: options, databases }: TopologyParts): 
     throw error
   }
   return {
-    get hosts() {
-      return hosts
-    },
+    databases,
     get gatewayUrl() {
       return hosts.at(-1)!.gatewayUrl
     },
     get serviceUrls() {
       return Object.assign({}, ...hosts.map((host) => host.serviceUrls)) as Record<string, string>
     },
-    databases,
+    host: (name) => hosts[indexOf(name)]!,
     async stop() {
-      const exits = await Promise.all(hosts.map(async (host) => ({ exit: await host.stop(), output: await host.output() })))
-      const failed = exits.find(({ exit }) => exit.code !== 0)
+      const ends = await Promise.all(hosts.map(async (host) => ({ exit: await host.stop(), output: await host.output() })))
+      const failed = ends.find(({ exit }) => exit.code !== 0)
       if (failed !== undefined) throw new Error(`A host did not stop cleanly (${JSON.stringify(failed.exit)}):\n${failed.output.slice(-4_000)}`)
     },
     start,
+    restart: (name, env) => startOne(indexOf(name), env),
     [Symbol.asyncDispose]: dispose,
   }
 }
