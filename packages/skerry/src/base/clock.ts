@@ -27,7 +27,8 @@ export const systemClock: Clock = {
     refuseNotANumber(delayMs)
     let handle: NodeJS.Timeout
     const wait = (leftMs: number): void => {
-      handle = leftMs > LONGEST_TIMEOUT_MS ? setTimeout(() => wait(leftMs - LONGEST_TIMEOUT_MS), LONGEST_TIMEOUT_MS) : setTimeout(action, leftMs)
+      handle =
+        leftMs > LONGEST_TIMEOUT_MS ? setTimeout(() => wait(leftMs - LONGEST_TIMEOUT_MS), LONGEST_TIMEOUT_MS) : setTimeout(action, leftMs)
       handle.unref()
     }
     wait(delayMs)

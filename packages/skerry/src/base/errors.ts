@@ -3,6 +3,8 @@
  * whether trying again may help, and what to do. The error class, the Problem Details (RFC 9457) and the reference page are derived from it.
  */
 interface CatalogueEntry {
+  /** What a request is answered with, a mistake in code that makes a call or a definition throw, or what keeps a host from serving. */
+  readonly kind: 'answer' | 'mistake' | 'host'
   readonly status: number
   readonly title: string
   readonly retryable: boolean
@@ -10,35 +12,42 @@ interface CatalogueEntry {
 }
 
 export const ERRORS = {
-  // Answers to a request
-  malformedJson: entry(422, 'Malformed JSON', false, 'Send one well-formed JSON value without duplicate keys and without "__proto__".'),
-  invalidInput: entry(422, 'Invalid input', false, 'Correct the fields listed in "errors".'),
-  unsupportedMediaType: entry(415, 'Unsupported media type', false, 'Send the body as application/json.'),
-  bodyTooLarge: entry(413, 'Body too large', false, 'Send less, or raise the host\'s body limit.'),
-  malformedRequest: entry(400, 'Malformed request', false, 'Send a request target in valid percent-encoding, without control characters.'),
-  notFound: entry(404, 'Not found', false, 'Compare the path with the OpenAPI document.'),
-  methodNotAllowed: entry(405, 'Method not allowed', false, 'Use one of the methods in the Allow header.'),
-  internal: entry(500, 'Internal error', false, 'Find the cause in the service\'s log by the trace id.'),
-  unavailable: entry(503, 'Service unavailable', true, 'Try again after the number of seconds in Retry-After.'),
-  overloaded: entry(503, 'Overloaded', true, 'Try again after the number of seconds in Retry-After.'),
-  deadlineExceeded: entry(504, 'Deadline exceeded', true, 'Allow more time, or find what was slow by the trace id.'),
-  outcomeUnknown: entry(503, 'Outcome unknown', true, 'The change may or may not have been made: read it back, or repeat the request if it is idempotent.'),
-  // Mistakes in code
-  contractInvalid: entry(500, 'Invalid contract', false, 'Correct the contract as the message says.'),
-  contractBroken: entry(500, 'Contract broken', false, 'Make the answer match the schema that the contract promises.'),
-  callInTransaction: entry(500, 'Call inside a transaction', false, 'Move the call before or after transaction(…): inside, it would hold locks while it waits for the network.'),
-  transactionInTransaction: entry(500, 'Transaction inside a transaction', false, 'Use the db of the transaction that is already open.'),
-  outsideTransaction: entry(500, 'Outside a transaction', false, 'Use emit only while the closure given to transaction(…) runs.'),
-  statementRefused: entry(500, 'Statement refused', false, 'Leave transactions, roles and session settings to the platform.'),
-  systemInvalid: entry(500, 'Invalid system', false, 'Correct the system\'s definition as the message says.'),
-  // Failures at start
-  configurationInvalid: entry(500, 'Invalid configuration', false, 'Correct each variable listed.'),
-  portInUse: entry(500, 'Port in use', false, 'Stop what listens there, or choose another port.'),
-  migrationInvalid: entry(500, 'Invalid migration', false, 'Correct the migration as the message says; nothing of it was applied.'),
-  migrationFailed: entry(500, 'Migration failed', false, 'Correct the migration as the message says; nothing of it was applied.'),
-  migrationChanged: entry(500, 'Migration changed', false, 'Restore the file as it was applied, and put the change in a new migration.'),
-  databaseUnavailable: entry(503, 'Database unavailable', true, 'Start the database, or correct its URL.'),
-  stopping: entry(503, 'Stopping', true, 'Try again: another instance, or this one after its restart, will answer.'),
+  malformedJson: answer(422, 'Malformed JSON', false, 'Send one well-formed JSON value without duplicate keys and without "__proto__".'),
+  invalidInput: answer(422, 'Invalid input', false, 'Correct the fields listed in "errors".'),
+  unsupportedMediaType: answer(415, 'Unsupported media type', false, 'Send the body as application/json.'),
+  bodyTooLarge: answer(413, 'Body too large', false, "Send less, or raise the host's body limit."),
+  malformedRequest: answer(400, 'Malformed request', false, 'Send a request target in valid percent-encoding, without control characters.'),
+  notFound: answer(404, 'Not found', false, 'Compare the path with the OpenAPI document.'),
+  methodNotAllowed: answer(405, 'Method not allowed', false, 'Use one of the methods in the Allow header.'),
+  internal: answer(500, 'Internal error', false, "Find the cause in the service's log by the trace id."),
+  unavailable: answer(503, 'Service unavailable', true, 'Try again after the number of seconds in Retry-After.'),
+  overloaded: answer(503, 'Overloaded', true, 'Try again after the number of seconds in Retry-After.'),
+  deadlineExceeded: answer(504, 'Deadline exceeded', true, 'Allow more time, or find what was slow by the trace id.'),
+  outcomeUnknown: answer(
+    503,
+    'Outcome unknown',
+    true,
+    'The change may or may not have been made: read it back, or repeat the request if it is idempotent.',
+  ),
+
+  contractInvalid: mistake('Invalid contract', 'Correct the contract as the message says.'),
+  contractBroken: mistake('Contract broken', 'Make the answer match the schema that the contract promises.'),
+  callInTransaction: mistake(
+    'Call inside a transaction',
+    'Move the call before or after transaction(…): inside, it would hold locks while it waits for the network.',
+  ),
+  transactionInTransaction: mistake('Transaction inside a transaction', 'Use the db of the transaction that is already open.'),
+  outsideTransaction: mistake('Outside a transaction', 'Use emit only while the closure given to transaction(…) runs.'),
+  statementRefused: mistake('Statement refused', 'Leave transactions, roles and session settings to the platform.'),
+  systemInvalid: mistake('Invalid system', "Correct the system's definition as the message says."),
+
+  configurationInvalid: host(500, 'Invalid configuration', false, 'Correct each variable listed.'),
+  portInUse: host(500, 'Port in use', false, 'Stop what listens there, or choose another port.'),
+  migrationInvalid: host(500, 'Invalid migration', false, 'Correct the migration as the message says; nothing of it was applied.'),
+  migrationFailed: host(500, 'Migration failed', false, 'Correct the migration as the message says; nothing of it was applied.'),
+  migrationChanged: host(500, 'Migration changed', false, 'Restore the file as it was applied, and put the change in a new migration.'),
+  databaseUnavailable: host(503, 'Database unavailable', true, 'Start the database, or correct its URL.'),
+  stopping: host(503, 'Stopping', true, 'Try again: another instance, or this one after its restart, will answer.'),
 } as const satisfies Record<string, CatalogueEntry>
 
 export type ErrorCode = keyof typeof ERRORS
@@ -69,6 +78,14 @@ export class SkerryError extends Error {
   }
 }
 
-function entry(status: number, title: string, retryable: boolean, help: string): CatalogueEntry {
-  return { status, title, retryable, help }
+function answer(status: number, title: string, retryable: boolean, help: string): CatalogueEntry {
+  return { kind: 'answer', status, title, retryable, help }
+}
+
+function mistake(title: string, help: string): CatalogueEntry {
+  return { kind: 'mistake', status: 500, title, retryable: false, help }
+}
+
+function host(status: number, title: string, retryable: boolean, help: string): CatalogueEntry {
+  return { kind: 'host', status, title, retryable, help }
 }

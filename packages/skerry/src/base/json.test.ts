@@ -94,9 +94,12 @@ describe('parseJson', () => {
     deepStrictEqual(parseJson(text), JSON.parse(text))
   })
 
-  it.each(['', ' ', '{', '{"a"}', "{'a':1}", '[1,]', 'undefined', 'NaN', '01', '"\n"', '\uFEFF{}', '{} {}', '/**/1', '"\\x41"'])('refuses %j, which is not JSON', (text) => {
-    expect(refusal(text).code).toBe('malformedJson')
-  })
+  it.each(['', ' ', '{', '{"a"}', "{'a':1}", '[1,]', 'undefined', 'NaN', '01', '"\n"', '\uFEFF{}', '{} {}', '/**/1', '"\\x41"'])(
+    'refuses %j, which is not JSON',
+    (text) => {
+      expect(refusal(text).code).toBe('malformedJson')
+    },
+  )
 
   it.each(['[', '{"a":'])('accepts as many nested %s as promised and not one more, however many follow', (open) => {
     const close = open === '[' ? ']' : '}'
@@ -117,9 +120,12 @@ describe('parseJson', () => {
     expect(refusal(text).message).toMatch(/^The key "(__proto__|constructor)" is not allowed$/)
   })
 
-  it.each(['{"constructor":"Bauhaus"}', '{"constructor":{"name":"x"}}', '{"prototype":{}}', '{"constructor":null}', '["__proto__"]'])('accepts %s', (text) => {
-    deepStrictEqual(parseJson(text), JSON.parse(text))
-  })
+  it.each(['{"constructor":"Bauhaus"}', '{"constructor":{"name":"x"}}', '{"prototype":{}}', '{"constructor":null}', '["__proto__"]'])(
+    'accepts %s',
+    (text) => {
+      deepStrictEqual(parseJson(text), JSON.parse(text))
+    },
+  )
 
   it('quotes no more than the beginning of a long key', () => {
     const key = 'k'.repeat(100_000)
@@ -200,13 +206,25 @@ describe('copyJson', () => {
     ['an array with further fields', Object.assign([1], { extra: 1 })],
     ['an array with toJSON', Object.assign([1], { toJSON: () => 'converted' })],
     ['a function with toJSON', Object.assign(() => 1, { toJSON: () => 'converted' })],
-    ['an object whose toJSON returns itself', new (class { a = 1; toJSON = (): unknown => this })()],
-    ['toJSON that is given its key', { field: { toJSON: (key: unknown) => [key, typeof key] }, list: [{ toJSON: (key: unknown) => [key, typeof key] }] }],
+    [
+      'an object whose toJSON returns itself',
+      new (class {
+        a = 1
+        toJSON = (): unknown => this
+      })(),
+    ],
+    [
+      'toJSON that is given its key',
+      { field: { toJSON: (key: unknown) => [key, typeof key] }, list: [{ toJSON: (key: unknown) => [key, typeof key] }] },
+    ],
     ['toJSON that returns undefined', { a: { toJSON: () => undefined }, b: [{ toJSON: () => undefined }] }],
     ['inherited toJSON and getters', Object.create({ toJSON: () => ({ a: 1 }) })],
     ['dates, also invalid ones', [new Date(0), new Date(Number.NaN)]],
     ['boxed primitives', [Object(1), Object(Number.NaN), Object('text'), Object(true), Object(Symbol('s'))]],
-    ['boxed primitives with methods of their own', [Object.assign(Object('a') as object, { toString: () => 'b' }), Object.assign(Object(1) as object, { valueOf: () => 2 })]],
+    [
+      'boxed primitives with methods of their own',
+      [Object.assign(Object('a') as object, { toString: () => 'b' }), Object.assign(Object(1) as object, { valueOf: () => 2 })],
+    ],
     ['maps, sets, errors, expressions', [new Map([[1, 2]]), new Set([1]), new Error('x'), /x/]],
     ['typed arrays', new Uint8Array([1, 2])],
     ['lone surrogates', ['\ud800', { '\udc00': 1 }]],
@@ -218,9 +236,12 @@ describe('copyJson', () => {
     deepStrictEqual(copyJson(value), throughText(value))
   })
 
-  it.each([undefined, () => 1, Symbol('s'), { toJSON: () => undefined }])('gives undefined for %s alone, for which there is no text', (value) => {
-    expect(copyJson(value)).toBeUndefined()
-  })
+  it.each([undefined, () => 1, Symbol('s'), { toJSON: () => undefined }])(
+    'gives undefined for %s alone, for which there is no text',
+    (value) => {
+      expect(copyJson(value)).toBeUndefined()
+    },
+  )
 
   it('shares nothing with the original', () => {
     fc.assert(
@@ -235,15 +256,14 @@ describe('copyJson', () => {
   })
 
   it('refuses a bigint and says which, unless somebody taught bigints toJSON', () => {
-    expect(() => copyJson({ price: { cents: 10n } })).toThrow(new TypeError('"cents" is a bigint, which JSON cannot carry: send a number or a string'))
+    expect(() => copyJson({ price: { cents: 10n } })).toThrow(
+      new TypeError('"cents" is a bigint, which JSON cannot carry: send a number or a string'),
+    )
     expect(() => copyJson(10n)).toThrow(new TypeError('The value is a bigint, which JSON cannot carry: send a number or a string'))
     expect(() => copyJson(Object(10n))).toThrow(TypeError)
-    Object.defineProperty(BigInt.prototype, 'toJSON', { value: String, configurable: true })
+    // oxlint-disable-next-line no-extend-native -- many programs do exactly this
+    Object.defineProperty(BigInt.prototype, 'toJSON', { value: bigintAsText, configurable: true })
     try {
-      const convert = (toJSON: unknown): unknown => Object.defineProperty(BigInt.prototype, 'toJSON', { value: toJSON, configurable: true })
-      convert(function (this: bigint) {
-        return this.toString()
-      })
       expect(copyJson({ cents: 10n })).toStrictEqual({ cents: '10' })
     } finally {
       Reflect.deleteProperty(BigInt.prototype, 'toJSON')
@@ -254,7 +274,9 @@ describe('copyJson', () => {
     const deepest: unknown = JSON.parse(nested(MAX_JSON_DEPTH, '[', ']'))
     expect(copyJson(deepest)).toStrictEqual(deepest)
     expect(() => copyJson([deepest])).toThrow(`nest deeper than ${MAX_JSON_DEPTH}`)
-    expect(() => copyJson({ a: JSON.parse(nested(MAX_JSON_DEPTH, '{"a":', '}')) as unknown })).toThrow(`At "a" arrays and objects nest deeper`)
+    expect(() => copyJson({ a: JSON.parse(nested(MAX_JSON_DEPTH, '{"a":', '}')) as unknown })).toThrow(
+      `At "a" arrays and objects nest deeper`,
+    )
   })
 
   it('refuses what contains itself, as the text would be endless', () => {
@@ -265,6 +287,10 @@ describe('copyJson', () => {
     expect(() => copyJson(endless)).toThrow(TypeError)
   })
 })
+
+function bigintAsText(this: bigint): string {
+  return this.toString()
+}
 
 function walk(value: unknown, visit: (object: object) => void): void {
   if (typeof value !== 'object' || value === null) return

@@ -34,7 +34,10 @@ function countKeys(value: unknown, depth: number): number {
   }
   for (const key in value) {
     const member = (value as Record<string, unknown>)[key]
-    if (key === '__proto__' || (key === 'constructor' && typeof member === 'object' && member !== null && Object.hasOwn(member, 'prototype')))
+    if (
+      key === '__proto__' ||
+      (key === 'constructor' && typeof member === 'object' && member !== null && Object.hasOwn(member, 'prototype'))
+    )
       throw new SkerryError('malformedJson', `The key "${key}" is not allowed`)
     count += 1 + countKeys(member, depth + 1)
   }
@@ -58,7 +61,7 @@ function countColons(text: string): number {
 
 /** Where the string ends that begins at `start`: at the first quote behind an even number of backslashes. */
 function endOfString(text: string, start: number): number {
-  for (let end = start; ; ) {
+  for (let end = start; ;) {
     end = text.indexOf('"', end + 1)
     let escapes = end
     while (text.charCodeAt(escapes - 1) === BACKSLASH) escapes--
@@ -118,11 +121,14 @@ function copyMember(value: unknown, key: string | number, depth: number): unknow
 }
 
 function copyConverted(value: unknown, key: string | number, depth: number): unknown {
-  if (typeof value === 'bigint') throw new TypeError(`${key === '' ? 'The value' : `"${key}"`} is a bigint, which JSON cannot carry: send a number or a string`)
+  if (typeof value === 'bigint')
+    throw new TypeError(`${key === '' ? 'The value' : `"${key}"`} is a bigint, which JSON cannot carry: send a number or a string`)
   if (typeof value === 'function') return undefined
   if (typeof value !== 'object' || value === null) return copyMember(value, key, depth)
   if (depth > MAX_JSON_DEPTH)
-    throw new TypeError(`At "${key}" arrays and objects nest deeper than ${MAX_JSON_DEPTH}, or one contains itself: send references instead`)
+    throw new TypeError(
+      `At "${key}" arrays and objects nest deeper than ${MAX_JSON_DEPTH}, or one contains itself: send references instead`,
+    )
   if (Array.isArray(value)) return copyArray(value, depth)
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) {

@@ -14,10 +14,17 @@ const orders = contract('orders', {
   owner: 'checkout team',
   description: 'Takes orders',
   operations: {
-    placeOrder: post('/orders', { input: z.object({ sku: z.string() }), output: z.object({ id: z.string() }), errors: { outOfStock: problem(409, 'Not enough stock') } }),
+    placeOrder: post('/orders', {
+      input: z.object({ sku: z.string() }),
+      output: z.object({ id: z.string() }),
+      errors: { outOfStock: problem(409, 'Not enough stock') },
+    }),
     getOrder: get('/orders/{orderId}', { input: z.object({ orderId: z.string() }) }),
   },
-  events: { orderPlaced: event(Placed, { key: 'orderId' }), orderShipped: event(Placed, { key: 'orderId', version: 2, bindings: { amqp: { queue: 'shipped', durable: true } } }) },
+  events: {
+    orderPlaced: event(Placed, { key: 'orderId' }),
+    orderShipped: event(Placed, { key: 'orderId', version: 2, bindings: { amqp: { queue: 'shipped', durable: true } } }),
+  },
 })
 
 /** The mistakes that `contract()` finds, one string each. */
@@ -39,19 +46,44 @@ const anyPath = (path: string): Operation => ({ ...get('/x'), path })
 
 describe('contract', () => {
   it('keeps what was declared, with its operations', () => {
-    expect(orders).toMatchObject({ kind: 'contract', name: 'orders', version: '1.2.0', owner: 'checkout team', description: 'Takes orders' })
+    expect(orders).toMatchObject({
+      kind: 'contract',
+      name: 'orders',
+      version: '1.2.0',
+      owner: 'checkout team',
+      description: 'Takes orders',
+    })
     expect(orders.operations.getOrder).toMatchObject({ kind: 'operation', method: 'GET', path: '/orders/{orderId}' })
     const bare: Contract = contract('bare', { version: '1.0.0', operations: {} })
     expect(bare).toMatchObject({ owner: undefined, description: undefined, operations: {}, events: {} })
   })
 
   it('tells each event who publishes it and under which type', () => {
-    expect(orders.events.orderPlaced).toMatchObject({ contract: 'orders', name: 'orderPlaced', type: 'orders.orderPlaced.v1', version: 1, key: 'orderId', data: Placed, bindings: {} })
-    expect(orders.events.orderShipped).toMatchObject({ type: 'orders.orderShipped.v2', bindings: { amqp: { queue: 'shipped', durable: true } } })
+    expect(orders.events.orderPlaced).toMatchObject({
+      contract: 'orders',
+      name: 'orderPlaced',
+      type: 'orders.orderPlaced.v1',
+      version: 1,
+      key: 'orderId',
+      data: Placed,
+      bindings: {},
+    })
+    expect(orders.events.orderShipped).toMatchObject({
+      type: 'orders.orderShipped.v2',
+      bindings: { amqp: { queue: 'shipped', durable: true } },
+    })
   })
 
   it('cannot be changed afterwards', () => {
-    for (const value of [orders, orders.operations, orders.events, orders.operations.placeOrder, orders.operations.placeOrder.errors, orders.operations.placeOrder.scopes, orders.events.orderPlaced])
+    for (const value of [
+      orders,
+      orders.operations,
+      orders.events,
+      orders.operations.placeOrder,
+      orders.operations.placeOrder.errors,
+      orders.operations.placeOrder.scopes,
+      orders.events.orderPlaced,
+    ])
       expect(Object.isFrozen(value)).toBe(true)
   })
 
@@ -64,9 +96,12 @@ describe('contract', () => {
 })
 
 describe('contract refuses', () => {
-  it.each(['', 'Orders', 'orders_2', '-orders', 'orders-', 'a--b', '2orders', 'order s', 'ördérs', 'a'.repeat(49), '__proto__'])('the name %j', (name) => {
-    expect(mistakes(name, {})).toEqual(['its name must be lower-case words joined by "-", at most 48 characters'])
-  })
+  it.each(['', 'Orders', 'orders_2', '-orders', 'orders-', 'a--b', '2orders', 'order s', 'ördérs', 'a'.repeat(49), '__proto__'])(
+    'the name %j',
+    (name) => {
+      expect(mistakes(name, {})).toEqual(['its name must be lower-case words joined by "-", at most 48 characters'])
+    },
+  )
 
   it.each(['public', 'none'])('the name %s, which PostgreSQL keeps for itself', (name) => {
     expect(mistakes(name, {})).toEqual(['its name is one that databases keep for themselves: choose another'])
@@ -78,8 +113,12 @@ describe('contract refuses', () => {
 
   it.each(['PlaceOrder', 'place-order', 'place_order', '1st', '', 'place order'])('the member %j', (name) => {
     expect(inOperations({ [name]: get('/x') })).toEqual([`the operation "${name}" must have a camelCase name`])
-    expect(mistakes('shop', { events: { [name]: event(Placed, { key: 'orderId' }) } })).toEqual([`the event "${name}" must have a camelCase name`])
-    expect(inOperations({ read: get('/x', { errors: { [name]: problem(404, 'No') } }) })).toEqual([`the problem "${name}" of read must have a camelCase name`])
+    expect(mistakes('shop', { events: { [name]: event(Placed, { key: 'orderId' }) } })).toEqual([
+      `the event "${name}" must have a camelCase name`,
+    ])
+    expect(inOperations({ read: get('/x', { errors: { [name]: problem(404, 'No') } }) })).toEqual([
+      `the problem "${name}" of read must have a camelCase name`,
+    ])
   })
 
   it.each(['then', 'constructor', 'toString', 'valueOf', 'hasOwnProperty', 'isPrototypeOf', 'toLocaleString', 'propertyIsEnumerable'])(
@@ -88,12 +127,16 @@ describe('contract refuses', () => {
       const why = 'has a name that JavaScript gives a meaning of its own: choose another'
       expect(inOperations({ [name]: get('/x') })).toEqual([`the operation "${name}" ${why}`])
       expect(mistakes('shop', { events: { [name]: event(Placed, { key: 'orderId' }) } })).toEqual([`the event "${name}" ${why}`])
-      expect(inOperations({ read: get('/x', { errors: { [name]: problem(404, 'No') } }) })).toEqual([`the problem "${name}" of read ${why}`])
+      expect(inOperations({ read: get('/x', { errors: { [name]: problem(404, 'No') } }) })).toEqual([
+        `the problem "${name}" of read ${why}`,
+      ])
     },
   )
 
   it.each(Object.keys(ERRORS))('a problem called %s, as the platform has one', (code) => {
-    expect(inOperations({ read: get('/x', { errors: { [code]: problem(404, 'No') } }) })).toEqual([`the problem "${code}" of read has the name of one of the platform's own`])
+    expect(inOperations({ read: get('/x', { errors: { [code]: problem(404, 'No') } }) })).toEqual([
+      `the problem "${code}" of read has the name of one of the platform's own`,
+    ])
   })
 
   it.each([
@@ -135,9 +178,12 @@ describe('contract refuses', () => {
     expect(inOperations({ read: anyPath(path) })).toEqual([`read: URL parsers would fold away the dots in "${path}"`])
   })
 
-  it.each(['/health', '/health/ready', '/health/{part}', '/metrics', '/openapi.json', '/asyncapi.json'])('the path %s, which the platform serves', (path) => {
-    expect(inOperations({ read: anyPath(path) })).toEqual([`read: ${path} is served by the platform itself`])
-  })
+  it.each(['/health', '/health/ready', '/health/{part}', '/metrics', '/openapi.json', '/asyncapi.json'])(
+    'the path %s, which the platform serves',
+    (path) => {
+      expect(inOperations({ read: anyPath(path) })).toEqual([`read: ${path} is served by the platform itself`])
+    },
+  )
 
   it('a parameter that stands twice in one path', () => {
     expect(inOperations({ read: anyPath('/a/{id}/b/{id}') })).toEqual(['read: "/a/{id}/b/{id}" names one parameter twice'])
@@ -157,11 +203,15 @@ describe('contract refuses', () => {
   })
 
   it.each([0, 100, 199, 300, 404, 200.5, Number.NaN])('a good answer with status %s', (status) => {
-    expect(inOperations({ read: get('/x', { status }) })).toEqual([`read: the status of the good answer must be from 200 to 299, not ${status}`])
+    expect(inOperations({ read: get('/x', { status }) })).toEqual([
+      `read: the status of the good answer must be from 200 to 299, not ${status}`,
+    ])
   })
 
   it.each([204, 205])('an output with status %s, which has no body', (status) => {
-    expect(inOperations({ read: get('/x', { status, output: z.string() }) })).toEqual([`read: an answer with status ${status} has no body, but an output is declared`])
+    expect(inOperations({ read: get('/x', { status, output: z.string() }) })).toEqual([
+      `read: an answer with status ${status} has no body, but an output is declared`,
+    ])
   })
 
   it('a deadline of nothing', () => {
@@ -187,20 +237,43 @@ describe('contract accepts', () => {
     expect(mistakes('shop', { version })).toEqual([])
   })
 
-  it.each(['/', '/x', '/users', '/a/b/c', '/{id}', '/a/{id}/b/{b_2}', '/v1.0', '/.well-known/x', '/...', '/a~b', '/healthcare', '/health-insurance', '/openapi.json2', '/x/openapi.json'])(
-    'the path %s',
-    (path) => {
-      expect(inOperations({ read: anyPath(path) })).toEqual([])
-    },
-  )
+  it.each([
+    '/',
+    '/x',
+    '/users',
+    '/a/b/c',
+    '/{id}',
+    '/a/{id}/b/{b_2}',
+    '/v1.0',
+    '/.well-known/x',
+    '/...',
+    '/a~b',
+    '/healthcare',
+    '/health-insurance',
+    '/openapi.json2',
+    '/x/openapi.json',
+  ])('the path %s', (path) => {
+    expect(inOperations({ read: anyPath(path) })).toEqual([])
+  })
 
   it('one path with several methods, and paths that only routers can tell apart', () => {
     const input = z.object({ id: z.string() })
-    const operations = { read: get('/x/{id}', { input }), write: put('/x/{id}', { input }), change: patch('/x/{id}', { input }), remove: del('/x/{id}', { input }), special: get('/x/special') }
+    const operations = {
+      read: get('/x/{id}', { input }),
+      write: put('/x/{id}', { input }),
+      change: patch('/x/{id}', { input }),
+      remove: del('/x/{id}', { input }),
+      special: get('/x/special'),
+    }
     expect(inOperations(operations)).toEqual([])
   })
 
   it('one name for an operation, an event and a problem', () => {
-    expect(mistakes('shop', { operations: { sold: get('/x', { errors: { sold: problem(409, 'Sold') } }) }, events: { sold: event(Placed, { key: 'orderId' }) } })).toEqual([])
+    expect(
+      mistakes('shop', {
+        operations: { sold: get('/x', { errors: { sold: problem(409, 'Sold') } }) },
+        events: { sold: event(Placed, { key: 'orderId' }) },
+      }),
+    ).toEqual([])
   })
 })

@@ -53,7 +53,10 @@ export function contract<const Name extends string, Ops extends Operations, Even
 ): Contract<Name, Ops, Events> {
   const mistakes = [...mistakesInNames(name, options), ...mistakesInOperations(options.operations), ...mistakesInRoutes(options.operations)]
   if (mistakes.length > 0)
-    throw new SkerryError('contractInvalid', `The contract "${name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`)
+    throw new SkerryError(
+      'contractInvalid',
+      `The contract "${name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`,
+    )
   const events = Object.fromEntries(
     Object.entries(options.events ?? {}).map(([eventName, declaration]) => [
       eventName,
@@ -73,7 +76,8 @@ export function contract<const Name extends string, Ops extends Operations, Even
 
 function mistakesInNames(name: string, { version, operations, events = {} }: ContractOptions<Operations, EventDeclarations>): string[] {
   const mistakes: string[] = []
-  if (!NAME.test(name) || name.length > LONGEST_NAME) mistakes.push(`its name must be lower-case words joined by "-", at most ${LONGEST_NAME} characters`)
+  if (!NAME.test(name) || name.length > LONGEST_NAME)
+    mistakes.push(`its name must be lower-case words joined by "-", at most ${LONGEST_NAME} characters`)
   if (RESERVED_NAMES.includes(name)) mistakes.push('its name is one that databases keep for themselves: choose another')
   if (!SEMANTIC_VERSION.test(version)) mistakes.push(`version "${version}" is not a semantic version such as 1.0.0`)
   for (const [operationName, { errors }] of Object.entries(operations)) {
@@ -90,15 +94,18 @@ function mistakesInNames(name: string, { version, operations, events = {} }: Con
 /** Members become properties of clients, handlers, `emit` and `fail`: `then` would make those promises, `constructor` is there already. */
 function mistakesInMember(kind: string, name: string, where = ''): string[] {
   if (!MEMBER_NAME.test(name)) return [`the ${kind} "${name}"${where} must have a camelCase name`]
-  if (name === 'then' || name in Object.prototype) return [`the ${kind} "${name}"${where} has a name that JavaScript gives a meaning of its own: choose another`]
+  if (name === 'then' || name in Object.prototype)
+    return [`the ${kind} "${name}"${where} has a name that JavaScript gives a meaning of its own: choose another`]
   return []
 }
 
 function mistakesInOperations(operations: Operations): string[] {
   const mistakes: string[] = []
   for (const [name, { status, output, deadlineMs }] of Object.entries(operations)) {
-    if (!Number.isInteger(status) || status < 200 || status > 299) mistakes.push(`${name}: the status of the good answer must be from 200 to 299, not ${status}`)
-    else if (output !== undefined && (status === 204 || status === 205)) mistakes.push(`${name}: an answer with status ${status} has no body, but an output is declared`)
+    if (!Number.isInteger(status) || status < 200 || status > 299)
+      mistakes.push(`${name}: the status of the good answer must be from 200 to 299, not ${status}`)
+    else if (output !== undefined && (status === 204 || status === 205))
+      mistakes.push(`${name}: an answer with status ${status} has no body, but an output is declared`)
     if (!(deadlineMs > 0)) mistakes.push(`${name}: with a deadline of ${deadlineMs} ms every call would be too late`)
   }
   return mistakes
@@ -110,7 +117,9 @@ function mistakesInRoutes(operations: Operations): string[] {
   const templates = new Map<string, { readonly name: string; readonly path: string }>()
   for (const [name, { method, path }] of Object.entries(operations)) {
     if (!PATH.test(path))
-      mistakes.push(`${name}: "${path}" is not a path such as /orders or /orders/{orderId}: segments of letters, digits and ._~- or one {parameter}, without a trailing slash`)
+      mistakes.push(
+        `${name}: "${path}" is not a path such as /orders or /orders/{orderId}: segments of letters, digits and ._~- or one {parameter}, without a trailing slash`,
+      )
     if (DOT_SEGMENT.test(path)) mistakes.push(`${name}: URL parsers would fold away the dots in "${path}"`)
     if (PLATFORM_PATH.test(path)) mistakes.push(`${name}: ${path} is served by the platform itself`)
     const parameters = [...path.matchAll(PARAMETER)].map((match) => match[1])
@@ -122,7 +131,8 @@ function mistakesInRoutes(operations: Operations): string[] {
     // OpenAPI has one entry for both, and a reader one thing to call it.
     const first = templates.get(template)
     if (first === undefined) templates.set(template, { name, path })
-    else if (owner === undefined && first.path !== path) mistakes.push(`${name} and ${first.name} name the parameters of one path differently, ${path} and ${first.path}`)
+    else if (owner === undefined && first.path !== path)
+      mistakes.push(`${name} and ${first.name} name the parameters of one path differently, ${path} and ${first.path}`)
   }
   return mistakes
 }

@@ -43,5 +43,12 @@ export function event<S extends Schema>(
 ): EventDeclaration<S> {
   const version = options.version ?? 1
   if (!Number.isInteger(version) || version < 1) throw new TypeError(`event version ${version}: expected a whole number from 1`)
-  return Object.freeze({ kind: 'event', data, key: options.key, version, summary: options.summary, bindings: Object.freeze(options.bindings ?? {}) })
+  return Object.freeze({
+    kind: 'event',
+    data,
+    key: options.key,
+    version,
+    summary: options.summary,
+    bindings: Object.freeze(options.bindings ?? {}),
+  })
 }

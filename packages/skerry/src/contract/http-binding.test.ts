@@ -43,7 +43,10 @@ function refusal(action: () => unknown): SkerryError {
 
 const text = fc.string({ unit: 'binary' }).filter((value) => value.isWellFormed())
 const segment = text.filter((value) => !['', '.', '..'].includes(value) && !/\p{Cc}/u.test(value))
-const name = fc.oneof(fc.stringMatching(/^[a-z][A-Za-z0-9]{0,8}$/), fc.constantFrom('constructor', 'toString', 'a b', 'a&b=c', 'ü', 'x+y', '%41', 'a.b', 'a[]', '#', '?'))
+const name = fc.oneof(
+  fc.stringMatching(/^[a-z][A-Za-z0-9]{0,8}$/),
+  fc.constantFrom('constructor', 'toString', 'a b', 'a&b=c', 'ü', 'x+y', '%41', 'a.b', 'a[]', '#', '?'),
+)
 const finite = fc.oneof(
   fc.integer(),
   fc.maxSafeInteger(),
@@ -86,7 +89,9 @@ const operationWithInput = fc
     const operation: Operation = method(path, { input })
     return fc.record({
       operation: fc.constant(operation),
-      input: fc.record(Object.fromEntries([...all].map(([field, [, values]]) => [field, values]))).map((value) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>),
+      input: fc
+        .record(Object.fromEntries([...all].map(([field, [, values]]) => [field, values])))
+        .map((value) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>),
     })
   })
 
@@ -103,7 +108,17 @@ describe('what an operation can carry', () => {
   })
 
   it.each<[string, Operation]>([
-    ['a URL', get('/things/{id}', { input: z.object({ id: z.union([z.string(), z.number()]), list: z.array(z.string()), number: z.number(), maybe: z.boolean().optional() }) })],
+    [
+      'a URL',
+      get('/things/{id}', {
+        input: z.object({
+          id: z.union([z.string(), z.number()]),
+          list: z.array(z.string()),
+          number: z.number(),
+          maybe: z.boolean().optional(),
+        }),
+      }),
+    ],
     ['a URL with any field', get('/things/{id}', { input: z.looseObject({ id: z.string() }) })],
     ['a URL with no other field', get('/things/{id}', { input: z.strictObject({ id: z.number(), list: z.array(z.boolean()) }) })],
     ['a URL of a record', get('/things', { input: z.record(z.string(), z.number()) })],
@@ -111,8 +126,15 @@ describe('what an operation can carry', () => {
     ['path and body', put('/things/{id}', { input: z.object({ id: z.string(), rest: z.unknown() }) })],
   ])('is carried without a request exactly as with one, or refused alike: %s', (_what, operation) => {
     const binding = httpBinding('shop.test', operation)
-    const odd = fc.oneof(fc.constantFrom('', '.', '..', 'a/b', '\n', '\ud800', '5', 'true', '__proto__', null, 0), fc.jsonValue({ maxDepth: 2, noUnicodeString: false }))
-    const fields = fc.dictionary(fc.constantFrom('id', 'list', 'number', 'maybe', 'rest', 'other', 'constructor', '\ud800'), fc.oneof(odd, fc.array(odd)), { noNullPrototype: true })
+    const odd = fc.oneof(
+      fc.constantFrom('', '.', '..', 'a/b', '\n', '\ud800', '5', 'true', '__proto__', null, 0),
+      fc.jsonValue({ maxDepth: 2, noUnicodeString: false }),
+    )
+    const fields = fc.dictionary(
+      fc.constantFrom('id', 'list', 'number', 'maybe', 'rest', 'other', 'constructor', '\ud800'),
+      fc.oneof(odd, fc.array(odd)),
+      { noNullPrototype: true },
+    )
     fc.assert(
       fc.property(fc.oneof({ weight: 5, arbitrary: fields }, { weight: 1, arbitrary: fc.option(odd, { nil: undefined }) }), (value) => {
         const input: unknown = value === undefined ? undefined : JSON.parse(JSON.stringify(value))
@@ -132,12 +154,22 @@ describe('what an operation can carry', () => {
   })
 
   it('writes targets that people can read', () => {
-    const search = get('/shops/{shop}/products', { input: z.object({ shop: z.int(), text: z.string(), tags: z.array(z.string()), inStock: z.boolean().optional() }) })
-    const { target, body } = httpBinding('catalog.search', search).encode({ shop: 7, text: 'näive & "new"', tags: ['a b', 'c/d'], inStock: true })
+    const search = get('/shops/{shop}/products', {
+      input: z.object({ shop: z.int(), text: z.string(), tags: z.array(z.string()), inStock: z.boolean().optional() }),
+    })
+    const { target, body } = httpBinding('catalog.search', search).encode({
+      shop: 7,
+      text: 'näive & "new"',
+      tags: ['a b', 'c/d'],
+      inStock: true,
+    })
     expect(target).toBe('/shops/7/products?text=n%C3%A4ive%20%26%20%22new%22&tags=a%20b&tags=c%2Fd&inStock=true')
     expect(body).toBeUndefined()
     const change = patch('/orders/{orderId}', { input: z.object({ orderId: z.string(), note: z.string().nullable() }) })
-    expect(httpBinding('orders.change', change).encode({ orderId: 'a/b', note: null })).toEqual({ target: '/orders/a%2Fb', body: { note: null } })
+    expect(httpBinding('orders.change', change).encode({ orderId: 'a/b', note: null })).toEqual({
+      target: '/orders/a%2Fb',
+      body: { note: null },
+    })
   })
 })
 
@@ -146,10 +178,33 @@ describe('the path', () => {
 
   it.each(['', '.', '..', '\ud800', 'a\nb', '\u007f', null, undefined, {}, ['a'], 5])('cannot carry %j for text', (id) => {
     const error = refusal(() => httpBinding('shop.read', read).encode({ id }))
-    expect(error).toMatchObject({ code: 'invalidInput', message: `shop.read: ${JSON.stringify(id) ?? 'undefined'} cannot stand in the path for {id}` })
+    expect(error).toMatchObject({
+      code: 'invalidInput',
+      message: `shop.read: ${JSON.stringify(id) ?? 'undefined'} cannot stand in the path for {id}`,
+    })
   })
 
-  it.each(['...', '.a', '%2e%2e', '%2F', 'a/../b', '/', '\\', '?x=1', '#', ' ', '+', '{id}', '$&', '$1', 'ü', '\u{1f980}', '0', 'true', '__proto__'])('carries %j', (id) => {
+  it.each([
+    '...',
+    '.a',
+    '%2e%2e',
+    '%2F',
+    'a/../b',
+    '/',
+    '\\',
+    '?x=1',
+    '#',
+    ' ',
+    '+',
+    '{id}',
+    '$&',
+    '$1',
+    'ü',
+    '\u{1f980}',
+    '0',
+    'true',
+    '__proto__',
+  ])('carries %j', (id) => {
     deepStrictEqual(roundTrip(read, { id }), { id })
   })
 
@@ -251,7 +306,10 @@ describe('fields that the schema does not name', () => {
     const sent = { id: 'a', extra: 5, list: [1, 2] }
     deepStrictEqual(roundTrip(get('/x', { input: z.object({ id }) }), { ...sent, object: { secret: 1 } }), { id: 'a' })
     expect(refusal(() => roundTrip(get('/x', { input: z.strictObject({ id }) }), sent)).message).toContain('cannot carry 5 for "extra"')
-    deepStrictEqual(httpBinding('x.y', get('/x', { input: z.strictObject({ id }) })).decode({}, 'id=a&extra=5', undefined), { id: 'a', extra: '5' })
+    deepStrictEqual(httpBinding('x.y', get('/x', { input: z.strictObject({ id }) })).decode({}, 'id=a&extra=5', undefined), {
+      id: 'a',
+      extra: '5',
+    })
     deepStrictEqual(roundTrip(get('/x', { input: z.object({ id }).catchall(z.number()) }), { id: 'a', extra: 5 }), { id: 'a', extra: 5 })
   })
 })
@@ -323,8 +381,14 @@ describe('wrong shapes', () => {
   })
 
   it.each(['text', 5, true, null, [1]])('an input that is %j cannot be put into a URL', (input) => {
-    for (const operation of [get('/x', { input: z.object({ a: z.string().optional() }) }), put('/x/{id}', { input: z.object({ id: z.string() }) })])
-      expect(refusal(() => httpBinding('x.y', operation).encode(input))).toMatchObject({ code: 'invalidInput', message: 'x.y: the input must be an object' })
+    for (const operation of [
+      get('/x', { input: z.object({ a: z.string().optional() }) }),
+      put('/x/{id}', { input: z.object({ id: z.string() }) }),
+    ])
+      expect(refusal(() => httpBinding('x.y', operation).encode(input))).toMatchObject({
+        code: 'invalidInput',
+        message: 'x.y: the input must be an object',
+      })
   })
 
   it.each([null, {}, [[1]], ['a', null], [''], '\ud800', ['\udc00'], 5])('a query cannot carry %j for a list of text', (list) => {
@@ -341,32 +405,115 @@ describe('wrong shapes', () => {
   })
 })
 
+/** A path as JavaScript could write it: TypeScript does not look for its parameter in the input. */
+const UNCHECKED: string = '/x/{id}'
+
 describe('binding refuses, and says where and why', () => {
   const cases: [string, Operation, string][] = [
-    ['a path parameter without field', get('/x/{id}' as string, { input: z.object({ other: z.string() }) }), 'the input has no field for the path parameter {id}'],
-    ['a path parameter without input', get('/x/{id}' as string), 'the input has no field for the path parameter {id}'],
-    ['a path parameter that objects inherit', get('/x/{constructor}' as string, { input: z.object({ other: z.string() }) }), 'the input has no field for the path parameter {constructor}'],
-    ['a path parameter that may be missing', get('/x/{id}', { input: z.object({ id: z.string().optional() }) }), 'the field "id" may be left out of the input, but the path needs it'],
-    ['a path parameter with a default', get('/x/{id}', { input: z.object({ id: z.string().default('a') }) }), 'the field "id" may be left out of the input, but the path needs it'],
-    ['a path parameter of only some variants', get('/x/{id}' as string, { input: z.union([z.object({ id: z.string() }), z.object({ x: z.string() })]) }), 'the field "id" may be left out'],
-    ['a list in the path', put('/x/{id}', { input: z.object({ id: z.array(z.string()) }) }), 'the field "id" is a list, which a path cannot carry'],
-    ['an object in the path', put('/x/{id}', { input: z.object({ id: z.object({}) }) }), 'the field "id" is an object, which a path cannot carry'],
-    ['null in the path', put('/x/{id}', { input: z.object({ id: z.string().nullable() }) }), 'the field "id" may be null, which a path cannot carry: make it optional instead of nullable'],
-    ['an object in the query', get('/x', { input: z.object({ filter: z.object({ a: z.string() }) }) }), 'the field "filter" is an object, which a query cannot carry'],
-    ['a record in the query', del('/x', { input: z.object({ filter: z.record(z.string(), z.string()).optional() }) }), 'the field "filter" is an object, which a query cannot carry'],
-    ['null in the query', get('/x', { input: z.object({ after: z.string().nullish() }) }), 'the field "after" may be null, which a query cannot carry: make it optional instead of nullable'],
-    ['a list of objects', get('/x', { input: z.object({ list: z.array(z.object({})) }) }), 'the field "list" is a list of more than text, numbers and booleans, which a query cannot carry'],
-    ['a list of lists', get('/x', { input: z.object({ list: z.array(z.array(z.int())) }) }), 'the field "list" is a list of more than text, numbers and booleans'],
-    ['a list of what may be null', get('/x', { input: z.object({ list: z.array(z.int().nullable()) }) }), 'the field "list" is a list of more than text, numbers and booleans'],
-    ['a list or a single value', get('/x', { input: z.object({ ids: z.union([z.string(), z.array(z.string())]) }) }), 'the field "ids" may be a list or a single value, which a query cannot tell apart: make it always a list'],
-    ['an object behind a reference', get('/x', { input: z.object({ a: z.object({}).meta({ id: 'Named' }) }) }), 'the field "a" is an object, which a query cannot carry'],
-    ['text as input of GET', get('/x', { input: z.string() }), 'the input of GET /x must be an object, because its fields travel in the path and query'],
+    [
+      'a path parameter without field',
+      get(UNCHECKED, { input: z.object({ other: z.string() }) }),
+      'the input has no field for the path parameter {id}',
+    ],
+    ['a path parameter without input', get(UNCHECKED), 'the input has no field for the path parameter {id}'],
+    [
+      'a path parameter that objects inherit',
+      get(UNCHECKED.replace('id', 'constructor'), { input: z.object({ other: z.string() }) }),
+      'the input has no field for the path parameter {constructor}',
+    ],
+    [
+      'a path parameter that may be missing',
+      get('/x/{id}', { input: z.object({ id: z.string().optional() }) }),
+      'the field "id" may be left out of the input, but the path needs it',
+    ],
+    [
+      'a path parameter with a default',
+      get('/x/{id}', { input: z.object({ id: z.string().default('a') }) }),
+      'the field "id" may be left out of the input, but the path needs it',
+    ],
+    [
+      'a path parameter of only some variants',
+      get(UNCHECKED, { input: z.union([z.object({ id: z.string() }), z.object({ x: z.string() })]) }),
+      'the field "id" may be left out',
+    ],
+    [
+      'a list in the path',
+      put('/x/{id}', { input: z.object({ id: z.array(z.string()) }) }),
+      'the field "id" is a list, which a path cannot carry',
+    ],
+    [
+      'an object in the path',
+      put('/x/{id}', { input: z.object({ id: z.object({}) }) }),
+      'the field "id" is an object, which a path cannot carry',
+    ],
+    [
+      'null in the path',
+      put('/x/{id}', { input: z.object({ id: z.string().nullable() }) }),
+      'the field "id" may be null, which a path cannot carry: make it optional instead of nullable',
+    ],
+    [
+      'an object in the query',
+      get('/x', { input: z.object({ filter: z.object({ a: z.string() }) }) }),
+      'the field "filter" is an object, which a query cannot carry',
+    ],
+    [
+      'a record in the query',
+      del('/x', { input: z.object({ filter: z.record(z.string(), z.string()).optional() }) }),
+      'the field "filter" is an object, which a query cannot carry',
+    ],
+    [
+      'null in the query',
+      get('/x', { input: z.object({ after: z.string().nullish() }) }),
+      'the field "after" may be null, which a query cannot carry: make it optional instead of nullable',
+    ],
+    [
+      'a list of objects',
+      get('/x', { input: z.object({ list: z.array(z.object({})) }) }),
+      'the field "list" is a list of more than text, numbers and booleans, which a query cannot carry',
+    ],
+    [
+      'a list of lists',
+      get('/x', { input: z.object({ list: z.array(z.array(z.int())) }) }),
+      'the field "list" is a list of more than text, numbers and booleans',
+    ],
+    [
+      'a list of what may be null',
+      get('/x', { input: z.object({ list: z.array(z.int().nullable()) }) }),
+      'the field "list" is a list of more than text, numbers and booleans',
+    ],
+    [
+      'a list or a single value',
+      get('/x', { input: z.object({ ids: z.union([z.string(), z.array(z.string())]) }) }),
+      'the field "ids" may be a list or a single value, which a query cannot tell apart: make it always a list',
+    ],
+    [
+      'an object behind a reference',
+      get('/x', { input: z.object({ a: z.object({}).meta({ id: 'Named' }) }) }),
+      'the field "a" is an object, which a query cannot carry',
+    ],
+    [
+      'text as input of GET',
+      get('/x', { input: z.string() }),
+      'the input of GET /x must be an object, because its fields travel in the path and query',
+    ],
     ['anything as input of DELETE', del('/x', { input: z.any() }), 'the input of DELETE /x must be an object'],
-    ['a list with a path parameter', put('/x/{id}' as string, { input: z.array(z.string()) }), 'the input of PUT /x/{id} must be an object, because its fields travel in the path and body'],
+    [
+      'a list with a path parameter',
+      put(UNCHECKED, { input: z.array(z.string()) }),
+      'the input of PUT /x/{id} must be an object, because its fields travel in the path and body',
+    ],
     ['an input that may be null', get('/x', { input: z.object({}).nullable() }), 'the input of GET /x must be an object'],
-    ['a date in the input', post('/x', { input: z.object({ at: z.date() }) }), 'its input cannot be described as JSON Schema: Date cannot be represented in JSON Schema'],
+    [
+      'a date in the input',
+      post('/x', { input: z.object({ at: z.date() }) }),
+      'its input cannot be described as JSON Schema: Date cannot be represented in JSON Schema',
+    ],
     ['a bigint in the output', get('/x', { output: z.object({ cents: z.bigint() }) }), 'its output cannot be described as JSON Schema'],
-    ['a map in the data of a problem', get('/x', { errors: { bad: problem(400, 'Bad', z.map(z.string(), z.string())) } }), 'the data of its problem "bad" cannot be described as JSON Schema'],
+    [
+      'a map in the data of a problem',
+      get('/x', { errors: { bad: problem(400, 'Bad', z.map(z.string(), z.string())) } }),
+      'the data of its problem "bad" cannot be described as JSON Schema',
+    ],
   ]
 
   it.each(cases)('%s', (_what, operation, message) => {

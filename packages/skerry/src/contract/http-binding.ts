@@ -47,7 +47,12 @@ export function httpBinding(name: string, operation: Operation): HttpBinding {
 /** The whole input is the body. */
 function bodyBinding({ path, empty }: Plan): HttpBinding {
   const carry = (input: unknown): unknown => (input === undefined ? empty : input)
-  return { hasBody: true, carry, encode: (input) => ({ target: path, body: carry(input) }), decode: (_parameters, _query, body) => carry(body) }
+  return {
+    hasBody: true,
+    carry,
+    encode: (input) => ({ target: path, body: carry(input) }),
+    decode: (_parameters, _query, body) => carry(body),
+  }
 }
 
 function pathAndBodyBinding(plan: Plan): HttpBinding {
@@ -147,7 +152,8 @@ function queryTexts({ name, parameters, query, otherFields }: Plan, field: strin
   const urlField = query.get(field) ?? otherFields
   if (urlField === undefined || value === undefined || parameters.has(field) || field === '__proto__') return undefined
   const texts = urlField.write(value)
-  if (texts === undefined || !field.isWellFormed()) throw new SkerryError('invalidInput', `${name}: the query cannot carry ${JSON.stringify(value)} for "${field}"`)
+  if (texts === undefined || !field.isWellFormed())
+    throw new SkerryError('invalidInput', `${name}: the query cannot carry ${JSON.stringify(value)} for "${field}"`)
   return texts
 }
 
@@ -188,7 +194,9 @@ function planOf(name: string, operation: Operation, hasBody: boolean): Plan {
   const parameters = [...operation.path.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]!)
   const inUrl = objectFields(root, root)
   if (inUrl === undefined && (!hasBody || parameters.length > 0))
-    throw invalid(name, [`the input of ${operation.method} ${operation.path} must be an object, because its fields travel in the ${hasBody ? 'path and body' : 'path and query'}`])
+    throw invalid(name, [
+      `the input of ${operation.method} ${operation.path} must be an object, because its fields travel in the ${hasBody ? 'path and body' : 'path and query'}`,
+    ])
   const { fields, additional } = inUrl ?? ({ fields: new Map(), additional: undefined } satisfies ObjectFields)
   const queryFields = hasBody ? [] : [...fields].filter(([field]) => !parameters.includes(field))
   const mistakes = parameters.flatMap((parameter) => mistakesInParameter(parameter, fields.get(parameter), root))
@@ -226,7 +234,8 @@ function describedInput(name: string, { input, output, errors }: Operation): Jso
       return {}
     }
   }
-  for (const [code, { data }] of Object.entries(errors)) if (data !== undefined) describe(`the data of its problem "${code}"`, data, 'input')
+  for (const [code, { data }] of Object.entries(errors))
+    if (data !== undefined) describe(`the data of its problem "${code}"`, data, 'input')
   if (output !== undefined) describe('its output', output, 'output')
   const described = describe('its input', input, 'input')
   if (mistakes.length > 0) throw invalid(name, mistakes)

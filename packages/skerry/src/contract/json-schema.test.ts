@@ -11,7 +11,9 @@ function typesIn(schema: JsonSchema): string[] | undefined {
 
 function fieldsIn(schema: JsonSchema): { fields: Record<string, boolean>; additional: unknown } | undefined {
   const found = objectFields(schema, schema)
-  return found && { fields: Object.fromEntries([...found.fields].map(([name, { required }]) => [name, required])), additional: found.additional }
+  return (
+    found && { fields: Object.fromEntries([...found.fields].map(([name, { required }]) => [name, required])), additional: found.additional }
+  )
 }
 
 const ofZod = (schema: Schema): JsonSchema => jsonSchema(schema, 'input')
@@ -52,9 +54,12 @@ describe('dereference', () => {
     expect(dereference('#/$defs/a b~1c~0d', { $defs: { 'a b/c~d': { type: 'string' } } })).toEqual({ type: 'string' })
   })
 
-  it.each(['#/$defs/Missing', 'other.json#/$defs/A', '#/$defs/A/type', '#/constructor'])('refuses %s, which is not in the document', (reference) => {
-    expect(() => dereference(reference, { $defs: { A: { type: 'string' } } })).toThrow(`refers to ${reference}`)
-  })
+  it.each(['#/$defs/Missing', 'other.json#/$defs/A', '#/$defs/A/type', '#/constructor'])(
+    'refuses %s, which is not in the document',
+    (reference) => {
+      expect(() => dereference(reference, { $defs: { A: { type: 'string' } } })).toThrow(`refers to ${reference}`)
+    },
+  )
 })
 
 describe('elementsOf', () => {
@@ -79,19 +84,35 @@ describe('elementsOf', () => {
 
 describe('objectFields', () => {
   it.each<[string, Schema, ReturnType<typeof fieldsIn>]>([
-    ['an object', z.object({ a: z.int(), b: z.string().optional(), c: z.string().default('x') }), { fields: { a: true, b: false, c: false }, additional: undefined }],
+    [
+      'an object',
+      z.object({ a: z.int(), b: z.string().optional(), c: z.string().default('x') }),
+      { fields: { a: true, b: false, c: false }, additional: undefined },
+    ],
     ['an object that may be left out', z.object({ a: z.int() }).optional(), { fields: { a: true }, additional: undefined }],
     ['a strict object', z.strictObject({ a: z.int() }), { fields: { a: true }, additional: false }],
     ['a loose object', z.looseObject({ a: z.int() }), { fields: { a: true }, additional: {} }],
     ['a record', z.record(z.string(), z.boolean()), { fields: {}, additional: { type: 'boolean' } }],
-    ['an intersection', z.object({ a: z.int().optional() }).and(z.object({ a: z.int(), b: z.string() })), { fields: { a: true, b: true }, additional: undefined }],
+    [
+      'an intersection',
+      z.object({ a: z.int().optional() }).and(z.object({ a: z.int(), b: z.string() })),
+      { fields: { a: true, b: true }, additional: undefined },
+    ],
     [
       'a union',
       z.union([z.object({ kind: z.literal('a'), id: z.int() }), z.object({ kind: z.literal('b'), id: z.int(), more: z.int() })]),
       { fields: { kind: true, id: true, more: false }, additional: undefined },
     ],
-    ['a union of strict objects', z.union([z.strictObject({ a: z.int() }), z.strictObject({ b: z.int() })]), { fields: { a: false, b: false }, additional: false }],
-    ['a union of a strict and a loose object', z.union([z.strictObject({ a: z.int() }), z.looseObject({ b: z.int() })]), { fields: { a: false, b: false }, additional: {} }],
+    [
+      'a union of strict objects',
+      z.union([z.strictObject({ a: z.int() }), z.strictObject({ b: z.int() })]),
+      { fields: { a: false, b: false }, additional: false },
+    ],
+    [
+      'a union of a strict and a loose object',
+      z.union([z.strictObject({ a: z.int() }), z.looseObject({ b: z.int() })]),
+      { fields: { a: false, b: false }, additional: {} },
+    ],
     ['a named object', z.object({ a: z.int() }).meta({ id: 'Named' }), { fields: { a: true }, additional: undefined }],
     ['a nullable object', z.object({ a: z.int() }).nullable(), undefined],
     ['text', z.string(), undefined],
@@ -127,7 +148,10 @@ describe('objectFields', () => {
 
   it('sees through additionalProperties: true and ends at references that go in a circle', () => {
     expect(fieldsIn({ type: 'object', additionalProperties: true })).toEqual({ fields: {}, additional: {} })
-    expect(fieldsIn({ type: 'object', properties: { a: {} }, allOf: [{ $ref: '#' }] })).toEqual({ fields: { a: false }, additional: undefined })
+    expect(fieldsIn({ type: 'object', properties: { a: {} }, allOf: [{ $ref: '#' }] })).toEqual({
+      fields: { a: false },
+      additional: undefined,
+    })
   })
 })
 
@@ -139,13 +163,26 @@ describe('withoutFields', () => {
   const a = { a: z.boolean() }
 
   it.each<[string, Schema, JsonSchema]>([
-    ['an object', z.strictObject({ id: z.boolean(), ...a }), { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'], additionalProperties: false }],
+    [
+      'an object',
+      z.strictObject({ id: z.boolean(), ...a }),
+      { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'], additionalProperties: false },
+    ],
     ['the last required field', z.object({ id: z.boolean() }), { type: 'object', properties: {} }],
-    ['a named object', z.object({ id: z.boolean(), ...a }).meta({ id: 'WithId', title: 'T' }), { type: 'object', title: 'T', properties: { a: { type: 'boolean' } }, required: ['a'] }],
+    [
+      'a named object',
+      z.object({ id: z.boolean(), ...a }).meta({ id: 'WithId', title: 'T' }),
+      { type: 'object', title: 'T', properties: { a: { type: 'boolean' } }, required: ['a'] },
+    ],
     [
       'every branch',
       z.union([z.object({ id: z.boolean(), ...a }), z.object({ id: z.boolean() }).meta({ id: 'Branch' })]),
-      { anyOf: [{ type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'] }, { type: 'object', properties: {} }] },
+      {
+        anyOf: [
+          { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'] },
+          { type: 'object', properties: {} },
+        ],
+      },
     ],
     ['no field deeper inside', z.object({ a: z.object({ id: z.boolean() }) }), ofZod(z.object({ a: z.object({ id: z.boolean() }) }))],
   ])('takes it from %s', (_what, schema, expected) => {

@@ -42,7 +42,8 @@ export function dereference(reference: string, root: JsonSchema): JsonSchema {
     const key = segment.replaceAll('~1', '/').replaceAll('~0', '~')
     found = typeof found === 'object' && found !== null && Object.hasOwn(found, key) ? (found as JsonSchema)[key] : undefined
   }
-  if (!reference.startsWith('#') || typeof found !== 'object' || found === null) throw new Error(`its JSON Schema refers to ${reference}, which is not in it`)
+  if (!reference.startsWith('#') || typeof found !== 'object' || found === null)
+    throw new Error(`its JSON Schema refers to ${reference}, which is not in it`)
   return found as JsonSchema
 }
 
@@ -51,7 +52,19 @@ export function branches(schema: JsonSchema, keyword: 'allOf' | 'anyOf' | 'oneOf
   return (schema[keyword] as readonly JsonSchema[] | undefined) ?? []
 }
 
-const SCHEMA_KEYWORDS = new Set(['items', 'additionalProperties', 'not', 'if', 'then', 'else', 'contains', 'propertyNames', 'unevaluatedItems', 'unevaluatedProperties', 'contentSchema'])
+const SCHEMA_KEYWORDS = new Set([
+  'items',
+  'additionalProperties',
+  'not',
+  'if',
+  'then',
+  'else',
+  'contains',
+  'propertyNames',
+  'unevaluatedItems',
+  'unevaluatedProperties',
+  'contentSchema',
+])
 const LIST_KEYWORDS = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems'])
 const MAP_KEYWORDS = new Set(['$defs', 'properties', 'patternProperties', 'dependentSchemas'])
 
@@ -79,7 +92,9 @@ export function withoutFields(schema: JsonSchema, root: JsonSchema, names: reado
   const stillRequired = required.filter((name) => !names.includes(name))
   return {
     ...rest,
-    ...(properties === undefined ? {} : { properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name))) }),
+    ...(properties === undefined
+      ? {}
+      : { properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name))) }),
     ...(stillRequired.length === 0 ? {} : { required: stillRequired }),
     ...Object.fromEntries(inside.map((keyword) => [keyword, branches(rest, keyword).map((branch) => withoutFields(branch, root, names))])),
   }
@@ -107,8 +122,13 @@ function types(schema: JsonSchema, root: JsonSchema, seen: readonly JsonSchema[]
   if (values !== undefined) said.push(new Set(values.map(typeOfValue)))
   if ('const' in schema) said.push(new Set([typeOfValue(schema['const'])]))
   if (reference !== undefined) said.push(within(dereference(reference, root)))
-  for (const keyword of ['anyOf', 'oneOf'] as const) if (schema[keyword] !== undefined) said.push(union(branches(schema, keyword).map(within)))
-  return said.reduce((left, right) => (left === undefined ? right : right === undefined ? left : new Set([...left].filter((type) => right.has(type)))), undefined)
+  for (const keyword of ['anyOf', 'oneOf'] as const)
+    if (schema[keyword] !== undefined) said.push(union(branches(schema, keyword).map(within)))
+  return intersection(said.filter((set) => set !== undefined))
+}
+
+function intersection([first, ...others]: readonly ReadonlySet<JsonType>[]): ReadonlySet<JsonType> | undefined {
+  return first === undefined ? undefined : new Set([...first].filter((type) => others.every((other) => other.has(type))))
 }
 
 function union(sets: readonly (ReadonlySet<JsonType> | undefined)[]): ReadonlySet<JsonType> | undefined {
@@ -131,10 +151,17 @@ function typeOfValue(value: unknown): JsonType {
 
 function elements(schema: JsonSchema, root: JsonSchema, seen: readonly JsonSchema[]): readonly JsonSchema[] {
   if (seen.includes(schema)) return []
-  const { prefixItems = [], items, $ref: reference } = schema as { prefixItems?: readonly JsonSchema[]; items?: JsonSchema | boolean; $ref?: string }
+  const {
+    prefixItems = [],
+    items,
+    $ref: reference,
+  } = schema as { prefixItems?: readonly JsonSchema[]; items?: JsonSchema | boolean; $ref?: string }
   const parts = (['allOf', 'anyOf', 'oneOf'] as const).flatMap((keyword) => branches(schema, keyword))
   if (reference !== undefined) parts.push(dereference(reference, root))
-  const said = [typeof items === 'object' ? [...prefixItems, items] : prefixItems, ...parts.map((part) => elements(part, root, [...seen, schema]))]
+  const said = [
+    typeof items === 'object' ? [...prefixItems, items] : prefixItems,
+    ...parts.map((part) => elements(part, root, [...seen, schema])),
+  ]
   const different = said.filter((list) => list.length > 0)
   return different.length > 1 ? [{ anyOf: different.flat() }] : (different[0] ?? [])
 }
@@ -145,12 +172,17 @@ function fields(schema: JsonSchema, root: JsonSchema, seen: readonly JsonSchema[
   const { $ref: reference } = schema as { $ref?: string }
   const parts = [ownFields(schema), ...branches(schema, 'allOf').map(within)]
   if (reference !== undefined) parts.push(within(dereference(reference, root)))
-  for (const keyword of ['anyOf', 'oneOf'] as const) if (schema[keyword] !== undefined) parts.push(eitherOf(branches(schema, keyword).map(within)))
+  for (const keyword of ['anyOf', 'oneOf'] as const)
+    if (schema[keyword] !== undefined) parts.push(eitherOf(branches(schema, keyword).map(within)))
   return parts.length === 1 ? parts[0]! : allOf(parts)
 }
 
 function ownFields(schema: JsonSchema): ObjectFields {
-  const { properties = {}, required = [], additionalProperties } = schema as {
+  const {
+    properties = {},
+    required = [],
+    additionalProperties,
+  } = schema as {
     properties?: Readonly<Record<string, JsonSchema>>
     required?: readonly string[]
     additionalProperties?: JsonSchema | boolean
@@ -173,7 +205,10 @@ function allOf(parts: readonly ObjectFields[]): ObjectFields {
 function eitherOf(parts: readonly ObjectFields[]): ObjectFields {
   const additional = parts.map((part) => part.additional)
   return {
-    fields: collect(parts, (found) => ({ schema: oneSchema('anyOf', found), required: found.length === parts.length && found.every((field) => field.required) })),
+    fields: collect(parts, (found) => ({
+      schema: oneSchema('anyOf', found),
+      required: found.length === parts.length && found.every((field) => field.required),
+    })),
     additional: additional.every((one) => one === false) ? false : additional.some((one) => typeof one === 'object') ? {} : undefined,
   }
 }

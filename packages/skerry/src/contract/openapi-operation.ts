@@ -1,7 +1,15 @@
 /** One operation in an OpenAPI document: its parameters, body, answers and what it asks of the caller. */
 import type { BoundOperation } from './bound-operation.ts'
 import { acceptsEmpty, mapSchema, objectFields, withoutFields } from './json-schema.ts'
-import { declaredSchema, FAILURE, FAILURE_STATUSES, INVALID_INPUT, INVALID_INPUT_STATUS, problemContent, problemHeaders } from './openapi-problems.ts'
+import {
+  declaredSchema,
+  FAILURE,
+  FAILURE_STATUSES,
+  INVALID_INPUT,
+  INVALID_INPUT_STATUS,
+  problemContent,
+  problemHeaders,
+} from './openapi-problems.ts'
 import type { Place, SchemaContext } from './openapi-schemas.ts'
 import { compare, pascalCase } from './openapi-schemas.ts'
 import type { JsonSchema } from './schema.ts'
@@ -14,7 +22,10 @@ export function operationObject(bound: BoundOperation, place: Place, rename: Rea
   const { contract, name, fullName, operation } = bound
   const root = jsonSchema(operation.input, 'input')
   const context: SchemaContext = { contract, operation: name, side: 'input', name: `${pascalCase(name)}Input`, root }
-  const parameters = [...urlParameters(bound, place, context, rename), ...(takesIdempotencyKey(bound) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : [])]
+  const parameters = [
+    ...urlParameters(bound, place, context, rename),
+    ...(takesIdempotencyKey(bound) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : []),
+  ]
   const body = requestBody(bound, place, context)
   return {
     operationId: fullName,
@@ -32,7 +43,12 @@ export function pathParameters(path: string): readonly string[] {
   return [...path.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]!)
 }
 
-function urlParameters({ operation, http }: BoundOperation, place: Place, context: SchemaContext, rename: ReadonlyMap<string, string>): readonly Node[] {
+function urlParameters(
+  { operation, http }: BoundOperation,
+  place: Place,
+  context: SchemaContext,
+  rename: ReadonlyMap<string, string>,
+): readonly Node[] {
   const { fields } = objectFields(context.root, context.root) ?? { fields: new Map<string, { schema: JsonSchema; required: boolean }>() }
   const inPath = pathParameters(operation.path)
   const parameter = (name: string, where: 'path' | 'query'): Node => {
@@ -76,11 +92,20 @@ const REASONS: Readonly<Record<number, string>> = { 200: 'OK', 201: 'Created', 2
 function responses({ contract, name, operation }: BoundOperation, place: Place, takesInput: boolean): Node {
   const { status, output, errors } = operation
   const good = output === undefined ? undefined : tolerant(jsonSchema(output, 'output'))
-  const context = (root: JsonSchema): SchemaContext => ({ contract, operation: name, side: 'output', name: `${pascalCase(name)}Output`, root })
+  const context = (root: JsonSchema): SchemaContext => ({
+    contract,
+    operation: name,
+    side: 'output',
+    name: `${pascalCase(name)}Output`,
+    root,
+  })
   const problemsByCode = Object.entries(errors).toSorted(([left], [right]) => compare(left, right))
   const byStatus = Map.groupBy(problemsByCode, ([, problem]) => problem.status)
   const answers: Record<string, unknown> = {
-    [status]: { description: REASONS[status] ?? 'Success', ...(good === undefined ? {} : { content: { 'application/json': { schema: place(good, context(good)) } } }) },
+    [status]: {
+      description: REASONS[status] ?? 'Success',
+      ...(good === undefined ? {} : { content: { 'application/json': { schema: place(good, context(good)) } } }),
+    },
   }
   for (const [problemStatus, problems] of byStatus) {
     const schemas = problems.map(([code, problem]) => declaredSchema(contract, name, code, problem))

@@ -12,10 +12,11 @@ import { declaredProblem, PROBLEM_MEDIA_TYPE } from './problem.ts'
 import type { JsonSchema } from './schema.ts'
 import { jsonSchema } from './schema.ts'
 
+const ANSWERS = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => ERRORS[code].kind === 'answer')
 /** What the platform answers to a request that breaks the contract. */
-const REFUSALS = ['malformedJson', 'invalidInput'] as const satisfies readonly ErrorCode[]
+const REFUSALS = ANSWERS.filter((code) => ERRORS[code].status === ERRORS.invalidInput.status)
 /** What it answers when the service fails, is slow or cannot be reached. */
-const FAILURES = ['internal', 'unavailable', 'overloaded', 'outcomeUnknown', 'deadlineExceeded'] as const satisfies readonly ErrorCode[]
+const FAILURES = ANSWERS.filter((code) => ERRORS[code].status >= 500)
 
 const TEXT = { type: 'string' } as const
 
@@ -60,21 +61,24 @@ export function declaredSchema(contract: string, operation: string, code: string
   const name = `${pascalCase(code)}Problem`
   const { type, title, status } = declaredProblem(contract, code, problem, '', undefined)
   const data = problem.data === undefined ? undefined : nested(jsonSchema(problem.data, 'input'), `${pascalCase(code)}Data`)
-  return named({ contract, operation, side: 'input', name }, {
-    ...data,
-    [name]: {
-      allOf: [{ $ref: '#/$defs/ProblemDetails' }],
-      type: 'object',
-      title,
-      properties: {
-        type: { const: type },
-        status: { const: status },
-        code: { const: code },
-        ...(data === undefined ? {} : { data: { $ref: `#/$defs/${pascalCase(code)}Data` } }),
+  return named(
+    { contract, operation, side: 'input', name },
+    {
+      ...data,
+      [name]: {
+        allOf: [{ $ref: '#/$defs/ProblemDetails' }],
+        type: 'object',
+        title,
+        properties: {
+          type: { const: type },
+          status: { const: status },
+          code: { const: code },
+          ...(data === undefined ? {} : { data: { $ref: `#/$defs/${pascalCase(code)}Data` } }),
+        },
+        required: data === undefined ? ['code'] : ['code', 'data'],
       },
-      required: data === undefined ? ['code'] : ['code', 'data'],
     },
-  })
+  )
 }
 
 /** The body of an answer with one of these problems. */
@@ -89,14 +93,17 @@ export function problemHeaders(status: number | '5XX'): Readonly<Record<string, 
 }
 
 function platformSchema(name: string, codes: readonly ErrorCode[]): ProblemSchema {
-  return named({ contract: '', operation: '', side: 'output', name }, {
-    [name]: {
-      allOf: [{ $ref: '#/$defs/ProblemDetails' }],
-      type: 'object',
-      properties: { status: { enum: [...new Set(codes.map((code) => ERRORS[code].status))] }, code: { enum: [...codes] } },
-      required: ['code'],
+  return named(
+    { contract: '', operation: '', side: 'output', name },
+    {
+      [name]: {
+        allOf: [{ $ref: '#/$defs/ProblemDetails' }],
+        type: 'object',
+        properties: { status: { enum: [...new Set(codes.map((code) => ERRORS[code].status))] }, code: { enum: codes } },
+        required: ['code'],
+      },
     },
-  })
+  )
 }
 
 function named(origin: Omit<SchemaContext, 'root'>, definitions: Readonly<Record<string, JsonSchema>>): ProblemSchema {
@@ -106,5 +113,9 @@ function named(origin: Omit<SchemaContext, 'root'>, definitions: Readonly<Record
 
 /** A schema as a definition inside another, its references starting from its new place. */
 function nested(schema: JsonSchema, name: string): Readonly<Record<string, JsonSchema>> {
-  return { [name]: mapSchema(schema, (each) => (typeof each['$ref'] === 'string' ? { ...each, $ref: `#/$defs/${name}${each['$ref'].slice(1)}` } : each)) }
+  return {
+    [name]: mapSchema(schema, (each) =>
+      typeof each['$ref'] === 'string' ? { ...each, $ref: `#/$defs/${name}${each['$ref'].slice(1)}` } : each,
+    ),
+  }
 }

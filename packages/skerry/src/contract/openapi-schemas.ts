@@ -22,15 +22,21 @@ export interface SchemaContext {
 export type Place = (schema: JsonSchema, context: SchemaContext) => JsonSchema
 
 /** Builds a document and the components it refers to. `build` runs twice, since names are known only when all schemas are. */
-export function withSchemaComponents<T>(build: (place: Place) => T): { readonly built: T; readonly schemas: Readonly<Record<string, JsonSchema>> } {
+export function withSchemaComponents<T>(build: (place: Place) => T): {
+  readonly built: T
+  readonly schemas: Readonly<Record<string, JsonSchema>>
+} {
   const definitions = new Map<string, Definition>()
   build((schema, context) => {
     for (const pointer of references(withoutDefinitions(schema), context.root)) note(definitions, pointer, context)
     return {}
   })
   const names = chooseNames([...definitions.values()])
-  const place: Place = (schema, context) => rewrite(withoutDefinitions(schema), (pointer) => `#/components/schemas/${names.get(definitionKey(pointer, context))!}`)
-  const schemas = [...definitions].map(([key, { pointer, context }]) => [names.get(key)!, place(definedBy(pointer, context), context)] as const)
+  const place: Place = (schema, context) =>
+    rewrite(withoutDefinitions(schema), (pointer) => `#/components/schemas/${names.get(definitionKey(pointer, context))!}`)
+  const schemas = [...definitions].map(
+    ([key, { pointer, context }]) => [names.get(key)!, place(definedBy(pointer, context), context)] as const,
+  )
   return { built: build(place), schemas: Object.fromEntries(schemas.toSorted(([left], [right]) => compare(left, right))) }
 }
 
@@ -62,7 +68,15 @@ function note(definitions: Map<string, Definition>, pointer: string, context: Sc
   const key = definitionKey(pointer, context)
   let definition = definitions.get(key)
   if (definition === undefined) {
-    definition = { key, localName: localNameOf(pointer, context), pointer, context, contracts: new Set(), operations: new Set(), sides: new Set() }
+    definition = {
+      key,
+      localName: localNameOf(pointer, context),
+      pointer,
+      context,
+      contracts: new Set(),
+      operations: new Set(),
+      sides: new Set(),
+    }
     definitions.set(key, definition)
   }
   definition.contracts.add(context.contract)
@@ -71,7 +85,10 @@ function note(definitions: Map<string, Definition>, pointer: string, context: Sc
 }
 
 function definitionKey(pointer: string, context: SchemaContext): string {
-  const said = [pointer, ...references(definedBy(pointer, context), context.root)].map((each) => [localNameOf(each, context), definedBy(each, context)])
+  const said = [pointer, ...references(definedBy(pointer, context), context.root)].map((each) => [
+    localNameOf(each, context),
+    definedBy(each, context),
+  ])
   return JSON.stringify(said)
 }
 
@@ -100,7 +117,9 @@ function chooseNames(definitions: readonly Definition[]): ReadonlyMap<string, st
   const taken = new Set<string>()
   const byName = Map.groupBy(definitions, ({ localName }) => localName)
   const rank = (definition: Definition): number => (isPlatforms(definition) ? 0 : byName.get(definition.localName)!.length === 1 ? 1 : 2)
-  const inOrder = definitions.toSorted((left, right) => rank(left) - rank(right) || compare(left.localName, right.localName) || compare(left.key, right.key))
+  const inOrder = definitions.toSorted(
+    (left, right) => rank(left) - rank(right) || compare(left.localName, right.localName) || compare(left.key, right.key),
+  )
   for (const definition of inOrder) {
     const rivals = byName.get(definition.localName)!.filter((other) => other !== definition && !isPlatforms(other))
     const name = isPlatforms(definition) ? definition.localName : distinguished(definition, rivals)

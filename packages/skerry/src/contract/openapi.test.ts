@@ -1,128 +1,23 @@
-import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { SkerryError } from '../base/errors.ts'
-import type { Contract, Operations } from './contract.ts'
+import type { Operations } from './contract.ts'
 import { contract } from './contract.ts'
-import { del, get, patch, post, put } from './operation.ts'
-import type { OpenApiDocument } from './openapi.ts'
-import { mergeOpenApi, openApi } from './openapi.ts'
-import { declaredProblem, platformProblem, problem } from './problem.ts'
-import type { Schema } from './schema.ts'
-
-const Sku = z.string().min(1).meta({ id: 'Sku', description: 'What is on the shelf' })
-const Line = z.object({ sku: Sku, quantity: z.int().min(1).default(1) }).meta({ id: 'Line' })
-const Payment = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('card'), token: z.string() }),
-  z.object({ kind: z.literal('invoice'), due: z.iso.date().nullable() }),
-])
-const Order = z.object({ id: z.uuid(), lines: z.array(Line), status: z.enum(['new', 'paid']), note: z.string().nullable() }).meta({ id: 'Order' })
-const Category = z
-  .object({
-    name: z.string(),
-    get children() {
-      return z.array(Category)
-    },
-  })
-  .meta({ id: 'Category' })
-const Node = z.object({
-  id: z.string(),
-  get next() {
-    return Node.nullable()
-  },
-})
-
-/** Something of everything. */
-const orders = contract('orders', {
-  version: '2.1.0',
-  owner: 'checkout team',
-  description: 'Takes orders',
-  operations: {
-    placeOrder: post('/shops/{shopId}/orders', {
-      input: z.object({ shopId: z.int(), lines: z.array(Line).min(1), payment: Payment, coupon: z.string().optional() }),
-      output: Order,
-      status: 201,
-      errors: {
-        outOfStock: problem(409, 'Not enough stock', z.object({ sku: Sku, left: z.int() })),
-        shopClosed: problem(409, 'The shop is closed'),
-        tooManyLines: problem(422, 'Too many lines'),
-        paymentDown: problem(503, 'Payment is down', z.object({ retryAfterMs: z.int() })),
-      },
-      summary: 'Place an order',
-      idempotent: true,
-      scopes: ['orders:write', 'payments:write'],
-      public: true,
-    }),
-    getOrder: get('/orders/{orderId}', {
-      input: z.object({ orderId: z.uuid().meta({ id: 'OrderId' }) }),
-      output: Order,
-      errors: { orderNotFound: problem(404, 'Order not found') },
-      scopes: ['orders:read'],
-      public: true,
-    }),
-    changeOrder: patch('/orders/{orderId}', {
-      input: z.object({ orderId: z.uuid(), note: z.string().nullish() }).and(z.object({ status: z.enum(['new', 'paid']).optional() })),
-      errors: { orderNotFound: problem(404, 'Order not found') },
-    }),
-    cancelOrder: del('/orders/{orderId}', { input: z.object({ orderId: z.uuid(), reason: z.string().describe('For the log').optional() }) }),
-    payOrder: post('/orders/{orderId}/payment', { input: z.object({ orderId: z.uuid() }) }),
-    listOrders: get('/orders', {
-      input: z.object({ status: z.array(z.enum(['new', 'paid'])), page: z.int().default(1), text: z.string().optional(), mine: z.boolean() }),
-      output: z.array(Order),
-      public: true,
-    }),
-    getCategories: get('/categories', { output: z.object({ root: Category, copy: Category }) }),
-    setCategories: put('/categories', { input: Category, output: Category }),
-    walk: post('/walk', { input: Node, output: Node }),
-    ping: get('/ping'),
-    reset: post('/reset'),
-    import: post('/import', { input: z.array(z.union([z.string(), z.object({ sku: Sku, tags: z.record(z.string(), z.unknown()) })])), output: z.tuple([z.int(), z.string()]) }),
-    options: post('/options', { input: z.object({ dryRun: z.boolean().optional() }), status: 202 }),
-  },
-})
-
-type Json = Record<string, unknown>
-
-/** Reads a place in a document; the keys that have a slash are written as they are. */
-function at(document: OpenApiDocument, ...path: string[]): Json {
-  return path.reduce<unknown>((node, key) => (node as Json)[key], document) as Json
-}
-
-function operationOf(document: OpenApiDocument, path: string, method: string): Json {
-  return at(document, 'paths', path, method)
-}
-
-function schemaOfBody(document: OpenApiDocument, path: string, method: string): Json | undefined {
-  const body = operationOf(document, path, method)['requestBody'] as { content: Record<string, { schema: Json }> } | undefined
-  return body?.content['application/json']?.schema
-}
-
-function schemaOfAnswer(document: OpenApiDocument, path: string, method: string, status: number, type = 'application/json'): Json {
-  return at(document, 'paths', path, method, 'responses', String(status), 'content', type, 'schema')
-}
-
-async function expectValid(document: OpenApiDocument): Promise<void> {
-  const validator = new Validator()
-  const { valid, errors } = await validator.validate(structuredClone(document))
-  expect(errors).toBeUndefined()
-  expect(valid).toBe(true)
-  expect(validator.version).toBe('3.1')
-  validator.resolveRefs()
-  for (const reference of referencesIn(document)) expect(at(document, ...reference.split('/').slice(1)), reference).toBeTypeOf('object')
-  expect(JSON.parse(JSON.stringify(document))).toEqual(document)
-}
-
-function referencesIn(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(referencesIn)
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, member]) => (key === '$ref' && typeof member === 'string' ? [member] : referencesIn(member)))
-}
-
-/** A schema of the document as a validator: what an independent reader of the document would accept. */
-function reader(document: OpenApiDocument, schema: Json): z.ZodType {
-  const text = JSON.stringify({ ...schema, $defs: at(document, 'components', 'schemas') }).replaceAll('#/components/schemas/', '#/$defs/')
-  return z.fromJSONSchema(JSON.parse(text) as Parameters<typeof z.fromJSONSchema>[0])
-}
+import type { Json } from './fixtures/openapi-document.ts'
+import {
+  at,
+  componentNames,
+  expectValid,
+  named,
+  operationOf,
+  orders,
+  reader,
+  schemaOfAnswer,
+  schemaOfBody,
+  shop,
+} from './fixtures/openapi-document.ts'
+import { openApi } from './openapi.ts'
+import { get, put } from './operation.ts'
+import { declaredProblem, platformProblem } from './problem.ts'
 
 const order = { id: '0190a000-0000-7000-8000-000000000000', lines: [{ sku: 'a', quantity: 1 }], status: 'new', note: null }
 
@@ -142,12 +37,17 @@ describe('openApi', () => {
       tags: [{ name: 'orders', description: 'Takes orders', 'x-owner': 'checkout team' }],
     })
     expect(openApi(orders)).not.toHaveProperty('servers')
-    expect(openApi(contract('bare', { version: '1.0.0', operations: {} }))).toMatchObject({ info: { title: 'bare', version: '1.0.0' }, paths: {} })
+    expect(openApi(contract('bare', { version: '1.0.0', operations: {} }))).toMatchObject({
+      info: { title: 'bare', version: '1.0.0' },
+      paths: {},
+    })
   })
 
   it('has each operation under its path, method and full name', () => {
     const paths = document['paths'] as Record<string, Record<string, { operationId: string; tags: string[] }>>
-    const found = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => `${method} ${path} ${operation.operationId}`))
+    const found = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => `${method} ${path} ${operation.operationId}`),
+    )
     expect(found).toEqual([
       'get /categories orders.getCategories',
       'put /categories orders.setCategories',
@@ -188,15 +88,23 @@ describe('openApi', () => {
   it('offers the Idempotency-Key where a repetition is harmless but not for reading', () => {
     const key = { $ref: '#/components/parameters/IdempotencyKey' }
     const takesKey = (path: string, method: string): boolean =>
-      (operationOf(document, path, method)['parameters'] as unknown[] | undefined)?.some((parameter) => JSON.stringify(parameter) === JSON.stringify(key)) === true
+      (operationOf(document, path, method)['parameters'] as unknown[] | undefined)?.some(
+        (parameter) => JSON.stringify(parameter) === JSON.stringify(key),
+      ) === true
     expect(takesKey('/shops/{shopId}/orders', 'post')).toBe(true)
     expect(takesKey('/orders/{orderId}', 'delete')).toBe(true)
     expect(takesKey('/categories', 'put')).toBe(true)
     expect(takesKey('/categories', 'get')).toBe(false)
     expect(takesKey('/reset', 'post')).toBe(false)
-    expect(at(document, 'components', 'parameters', 'IdempotencyKey')).toMatchObject({ name: 'Idempotency-Key', in: 'header', schema: { type: 'string' } })
+    expect(at(document, 'components', 'parameters', 'IdempotencyKey')).toMatchObject({
+      name: 'Idempotency-Key',
+      in: 'header',
+      schema: { type: 'string' },
+    })
     expect(at(document, 'components', 'parameters', 'IdempotencyKey')).not.toHaveProperty('required')
-    expect(at(openApi(contract('reads', { version: '1.0.0', operations: { ping: get('/ping') } })), 'components')).not.toHaveProperty('parameters')
+    expect(at(openApi(contract('reads', { version: '1.0.0', operations: { ping: get('/ping') } })), 'components')).not.toHaveProperty(
+      'parameters',
+    )
   })
 
   describe('bodies', () => {
@@ -223,7 +131,9 @@ describe('openApi', () => {
       const id = z.string()
       const document = openApi(
         shop('shop', {
-          either: put('/either/{id}', { input: z.union([z.object({ id, a: z.int() }), z.object({ id, b: z.int() }).meta({ id: 'WithB' })]) }),
+          either: put('/either/{id}', {
+            input: z.union([z.object({ id, a: z.int() }), z.object({ id, b: z.int() }).meta({ id: 'WithB' })]),
+          }),
           change: put('/named/{id}', { input: z.object({ id, a: z.int() }).meta({ id: 'NamedInput' }) }),
           leave: put('/leave/{id}', { input: z.union([z.object({ id, a: z.int() }), z.object({ id })]) }),
         }),
@@ -255,22 +165,33 @@ describe('openApi', () => {
   describe('answers', () => {
     it('have the declared status and output', () => {
       const { responses } = operationOf(document, '/shops/{shopId}/orders', 'post') as { responses: Record<string, Json> }
-      expect(responses['201']).toEqual({ description: 'Created', content: { 'application/json': { schema: { $ref: '#/components/schemas/Order' } } } })
+      expect(responses['201']).toEqual({
+        description: 'Created',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Order' } } },
+      })
       expect(Object.keys(responses)).toEqual(['201', '409', '422', '503', '5XX'])
       expect(at(document, 'paths', '/reset', 'post', 'responses', '204')).toEqual({ description: 'No Content' })
       expect(at(document, 'paths', '/options', 'post', 'responses', '202')).toEqual({ description: 'Accepted' })
       expect(reader(document, schemaOfAnswer(document, '/orders', 'get', 200)).safeParse([order]).success).toBe(true)
-      expect(reader(document, schemaOfAnswer(document, '/orders', 'get', 200)).safeParse([{ ...order, status: 'lost' }]).success).toBe(false)
+      expect(reader(document, schemaOfAnswer(document, '/orders', 'get', 200)).safeParse([{ ...order, status: 'lost' }]).success).toBe(
+        false,
+      )
     })
 
     it('may have fields of a later version', () => {
-      expect(reader(document, schemaOfAnswer(document, '/orders', 'get', 200)).safeParse([{ ...order, added: 1, lines: [{ sku: 'a', quantity: 1, added: 1 }] }]).success).toBe(true)
+      expect(
+        reader(document, schemaOfAnswer(document, '/orders', 'get', 200)).safeParse([
+          { ...order, added: 1, lines: [{ sku: 'a', quantity: 1, added: 1 }] },
+        ]).success,
+      ).toBe(true)
       expect(JSON.stringify(document)).not.toContain('"additionalProperties":false')
     })
 
     it('group the declared problems by status, and accept exactly what the service sends', () => {
       const conflict = schemaOfAnswer(document, '/shops/{shopId}/orders', 'post', 409, 'application/problem+json')
-      expect(conflict).toEqual({ oneOf: [{ $ref: '#/components/schemas/OutOfStockProblem' }, { $ref: '#/components/schemas/ShopClosedProblem' }] })
+      expect(conflict).toEqual({
+        oneOf: [{ $ref: '#/components/schemas/OutOfStockProblem' }, { $ref: '#/components/schemas/ShopClosedProblem' }],
+      })
       const { outOfStock, shopClosed } = orders.operations.placeOrder.errors
       const sent = declaredProblem('orders', 'outOfStock', outOfStock, 'There are 2 left', { sku: 'a', left: 2 })
       const accepts = (body: unknown): boolean => reader(document, conflict).safeParse(body).success
@@ -281,12 +202,16 @@ describe('openApi', () => {
       expect(accepts({ ...sent, data: undefined })).toBe(false)
       expect(accepts({ ...sent, detail: 5 })).toBe(false)
       expect(accepts({ ...sent, type: 'urn:problem:other:outOfStock' })).toBe(false)
-      expect(at(document, 'paths', '/shops/{shopId}/orders', 'post', 'responses', '409')['description']).toBe('Not enough stock, or: The shop is closed')
+      expect(at(document, 'paths', '/shops/{shopId}/orders', 'post', 'responses', '409')['description']).toBe(
+        'Not enough stock, or: The shop is closed',
+      )
     })
 
     it('share a problem that several operations declare', () => {
       for (const method of ['get', 'patch'])
-        expect(schemaOfAnswer(document, '/orders/{orderId}', method, 404, 'application/problem+json')).toEqual({ $ref: '#/components/schemas/OrderNotFoundProblem' })
+        expect(schemaOfAnswer(document, '/orders/{orderId}', method, 404, 'application/problem+json')).toEqual({
+          $ref: '#/components/schemas/OrderNotFoundProblem',
+        })
     })
 
     it('include those of the platform, by reference', () => {
@@ -294,8 +219,11 @@ describe('openApi', () => {
       expect(responses['422']).toEqual({ $ref: '#/components/responses/InvalidInput' })
       expect(responses['5XX']).toEqual({ $ref: '#/components/responses/Failure' })
       expect(operationOf(document, '/ping', 'get')['responses']).not.toHaveProperty('422')
-      const schemaOf = (name: string): z.ZodType => reader(document, at(document, 'components', 'responses', name, 'content', 'application/problem+json', 'schema'))
-      expect(schemaOf('InvalidInput').safeParse(platformProblem('invalidInput', 'a: no', { errors: [{ path: '/a', message: 'no' }] })).success).toBe(true)
+      const schemaOf = (name: string): z.ZodType =>
+        reader(document, at(document, 'components', 'responses', name, 'content', 'application/problem+json', 'schema'))
+      expect(
+        schemaOf('InvalidInput').safeParse(platformProblem('invalidInput', 'a: no', { errors: [{ path: '/a', message: 'no' }] })).success,
+      ).toBe(true)
       expect(schemaOf('InvalidInput').safeParse(platformProblem('notFound')).success).toBe(false)
       for (const code of ['internal', 'unavailable', 'overloaded', 'outcomeUnknown', 'deadlineExceeded'] as const)
         expect(schemaOf('Failure').safeParse(platformProblem(code, undefined, { traceId: 'a' })).success).toBe(true)
@@ -306,7 +234,9 @@ describe('openApi', () => {
         oneOf: [{ $ref: '#/components/schemas/TooManyLinesProblem' }, { $ref: '#/components/schemas/InvalidInputProblem' }],
       })
       const unavailable = schemaOfAnswer(document, '/shops/{shopId}/orders', 'post', 503, 'application/problem+json')
-      expect(unavailable).toEqual({ oneOf: [{ $ref: '#/components/schemas/PaymentDownProblem' }, { $ref: '#/components/schemas/FailureProblem' }] })
+      expect(unavailable).toEqual({
+        oneOf: [{ $ref: '#/components/schemas/PaymentDownProblem' }, { $ref: '#/components/schemas/FailureProblem' }],
+      })
       expect(at(document, 'paths', '/shops/{shopId}/orders', 'post', 'responses', '503', 'headers')).toHaveProperty('Retry-After')
     })
   })
@@ -314,8 +244,14 @@ describe('openApi', () => {
   it('asks for scopes through OAuth 2.0, and only where there are any', () => {
     expect(operationOf(document, '/shops/{shopId}/orders', 'post')['security']).toEqual([{ oauth2: ['orders:write', 'payments:write'] }])
     expect(operationOf(document, '/ping', 'get')).not.toHaveProperty('security')
-    expect(Object.keys(at(document, 'components', 'securitySchemes', 'oauth2', 'flows', 'clientCredentials', 'scopes'))).toEqual(['orders:read', 'orders:write', 'payments:write'])
-    expect(at(openApi(contract('open', { version: '1.0.0', operations: { ping: get('/ping') } })), 'components')).not.toHaveProperty('securitySchemes')
+    expect(Object.keys(at(document, 'components', 'securitySchemes', 'oauth2', 'flows', 'clientCredentials', 'scopes'))).toEqual([
+      'orders:read',
+      'orders:write',
+      'payments:write',
+    ])
+    expect(at(openApi(contract('open', { version: '1.0.0', operations: { ping: get('/ping') } })), 'components')).not.toHaveProperty(
+      'securitySchemes',
+    )
   })
 
   describe('components', () => {
@@ -351,22 +287,32 @@ describe('openApi', () => {
       const category = reader(document, { $ref: '#/components/schemas/Category' })
       expect(category.safeParse({ name: 'a', children: [{ name: 'b', children: [] }] }).success).toBe(true)
       expect(category.safeParse({ name: 'a', children: [{ name: 'b', children: [{}] }] }).success).toBe(false)
-      expect(schemaOfBody(document, '/walk', 'post')).toMatchObject({ properties: { next: { anyOf: [{ $ref: '#/components/schemas/WalkInput' }, { type: 'null' }] } } })
-      expect(reader(document, schemaOfBody(document, '/walk', 'post')!).safeParse({ id: 'a', next: { id: 'b', next: {} } }).success).toBe(false)
+      expect(schemaOfBody(document, '/walk', 'post')).toMatchObject({
+        properties: { next: { anyOf: [{ $ref: '#/components/schemas/WalkInput' }, { type: 'null' }] } },
+      })
+      expect(reader(document, schemaOfBody(document, '/walk', 'post')!).safeParse({ id: 'a', next: { id: 'b', next: {} } }).success).toBe(
+        false,
+      )
     })
 
     it('leave a field alone that is called $ref, and a default that looks like a reference', () => {
       // The validator above does not, so this document is not shown to it.
       const output = named('Odd', z.object({ $ref: z.string(), data: z.unknown().default({ $ref: '#/$defs/Lost' }) }))
       const odd = openApi(shop('odd', { read: get('/odd', { output }) }))
-      expect(at(odd, 'components', 'schemas', 'Odd', 'properties')).toEqual({ $ref: { type: 'string' }, data: { default: { $ref: '#/$defs/Lost' } } })
+      expect(at(odd, 'components', 'schemas', 'Odd', 'properties')).toEqual({
+        $ref: { type: 'string' },
+        data: { default: { $ref: '#/$defs/Lost' } },
+      })
     })
   })
 
   it('is the same however the contract was written down', () => {
     const reversed = <T extends object>(value: T): T => Object.fromEntries(Object.entries(value).toReversed()) as T
     const operations = Object.fromEntries(
-      Object.entries(reversed(orders.operations as Operations)).map(([name, operation]) => [name, { ...operation, errors: reversed(operation.errors) }]),
+      Object.entries(reversed(orders.operations as Operations)).map(([name, operation]) => [
+        name,
+        { ...operation, errors: reversed(operation.errors) },
+      ]),
     )
     const again = contract('orders', { description: 'Takes orders', owner: 'checkout team', operations, version: '2.1.0' })
     expect(JSON.stringify(openApi(again, { servers: ['https://orders.example/v2', '/'] }))).toBe(JSON.stringify(document))
@@ -377,133 +323,3 @@ describe('openApi', () => {
     expect(() => openApi(dates)).toThrow('dates.now: its output cannot be described as JSON Schema')
   })
 })
-
-function shop(name: string, operations: Operations): Contract {
-  return contract(name, { version: '1.0.0', owner: `${name} team`, operations })
-}
-
-function named(id: string, schema: z.ZodType): Schema {
-  return schema.meta({ id })
-}
-
-function componentNames(document: OpenApiDocument): string[] {
-  return Object.keys(at(document, 'components', 'schemas')).filter((name) => !/Problem|ProblemDetails/.test(name))
-}
-
-describe('mergeOpenApi', () => {
-  const users = contract('users', {
-    version: '1.0.0',
-    owner: 'people team',
-    operations: {
-      getUser: get('/users/{id}', { input: z.object({ id: z.int() }), output: z.object({ id: z.int(), name: z.string() }).meta({ id: 'User' }), public: true }),
-      auditUser: get('/users/{id}/audit', { input: z.object({ id: z.int() }), output: z.string() }),
-    },
-  })
-
-  it('holds every contract under one title, with a tag and an owner for each', async () => {
-    const document = mergeOpenApi('shop', [users, orders])
-    await expectValid(document)
-    expect(document).toMatchObject({ info: { title: 'shop', version: '1.0.0' }, tags: [{ name: 'orders', 'x-owner': 'checkout team' }, { name: 'users', 'x-owner': 'people team' }] })
-    expect(operationOf(document, '/users/{id}/audit', 'get')).toMatchObject({ operationId: 'users.auditUser', tags: ['users'] })
-    expect(Object.keys(document['paths'] as Json)).toHaveLength(12)
-    expect(JSON.stringify(mergeOpenApi('shop', [orders, users]))).toBe(JSON.stringify(document))
-    expect(mergeOpenApi('shop', [users], { version: '3.0.0', servers: ['https://shop.example'] })).toMatchObject({ info: { version: '3.0.0' }, servers: [{ url: 'https://shop.example' }] })
-    await expectValid(mergeOpenApi('nothing', []))
-  })
-
-  it('holds for the gateway only what is public, and nothing that only the rest needs', async () => {
-    const document = mergeOpenApi('shop', [users, orders, shop('internals', { secret: get('/secret', { output: named('Secret', z.object({})) }) })], { publicOnly: true })
-    await expectValid(document)
-    expect(Object.keys(document['paths'] as Json)).toEqual(['/orders', '/orders/{orderId}', '/shops/{shopId}/orders', '/users/{id}'])
-    expect(Object.keys(at(document, 'paths', '/orders/{orderId}'))).toEqual(['get'])
-    expect(document['tags']).toMatchObject([{ name: 'orders' }, { name: 'users' }])
-    expect(JSON.stringify(document)).not.toMatch(/secret|Category|internals/i)
-  })
-
-  describe('components of one name', () => {
-    it('are one when they say the same', () => {
-      const money = (): z.ZodType => z.object({ cents: z.int() }).meta({ id: 'MoneyHere' })
-      // Two copies of one schema, as two packages would have them.
-      const jsonOf = (title: string): Schema => renamed(z.object({ price: money() }).meta({ id: title }), 'MoneyHere', 'Money')
-      const document = mergeOpenApi('shop', [shop('a', { one: get('/one', { output: jsonOf('One') }) }), shop('b', { two: get('/two', { output: jsonOf('Two') }) })])
-      expect(componentNames(document)).toEqual(['Money', 'One', 'Two'])
-    })
-
-    it('get the name of their contract when they differ, also in what they refer to', async () => {
-      const item = (inner: z.ZodType): Schema => renamed(z.object({ inner: inner.meta({ id: 'InnerHere' }) }).meta({ id: 'ItemHere' }), 'Here', '')
-      const document = mergeOpenApi('shop', [
-        shop('order-items', { one: get('/one', { output: item(z.object({ a: z.int() })) }) }),
-        shop('stock', { two: get('/two', { output: item(z.object({ b: z.int() })) }) }),
-      ])
-      await expectValid(document)
-      expect(componentNames(document)).toEqual(['OrderItemsInner', 'OrderItemsItem', 'StockInner', 'StockItem'])
-      expect(schemaOfAnswer(document, '/one', 'get', 200)).toEqual({ $ref: '#/components/schemas/OrderItemsItem' })
-      expect(at(document, 'components', 'schemas', 'OrderItemsItem', 'properties', 'inner')).toEqual({ $ref: '#/components/schemas/OrderItemsInner' })
-      expect(at(document, 'components', 'schemas', 'StockInner', 'properties')).toHaveProperty('b')
-    })
-
-    it('get the name of their operation when one contract has both', async () => {
-      const gone = (data: z.ZodType) => ({ gone: problem(410, 'Gone', data) })
-      const document = openApi(
-        shop('shop', {
-          getUser: get('/users', { errors: gone(z.object({ user: z.int() })) }),
-          getOrder: get('/orders', { errors: gone(z.object({ order: z.int() })) }),
-        }),
-      )
-      await expectValid(document)
-      const names = Object.keys(at(document, 'components', 'schemas')).filter((name) => name.includes('Gone'))
-      expect(names).toEqual(['GetOrderGoneData', 'GetOrderGoneProblem', 'GetUserGoneData', 'GetUserGoneProblem'])
-      expect(schemaOfAnswer(document, '/users', 'get', 410, 'application/problem+json')).toEqual({ $ref: '#/components/schemas/GetUserGoneProblem' })
-    })
-
-    it('never take the names of the platform, nor each other\'s', async () => {
-      const document = openApi(
-        shop('shop', {
-          one: get('/one', { output: named('ProblemDetails', z.object({ mine: z.string() })) }),
-          two: get('/two', { output: renamed(z.object({ a: z.int() }).meta({ id: 'Odd name Here' }), ' Here', '') }),
-          three: get('/three', { output: renamed(z.object({ b: z.int() }).meta({ id: 'Odd/nameHere' }), 'Here', '') }),
-        }),
-      )
-      await expectValid(document)
-      expect(at(document, 'components', 'schemas', 'ProblemDetails')['required']).toContain('detail')
-      const own = schemaOfAnswer(document, '/one', 'get', 200)['$ref'] as string
-      expect(own).not.toBe('#/components/schemas/ProblemDetails')
-      expect(at(document, ...own.split('/').slice(1), 'properties')).toHaveProperty('mine')
-      const [two, three] = [schemaOfAnswer(document, '/two', 'get', 200)['$ref'], schemaOfAnswer(document, '/three', 'get', 200)['$ref']]
-      expect(two).not.toBe(three)
-    })
-  })
-
-  it('gives one path one spelling when contracts name its parameters differently', async () => {
-    const byKey = z.object({ key: z.string(), id: z.string() })
-    const document = mergeOpenApi('shop', [
-      shop('alpha', { read: get('/things/{id}/parts/{part}', { input: z.object({ id: z.string(), part: z.string() }) }) }),
-      shop('beta', { write: put('/things/{key}/parts/{id}', { input: byKey }) }),
-    ])
-    await expectValid(document)
-    expect(Object.keys(document['paths'] as Json)).toEqual(['/things/{id}/parts/{part}'])
-    const parameters = operationOf(document, '/things/{id}/parts/{part}', 'put')['parameters'] as Json[]
-    expect(parameters.slice(0, 2)).toMatchObject([
-      { name: 'id', in: 'path' },
-      { name: 'part', in: 'path' },
-    ])
-  })
-
-  it('refuses a route that two contracts claim, and names both', () => {
-    const input = z.object({ id: z.string() })
-    const one = shop('alpha', { read: get('/things/{id}', { input, public: true }), list: get('/things', { public: true }) })
-    const two = shop('beta', { find: get('/things/{name}', { input: z.object({ name: z.string() }), public: true }), list: get('/things'), add: post('/things', { public: true }) })
-    expect(() => mergeOpenApi('shop', [two, one], { publicOnly: true })).toThrow(
-      new SkerryError('contractInvalid', 'alpha.read and beta.find both claim GET /things/{id}\nChange a path, or make an operation not public.'),
-    )
-    expect(() => mergeOpenApi('shop', [two, one])).toThrow('alpha.list and beta.list both claim GET /things')
-    expect(() => mergeOpenApi('shop', [one, shop('gamma', { list: get('/things') })], { publicOnly: true })).not.toThrow()
-  })
-})
-
-/** A schema whose definitions have other names than Zod's registry, which has each only once. */
-function renamed(schema: Schema, from: string, to: string): Schema {
-  const rename = (json: Json): Json => JSON.parse(JSON.stringify(json).replaceAll(from, to)) as Json
-  const { jsonSchema, ...rest } = schema['~standard']
-  return { '~standard': { ...rest, jsonSchema: { input: (options) => rename(jsonSchema.input(options)), output: (options) => rename(jsonSchema.output(options)) } } }
-}

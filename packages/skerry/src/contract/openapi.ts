@@ -28,22 +28,39 @@ export interface MergeOpenApiOptions extends OpenApiOptions {
 /** The document of one contract. Throws `contractInvalid` when an operation cannot be carried over HTTP. */
 export function openApi(contract: Contract, options: OpenApiOptions = {}): OpenApiDocument {
   const { name, version, owner, description } = contract
-  const info = { title: name, version, ...(description === undefined ? {} : { description }), ...(owner === undefined ? {} : { contact: { name: owner } }) }
+  const info = {
+    title: name,
+    version,
+    ...(description === undefined ? {} : { description }),
+    ...(owner === undefined ? {} : { contact: { name: owner } }),
+  }
   return documentOf(info, [contract], [...boundOperations(contract).values()], options)
 }
 
 /** One document of several contracts. Throws `contractInvalid`, naming both, when two contracts claim one route. */
 export function mergeOpenApi(title: string, contracts: readonly Contract[], options: MergeOpenApiOptions = {}): OpenApiDocument {
   const sorted = contracts.toSorted((left, right) => compare(left.name, right.name))
-  const operations = sorted.flatMap((contract) => [...boundOperations(contract).values()]).filter(({ operation }) => operation.public || options.publicOnly !== true)
+  const operations = sorted
+    .flatMap((contract) => [...boundOperations(contract).values()])
+    .filter(({ operation }) => operation.public || options.publicOnly !== true)
   refuseSharedRoutes(operations)
   const offering = new Set(operations.map((bound) => bound.contract))
-  return documentOf({ title, version: options.version ?? '1.0.0' }, sorted.filter((contract) => offering.has(contract.name)), operations, options)
+  return documentOf(
+    { title, version: options.version ?? '1.0.0' },
+    sorted.filter((contract) => offering.has(contract.name)),
+    operations,
+    options,
+  )
 }
 
 type Node = Readonly<Record<string, unknown>>
 
-function documentOf(info: Node, contracts: readonly Contract[], operations: readonly BoundOperation[], { servers = [] }: OpenApiOptions): OpenApiDocument {
+function documentOf(
+  info: Node,
+  contracts: readonly Contract[],
+  operations: readonly BoundOperation[],
+  { servers = [] }: OpenApiOptions,
+): OpenApiDocument {
   const { built, schemas } = withSchemaComponents((place) => ({ paths: pathsOf(operations, place), responses: platformResponses(place) }))
   const scopes = [...new Set(operations.flatMap(({ operation }) => operation.scopes))].toSorted(compare)
   return {
@@ -62,7 +79,12 @@ function documentOf(info: Node, contracts: readonly Contract[], operations: read
 }
 
 function tagOf({ name, description, owner, version }: Contract): Node {
-  return { name, ...(description === undefined ? {} : { description }), ...(owner === undefined ? {} : { 'x-owner': owner }), 'x-version': version }
+  return {
+    name,
+    ...(description === undefined ? {} : { description }),
+    ...(owner === undefined ? {} : { 'x-owner': owner }),
+    'x-version': version,
+  }
 }
 
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH']
@@ -93,13 +115,19 @@ function refuseSharedRoutes(operations: readonly BoundOperation[]): void {
   const claims = Map.groupBy(operations, ({ operation }) => `${operation.method} ${templateOf(operation.path)}`)
   const mistakes = [...claims.values()]
     .filter((claimants) => claimants.length > 1)
-    .map((claimants) => `${claimants.map(({ fullName }) => fullName).join(' and ')} both claim ${claimants[0]!.operation.method} ${claimants[0]!.operation.path}`)
+    .map(
+      (claimants) =>
+        `${claimants.map(({ fullName }) => fullName).join(' and ')} both claim ${claimants[0]!.operation.method} ${claimants[0]!.operation.path}`,
+    )
   if (mistakes.length > 0)
     throw new SkerryError('contractInvalid', `${mistakes.join('\n')}\nChange a path, or make an operation not public.`)
 }
 
 function platformResponses(place: Place): Node {
-  const described = (description: string, { schema, context }: typeof FAILURE): Node => ({ description, content: problemContent([place(schema, context)]) })
+  const described = (description: string, { schema, context }: typeof FAILURE): Node => ({
+    description,
+    content: problemContent([place(schema, context)]),
+  })
   return {
     Failure: { ...described('The service failed, is slow or cannot be reached', FAILURE), ...problemHeaders('5XX') },
     InvalidInput: described('The request does not have the form that is described here', INVALID_INPUT),
@@ -117,6 +145,8 @@ function oauth2(scopes: readonly string[]): Node {
   return {
     type: 'oauth2',
     description: 'The identity provider is configured where the system runs; the URL here is a placeholder.',
-    flows: { clientCredentials: { tokenUrl: 'https://identity.example/token', scopes: Object.fromEntries(scopes.map((scope) => [scope, ''])) } },
+    flows: {
+      clientCredentials: { tokenUrl: 'https://identity.example/token', scopes: Object.fromEntries(scopes.map((scope) => [scope, ''])) },
+    },
   }
 }

@@ -59,7 +59,12 @@ type WithParametersIn<Path extends string, I extends Schema> =
 type Nothing = typeof nothing
 
 interface Declare {
-  <const Path extends string, I extends Schema = Nothing, O extends Schema | undefined = undefined, const E extends Problems = Record<never, never>>(
+  <
+    const Path extends string,
+    I extends Schema = Nothing,
+    O extends Schema | undefined = undefined,
+    const E extends Problems = Record<never, never>,
+  >(
     path: WithParametersIn<Path, I>,
     options?: OperationOptions<I, O, E>,
   ): Operation<I, O, E>

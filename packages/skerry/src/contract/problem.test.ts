@@ -13,7 +13,9 @@ describe('problem', () => {
   })
 
   it.each([200, 399, 600, 404.5, Number.NaN])('refuses status %s', (status) => {
-    expect(() => problem(status, 'No')).toThrow(new TypeError(`problem(${status}, "No"): the status must be a whole number from 400 to 599`))
+    expect(() => problem(status, 'No')).toThrow(
+      new TypeError(`problem(${status}, "No"): the status must be a whole number from 400 to 599`),
+    )
   })
 
   it.each(['', '  '])('refuses the title %j', (title) => {
@@ -50,6 +52,8 @@ describe('Problem Details (RFC 9457)', () => {
       code: 'outOfStock',
       data: { sku: 'a' },
     })
-    expect(declaredProblem('orders', 'orderNotFound', problem(404, 'Order not found'), 'No order 7', { sku: 'a' })).not.toHaveProperty('data')
+    expect(declaredProblem('orders', 'orderNotFound', problem(404, 'Order not found'), 'No order 7', { sku: 'a' })).not.toHaveProperty(
+      'data',
+    )
   })
 })

@@ -47,7 +47,11 @@ export interface ProblemDetails {
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
 /** Problem Details for an error of the platform's own catalogue. */
-export function platformProblem(code: ErrorCode, detail: string = ERRORS[code].title, more: { errors?: readonly Issue[]; data?: unknown; traceId?: string } = {}): ProblemDetails {
+export function platformProblem(
+  code: ErrorCode,
+  detail: string = ERRORS[code].title,
+  more: { errors?: readonly Issue[]; data?: unknown; traceId?: string } = {},
+): ProblemDetails {
   const { status, title } = ERRORS[code]
   return { type: `urn:problem:skerry:${code}`, title, status, detail, code, ...more }
 }

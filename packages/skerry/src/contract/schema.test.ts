@@ -28,7 +28,10 @@ describe('validate', () => {
 
   it('understands the other form of path that Standard Schema allows', () => {
     const schema: Schema = {
-      '~standard': { ...Input['~standard'], validate: () => ({ issues: [{ message: 'no', path: [{ key: 'a' }, 0, { key: Symbol('s') }] }] }) } as Schema['~standard'],
+      '~standard': {
+        ...Input['~standard'],
+        validate: () => ({ issues: [{ message: 'no', path: [{ key: 'a' }, 0, { key: Symbol('s') }] }] }),
+      },
     }
     expect(validate(schema, {})).toEqual({ ok: false, issues: [{ path: '/a/0/Symbol(s)', message: 'no' }] })
   })

@@ -61,6 +61,11 @@ function toValidation<T>(result: StandardSchemaV1.Result<T>): Validation<T> {
 function pointer(path: StandardSchemaV1.Issue['path']): string {
   if (path === undefined) return ''
   return path
-    .map((segment) => `/${String(typeof segment === 'object' ? segment.key : segment).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    .map(
+      (segment) =>
+        `/${String(typeof segment === 'object' ? segment.key : segment)
+          .replaceAll('~', '~0')
+          .replaceAll('/', '~1')}`,
+    )
     .join('')
 }

@@ -25,7 +25,9 @@ export function obstacle(schema: JsonSchema, root: JsonSchema, place: 'path' | '
   if (place === 'path') return 'is a list, which a path cannot carry'
   if (types.size > 1) return 'may be a list or a single value, which a query cannot tell apart: make it always a list'
   const inElements = elementsOf(schema, root).flatMap((element) => [...(typesOf(element, root) ?? [])])
-  return inElements.some((type) => !SCALARS.includes(type)) ? 'is a list of more than text, numbers and booleans, which a query cannot carry' : undefined
+  return inElements.some((type) => !SCALARS.includes(type))
+    ? 'is a list of more than text, numbers and booleans, which a query cannot carry'
+    : undefined
 }
 
 /** Makes the reader and writer of a field. */

@@ -89,7 +89,7 @@ const happening = fc.oneof(
 )
 
 describe('whatever happens', () => {
-  it('no two probes are ever under way that left within openMs of each other', () => {
+  it('never has two probes under way that left within openMs of each other', () => {
     fc.assert(
       fc.property(fc.array(happening, { minLength: 20, maxLength: 200, size: 'max' }), (story) => {
         let state: BreakerState = { kind: 'open', untilMs: 0 }
@@ -109,7 +109,9 @@ describe('whatever happens', () => {
               continue
             }
             expect(admission.probe === undefined).toBe(before.kind === 'closed')
-            const rivals = inFlight.filter(({ probe, sinceMs }) => probe !== undefined && admission.probe !== undefined && sinceMs > nowMs - SETTINGS.openMs)
+            const rivals = inFlight.filter(
+              ({ probe, sinceMs }) => probe !== undefined && admission.probe !== undefined && sinceMs > nowMs - SETTINGS.openMs,
+            )
             expect(rivals).toEqual([])
             inFlight.push({ probe: admission.probe, sinceMs: nowMs })
           } else if (inFlight.length > 0) {
@@ -122,7 +124,7 @@ describe('whatever happens', () => {
     )
   })
 
-  it('outcomes that are ignored never open it, and never change how many failures there were', () => {
+  it('never opens for outcomes that are ignored, nor forgets failures for them', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom<CallOutcome>('success', 'failure', 'ignored'), { maxLength: 40 }), (outcomes) => {
         const after = (these: readonly CallOutcome[]): BreakerState =>
@@ -132,7 +134,7 @@ describe('whatever happens', () => {
     )
   })
 
-  it('it opens exactly when the threshold of failures in a row is reached', () => {
+  it('opens exactly when the threshold of failures in a row is reached', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 40 }), fc.integer({ min: 1, max: 6 }), (successes, failureThreshold) => {
         let state: BreakerState = CLOSED

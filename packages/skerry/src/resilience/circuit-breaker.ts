@@ -46,7 +46,13 @@ export function admit(state: BreakerState, nowMs: number, settings: BreakerSetti
 }
 
 /** The state after a call has ended. A call that began before the breaker opened does not close it, nor does a probe that was replaced. */
-export function record(state: BreakerState, outcome: CallOutcome, probe: number | undefined, nowMs: number, settings: BreakerSettings): BreakerState {
+export function record(
+  state: BreakerState,
+  outcome: CallOutcome,
+  probe: number | undefined,
+  nowMs: number,
+  settings: BreakerSettings,
+): BreakerState {
   if (state.kind === 'closed') {
     if (outcome === 'ignored') return state
     if (outcome === 'success') return state.failures === 0 ? state : CLOSED

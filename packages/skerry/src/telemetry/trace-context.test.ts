@@ -53,10 +53,16 @@ describe('parseTraceparent', () => {
 
   it('never throws, whatever the header', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary', maxLength: 80 }), fc.stringMatching(/^[0-9a-f]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}-?$/)), (header) => {
-        const trace = parseTraceparent(header)
-        if (trace !== undefined) expect(formatTraceparent(trace).slice(2, 53)).toBe(header.slice(2, 53))
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary', maxLength: 80 }),
+          fc.stringMatching(/^[0-9a-f]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}-?$/),
+        ),
+        (header) => {
+          const trace = parseTraceparent(header)
+          if (trace !== undefined) expect(formatTraceparent(trace).slice(2, 53)).toBe(header.slice(2, 53))
+        },
+      ),
     )
   })
 })
