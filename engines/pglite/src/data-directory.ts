@@ -2,7 +2,7 @@
  * The directory that an engine keeps its data in, for one process at a time. A database that was never completely made,
  * because the process died over it, is made anew: nothing can have been stored in it yet.
  */
-import { access, mkdir, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from 'skerry/engine'
 import { LockFile } from './lock-file.ts'
@@ -40,6 +40,12 @@ export class DataDirectory {
   /** The database in it is complete and can be opened. */
   async finished(): Promise<void> {
     await rm(this.#unfinished, { force: true })
+  }
+
+  /** PostgreSQL's major version that wrote the data; undefined before there is any. */
+  async version(): Promise<string | undefined> {
+    const text = await readFile(join(this.databasePath, 'PG_VERSION'), 'utf8').catch(() => undefined)
+    return text?.trim()
   }
 
   refresh(clock: Clock): Promise<void> {

@@ -164,10 +164,12 @@ class PgliteEngine implements DatabaseEngine {
       await this.#directory?.finished()
       return session
     } catch (error) {
+      const version = await this.#directory?.version()
       await this.#directory?.release()
       this.#directory = undefined
       const reason = error instanceof Error ? error.message : String(error)
-      throw new DatabaseError('unavailable', `${this.description} could not be opened: ${reason}`, { cause: error })
+      const advice = version === undefined ? '' : `. Its data is of PostgreSQL ${version}, which a PGlite of another major version cannot read; if that is not it, the data is damaged`
+      throw new DatabaseError('unavailable', `${this.description} could not be opened: ${reason}${advice}`, { cause: error })
     }
   }
 }

@@ -8,6 +8,8 @@ export interface Answer {
   /** The last command tag, such as `INSERT 0 1`; empty when no statement completed. */
   readonly tag: string
   readonly error: ServerError | undefined
+  /** False when PostgreSQL went on to the next request without having completed or refused this one: it has come to harm. */
+  readonly complete: boolean
   /** True when the request's statement was parsed, and so is prepared now if it had a name. */
   readonly parsed: boolean
   readonly inTransaction: boolean
@@ -29,6 +31,7 @@ const PARSE_COMPLETE = 0x31
 const COMMAND_COMPLETE = 0x43
 const DATA_ROW = 0x44
 const ERROR_RESPONSE = 0x45
+const EMPTY_QUERY_RESPONSE = 0x49
 const ROW_DESCRIPTION = 0x54
 const READY_FOR_QUERY = 0x5a
 const HEADER_BYTES = 5
@@ -57,6 +60,7 @@ export class ProtocolReader {
     let tag = ''
     let error: ServerError | undefined
     let parsed = false
+    let complete = false
     while (this.#at + HEADER_BYTES <= bytes.length) {
       const code = bytes[this.#at]
       const body = this.#at + HEADER_BYTES
@@ -69,7 +73,8 @@ export class ProtocolReader {
       } else if (code === DATA_ROW) rows.push(this.#row(body, columns, parsers))
       else if (code === COMMAND_COMPLETE) tag = bytes.toString('latin1', body, this.#at - 1)
       else if (code === ERROR_RESPONSE) error ??= this.#error(body)
-      else if (code === READY_FOR_QUERY) return { columns, rows, tag, error, parsed, inTransaction: bytes[body] !== IDLE }
+      else if (code === READY_FOR_QUERY) return { columns, rows, tag, error, complete, parsed, inTransaction: bytes[body] !== IDLE }
+      complete ||= code === COMMAND_COMPLETE || code === ERROR_RESPONSE || code === EMPTY_QUERY_RESPONSE
     }
     return undefined
   }

@@ -142,7 +142,7 @@ export class Session {
     for (const request of exchange) {
       const answer = reader.next()
       // A trap inside PGlite, such as a stack overflow, shows only in that it falls silent.
-      if (answer === undefined) return this.die('it stopped answering')
+      if (answer === undefined || !answer.complete) return this.die('it stopped answering')
       this.inTransaction = answer.inTransaction
       if (request.prepares !== undefined) request.prepares.state = answer.parsed ? 'prepared' : 'new'
       if (answer.error === undefined) request.resolve(answer)

@@ -26,7 +26,8 @@ export class WorkerInstance implements Instance {
   #failure: Error | undefined
 
   constructor(settings: WorkerSettings) {
-    this.#worker = new Worker(WORKER, { workerData: settings, name: 'pglite' })
+    // The process's own options (--input-type, --inspect, a preloaded agent) are not for this thread.
+    this.#worker = new Worker(WORKER, { workerData: settings, name: 'pglite', execArgv: [] })
     this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
     this.#ended = new Promise((resolve) =>
       this.#worker.on('exit', () => {
