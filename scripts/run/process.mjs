@@ -29,13 +29,31 @@ export function passThrough(command, parameters, environment = {}) {
   }
   const signals = /** @type {NodeJS.Signals[]} */ (Object.keys(handlers))
   for (const signal of signals) process.on(signal, /** @type {() => void} */ (handlers[signal]))
+  const unwatch = onParentEnd(() => child.kill('SIGTERM'))
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => {
+      unwatch()
       for (const name of signals) process.off(name, /** @type {() => void} */ (handlers[name]))
       resolve(exitCode(code, signal))
     })
   })
+}
+
+/**
+ * `npm start` is npm, a shell and us. A signal to npm ends the shell, which tells nobody; all that can be seen of it from
+ * here is that we have another parent.
+ * @param {() => void} action runs once
+ */
+function onParentEnd(action) {
+  if (process.env['npm_lifecycle_event'] === undefined) return () => {}
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    action()
+  }, 200)
+  return () => clearInterval(watch)
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -55,6 +56,21 @@ describe('a program that takes our place', () => {
     child.kill(signal)
     expect(await exited).toEqual([3, null])
     expect(answers).toEqual(['got 1'])
+  })
+
+  test('is asked to end when npm has been ended, whose shell tells nobody', async () => {
+    const program = `process.on('SIGTERM', () => { console.log('asked to end'); process.exit() }); setInterval(() => {}, 60_000); console.log('ready')`
+    const script = `import { passThrough } from ${JSON.stringify(new URL('./process.mjs', import.meta.url).href)}; await passThrough(process.execPath, ['--eval', process.env.PROGRAM])`
+    const shell = spawn('/bin/sh', ['-c', '"$NODE" --input-type=module --eval "$SCRIPT"; exit $?'], {
+      env: { ...process.env, npm_lifecycle_event: 'start', NODE: process.execPath, SCRIPT: script, PROGRAM: program },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    })
+    const lines = createInterface(shell.stdout)
+    expect(await once(lines, 'line')).toEqual(['ready'])
+    onTestFinished(() => endGroup(shell))
+    shell.kill('SIGTERM')
+    expect(await once(lines, 'line')).toEqual(['asked to end'])
   })
 
   test('that dies of a signal is told by the exit code, as shells tell it', async () => {
@@ -152,11 +168,17 @@ function inOurPlace(program: string) {
     process.exitCode = await passThrough(process.execPath, ['--eval', ${JSON.stringify(program)}])
   `
   const child = spawn(process.execPath, ['--input-type=module', '--eval', parent], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  onTestFinished(() => {
-    // The group: a test that fails half-way leaves neither of the two.
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-  })
+  onTestFinished(() => endGroup(child))
   return { child, exited: once(child, 'exit'), lines: createInterface(child.stdout) }
+}
+
+/** A test that fails half-way leaves nobody of the group that its process leads. */
+function endGroup(leader: ChildProcess): void {
+  try {
+    if (leader.pid !== undefined) process.kill(-leader.pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 async function ended(program: string): Promise<{ code: number; output: string }> {
