@@ -90,6 +90,24 @@ describe('a connection that is cut', () => {
     consumer.answerAll('ack')
   })
 
+  test('leaves what waits behind the prefetch to others when the subscription closes', async () => {
+    const broker = await open()
+    const consumer = await subscribe(broker, 1)
+    expect(await broker.publish(messages('m', 1))).toEqual([{ kind: 'confirmed' }])
+    await expect.poll(() => consumer.ids).toEqual(['m.0'])
+    const { connections } = proxy
+    proxy.cut()
+    await expect.poll(() => proxy.connections).toBe(connections + 2)
+    await expect.poll(() => broker.status()).toEqual({ up: true })
+    expect(await broker.publish(messages('n', 1))).toEqual([{ kind: 'confirmed' }])
+    const closing = consumer.close()
+    const other = await subscribe(await open({ url }), 10, async () => 'ack')
+    await expect.poll(() => other.ids.toSorted()).toEqual(['m.0', 'n.0'])
+    consumer.answer(0, 'ack')
+    await closing
+    expect(consumer.ids).toEqual(['m.0'])
+  })
+
   test('during a pause after requeue: the message comes once more, not twice', async () => {
     const broker = await open({ retryDelayMs: 100_000 })
     const consumer = await subscribe(broker, 10)
@@ -141,8 +159,13 @@ describe('a connection that falls silent', () => {
     const outcomes = broker.publish(messages('b', 1))
     await broker.close()
     expect(await outcomes).toEqual([{ kind: 'failed', reason: expect.stringContaining('was closed') }])
-    proxy.release()
-    await expect.poll(() => proxy.open).toBe(0)
+    // The socket is gone too, not only half closed: whoever writes to it now is told so, though the proxy reads nothing.
+    await expect
+      .poll(() => {
+        proxy.toClients(Buffer.from([0]))
+        return proxy.open
+      })
+      .toBe(0)
   })
 })
 
@@ -197,9 +220,10 @@ async function open(options: Partial<RabbitmqOptions> = {}, onStatus: (status: B
 /** A consumer whose deliveries wait for the test's answer, unless `handle` has one. */
 async function subscribe(broker: Broker, prefetch: number, handle?: () => Promise<Disposition>) {
   const deliveries: Delivery[] = []
+  const ids: string[] = []
   const answers: ((disposition: Disposition) => void)[] = []
   let automatic: Disposition | undefined
-  await broker.subscribe({
+  const subscription = await broker.subscribe({
     name: 'billing',
     topics: [name],
     prefetch,
@@ -209,10 +233,10 @@ async function subscribe(broker: Broker, prefetch: number, handle?: () => Promis
       return handle?.() ?? new Promise((resolve) => (automatic === undefined ? answers.push(resolve) : resolve(automatic)))
     },
   })
-  const ids: string[] = []
   return {
     deliveries,
     ids,
+    close: () => subscription.close(),
     answer: (index: number, disposition: Disposition) => answers[index]!(disposition),
     answerAll(disposition: Disposition) {
       automatic = disposition

@@ -114,7 +114,6 @@ export class Subscriber {
   #lost(session: Session | { problem: string }): void {
     if ('channel' in session) {
       session.open = false
-      this.#forgetDeliveriesOf(session)
       if (this.#session === session) this.#session = undefined
     }
     if (this.#isClosing) return
@@ -123,14 +122,6 @@ export class Subscriber {
     const delayMs = Math.min(maxReconnectDelayMs, (maxReconnectDelayMs / 100) * 2 ** Math.min(this.#failures++, 10))
     this.#retry?.cancel()
     this.#retry = clock.setTimer(delayMs * (0.5 + random.next() / 2), () => this.attach(this.#currentConnection()))
-  }
-
-  #forgetDeliveriesOf(session: Session): void {
-    for (const [received, timer] of this.#paused)
-      if (received.session === session) {
-        timer.cancel()
-        this.#paused.delete(received)
-      }
   }
 
   #received(received: Received): void {

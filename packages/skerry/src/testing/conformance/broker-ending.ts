@@ -114,6 +114,24 @@ export const ending: readonly ConformanceCase<BrokerEngine>[] = [
     assertConfirmed(await outcomes)
   }),
 
+  brokerCase('close() does not wait for ever for a handler that waits for a message to itself', async (scene) => {
+    const [topic, name] = [scene.name('topic'), scene.name('consumer')]
+    const broker = await scene.open([{ name, topics: [topic] }])
+    const published: PublishOutcome[] = []
+    const consumer = await scene.record(broker, name, [topic], {
+      prefetch: 1,
+      handle: async (_, { deliveries }) => {
+        if (deliveries.length === 1) published.push(...(await broker.publish([scene.message(topic)])))
+        return 'ack'
+      },
+    })
+    const outcomes = broker.publish([scene.message(topic)])
+    await until('the first is in progress', () => consumer.deliveries.length > 0)
+    await broker.close()
+    assert.equal(published.length, 1)
+    assertConfirmed(await outcomes)
+  }),
+
   brokerCase('a closed broker is down, fails what is published and refuses subscribers; closing twice is once', async (scene) => {
     const [topic, name] = [scene.name('topic'), scene.name('consumer')]
     const told: boolean[] = []
