@@ -1,8 +1,11 @@
 /** The commands, their options and their help. Each command's code is loaded when it runs, so that help is quick. */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import type { DevOptions } from './dev/dev.ts'
 import { describeFailure, EXIT } from './failure.ts'
+import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
+import type { MigrateOptions } from './migrate.ts'
+import type { OpenApiOptions } from './openapi.ts'
 import type { StartOptions } from './start.ts'
 
 /** Runs the command that the arguments name. A failure is printed and ends the process with its exit code. */
@@ -20,33 +23,119 @@ function program(): Command {
     .description('Runs a system of services, in one process or in many.')
     .version(version(), '--version', 'print the version')
     .exitOverride()
-  addStart(skerry)
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry dev', 'all services, reloaded as files are saved'],
+          ['skerry start orders', 'one service, as in production'],
+          ['skerry help start', 'options, examples and environment of a command'],
+        ],
+        notes: [EXIT_CODES],
+      }),
+    )
   addDev(skerry)
+  addStart(skerry)
+  addMigrate(skerry)
+  addOpenApi(skerry)
+  // Commander names what was given; the names there are belong in the same message.
+  const names = skerry.commands.map((command) => command.name()).join(', ')
+  skerry.configureOutput({ outputError: (text, write) => write(text.startsWith('error: unknown command') ? `${text}\nWhat to do: Use one of: ${names}, help.\n` : `${text}\nWhat to do: See skerry help.\n`) })
+  for (const command of skerry.commands) command.copyInheritedSettings(skerry)
   return skerry
+}
+
+function addDev(skerry: Command): void {
+  withSystem(skerry.command('dev'))
+    .description('Run all services of a system in one process, and pick up changes as they are saved.')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry dev', 'the system in ./system.ts, gateway at http://127.0.0.1:8080'],
+          ['PORT=3000 skerry dev', 'the gateway at another port'],
+          ['SKERRY_DATA=memory skerry dev', 'with data that is gone at every reload'],
+        ],
+        variables: HOST_VARIABLES,
+        notes: ['Data stays over reloads and restarts. Code that does not load never replaces code that runs.'],
+      }),
+    )
+    .action((options: DevOptions) => guard(options, async () => (await import('./dev/dev.ts')).dev(options)))
 }
 
 function addStart(skerry: Command): void {
   withSystem(skerry.command('start'))
     .description('Run all services of a system, or the named ones, in this process.')
     .argument('[service...]', 'the services to run, and "gateway" (default: all, and the gateway)')
-    .option('--json', 'print one line of JSON on standard output when it is ready; the log goes to standard error', false)
+    .option('--json', 'print one line of JSON on standard output when it is ready; the log goes to standard error')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry start', 'everything in one process'],
+          ['PORT=3001 skerry start users', 'the service "users" alone'],
+          ['USERS_URL=http://users:3001 skerry start gateway', 'the gateway, with "users" elsewhere'],
+        ],
+        variables: HOST_VARIABLES,
+        notes: [
+          'SIGTERM and SIGINT stop it in order: no request is cut off, no event is lost. A second signal ends it at once.',
+          `${EXIT_CODES} A second signal: 128 and its number.`,
+        ],
+      }),
+    )
     .action((services: string[], options: StartOptions) => guard(options, async () => (await import('./start.ts')).start(services, options)))
 }
 
-function addDev(skerry: Command): void {
-  withSystem(skerry.command('dev'))
-    .description('Run all services of a system, and pick up changes as they are saved.')
-    .action((options: DevOptions) => guard(options, async () => (await import('./dev/dev.ts')).dev(options)))
+function addMigrate(skerry: Command): void {
+  withSystem(skerry.command('migrate'))
+    .description('Bring the databases of all services, or of the named ones, up to date.')
+    .argument('[service...]', 'the services whose databases to migrate (default: all)')
+    .option('--json', 'print what was applied as one line of JSON')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry migrate', 'every service of ./system.ts'],
+          ['ORDERS_DATABASE_URL=postgres://… skerry migrate orders', 'one service'],
+        ],
+        variables: DATABASE_VARIABLES,
+        notes: ['Hosts migrate when they start: this is for doing it before, as a step of its own.', EXIT_CODES],
+      }),
+    )
+    .action((services: string[], options: MigrateOptions) =>
+      guardToEnd(options, async () => (await import('./migrate.ts')).migrate(services, options)),
+    )
+}
+
+function addOpenApi(skerry: Command): void {
+  withSystem(skerry.command('openapi'))
+    .description('Print the OpenAPI document of a service, or of the gateway.')
+    .argument('[service]', 'the service (default: the gateway, with the public operations of all)')
+    .option('--public', 'leave out operations that are not public')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry openapi > openapi.json', 'what the gateway serves'],
+          ['skerry openapi orders', 'one service, with the operations that only other services call'],
+        ],
+      }),
+    )
+    .action((service: string | undefined, options: OpenApiOptions) => guardToEnd(options, async () => (await import('./openapi.ts')).openapi(service, options)))
 }
 
 function withSystem(command: Command): Command {
   return command
     .option('--system <file>', 'the file that exports the system (default: system.ts, system.js or src/system.ts)')
-    .option('--verbose', 'show the stack of errors (also: SKERRY_DEBUG=1)', (process.env['SKERRY_DEBUG'] ?? '') !== '')
+    .addOption(new Option('--verbose', 'show the stack of errors').env('SKERRY_DEBUG'))
 }
 
-/** What had been opened, or a system file that keeps timers, must not keep a failed command alive: hence the exit. */
-async function guard({ verbose }: { readonly verbose: boolean }, command: () => Promise<void>): Promise<void> {
+interface Verbosity {
+  readonly verbose?: boolean
+}
+
+/** Runs a command that goes on until it is stopped. What it has opened must not keep it alive when it fails: hence the exit. */
+async function guard({ verbose = false }: Verbosity, command: () => Promise<void>): Promise<void> {
   try {
     await command()
   } catch (error) {
@@ -54,6 +143,14 @@ async function guard({ verbose }: { readonly verbose: boolean }, command: () => 
     process.stderr.write(failure.text)
     process.exit(failure.exitCode)
   }
+}
+
+/** Runs a command that is done when its promise resolves, whatever the system's modules still have open. */
+function guardToEnd(verbosity: Verbosity, command: () => Promise<void>): Promise<void> {
+  return guard(verbosity, async () => {
+    await command()
+    process.stdout.write('', () => process.exit())
+  })
 }
 
 function version(): string {

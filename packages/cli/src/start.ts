@@ -12,17 +12,17 @@ import { loadSystem } from './system-file.ts'
 
 export interface StartOptions {
   readonly system?: string
-  readonly json: boolean
-  readonly verbose: boolean
+  readonly json?: boolean
+  readonly verbose?: boolean
 }
 
 /** Resolves when the host is ready; from then on the process ends by a signal or an error that nothing caught. */
 export async function start(names: readonly string[], options: StartOptions): Promise<void> {
   keepAlive()
   const loaded = await loadSystem(options.system)
-  const prepared = await prepareHost(loaded, names, process.env, options.json ? process.stderr : undefined)
+  const prepared = await prepareHost(loaded, names, process.env, options.json === true ? process.stderr : undefined)
   const tell = (step: string): void => {
-    if (options.json) prepared.log.info(step)
+    if (options.json === true) prepared.log.info(step)
     else process.stderr.write(`${step}\n`)
   }
   endWithLog(prepared.log)
@@ -33,11 +33,11 @@ export async function start(names: readonly string[], options: StartOptions): Pr
       const host = await starting.catch(() => undefined)
       await host?.stop()
     },
-    (error) => process.stderr.write(describeFailure(error, options.verbose).text),
+    (error) => process.stderr.write(describeFailure(error, options.verbose === true).text),
   )
   const host = await starting
-  if (options.json) process.stdout.write(`${JSON.stringify(startedLine(host))}\n`)
-  else process.stderr.write(startedTable(startedFacts(loaded.system.name, prepared, host)))
+  if (options.json === true) process.stdout.write(`${JSON.stringify(startedLine(host))}\n`)
+  else process.stderr.write(startedTable(await startedFacts(loaded.system.name, prepared, host)))
 }
 
 /** An error that nothing caught leaves the process in a state that nobody knows. What it had in hand is done again after the next start. */

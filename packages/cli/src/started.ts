@@ -1,6 +1,10 @@
 /** What a host that has started says of itself: one line for programs, a short table for people. */
 import type { Host } from 'skerry/runtime'
 import type { PreparedHost } from './run-host.ts'
+import type { SampleCall } from './sample-call.ts'
+import { curlCommand, sampleCall } from './sample-call.ts'
+
+type Urls = Pick<Host, 'gatewayUrl' | 'serviceUrls'>
 
 /** The line that `skerry start --json` prints when it is ready. */
 export interface StartedLine {
@@ -12,38 +16,42 @@ export interface StartedLine {
   readonly pid: number
 }
 
-export function startedLine(host: Pick<Host, 'gatewayUrl' | 'serviceUrls'>): StartedLine {
-  return { event: 'started', gateway: host.gatewayUrl ?? null, services: Object.fromEntries(host.serviceUrls), pid: process.pid }
+export function startedLine({ gatewayUrl, serviceUrls }: Urls): StartedLine {
+  return { event: 'started', gateway: gatewayUrl ?? null, services: Object.fromEntries(serviceUrls), pid: process.pid }
 }
 
 export interface StartedFacts {
   readonly system: string
   readonly gateway: string | null
-  readonly services: readonly { readonly name: string; readonly url: string | undefined }[]
+  readonly services: readonly { readonly name: string; readonly url: string | null }[]
   readonly databases: readonly string[]
   readonly broker: string
+  /** For the gateway; for the first service that listens when there is none. */
+  readonly sample: SampleCall
 }
 
-export function startedFacts(system: string, prepared: PreparedHost, host: Pick<Host, 'gatewayUrl' | 'serviceUrls'>): StartedFacts {
-  const { databases, broker } = prepared.engines.descriptions
+export async function startedFacts(system: string, { engines, selection }: PreparedHost, { gatewayUrl, serviceUrls }: Urls): Promise<StartedFacts> {
+  const { databases, broker } = engines.descriptions
+  const entry = gatewayUrl === undefined ? selection.services.filter(({ contract }) => serviceUrls.has(contract.name)).slice(0, 1) : selection.services
+  const operations = entry.flatMap(({ contract }) => Object.values(contract.operations)).filter((operation) => gatewayUrl === undefined || operation.public)
   return {
     system,
-    gateway: host.gatewayUrl ?? null,
-    services: prepared.selection.services.map(({ contract: { name } }) => ({ name, url: host.serviceUrls.get(name) })),
+    gateway: gatewayUrl ?? null,
+    services: selection.services.map(({ contract: { name } }) => ({ name, url: serviceUrls.get(name) ?? null })),
     databases: [...databases],
     broker: broker ?? 'embedded',
+    sample: (await sampleCall(operations)) ?? { path: gatewayUrl === undefined ? '/health/ready' : '/openapi.json' },
   }
 }
 
-/** Ends with a line break. */
-export function startedTable({ system, gateway, services, databases, broker }: StartedFacts): string {
-  const names = services.map(({ name, url }) => (url === undefined ? name : `${name} ${url}`))
-  const rows: [string, string][] = []
+/** Ends with an empty line. */
+export function startedTable({ system, gateway, services, databases, broker, sample }: StartedFacts): string {
+  const rows: [label: string, value: string][] = []
   if (gateway !== null) rows.push(['gateway', gateway])
-  if (names.length > 0) rows.push(['services', names.join(', ')])
+  if (services.length > 0) rows.push(['services', services.map(({ name, url }) => (url === null ? name : `${name} (${url})`)).join(', ')])
   if (databases.length > 0) rows.push(['database', databases.join(', ')])
   rows.push(['broker', broker])
-  const entry = gateway ?? services.find(({ url }) => url !== undefined)?.url
-  if (entry !== undefined) rows.push(['try', `curl ${entry}${gateway === null ? '/health/ready' : '/openapi.json'}`])
+  const entry = gateway ?? services.find(({ url }) => url !== null)?.url
+  if (entry !== undefined && entry !== null) rows.push(['try', curlCommand(entry, sample)])
   return `\n${system} is running.\n\n${rows.map(([label, value]) => `  ${label.padEnd(10)}${value}`).join('\n')}\n\n`
 }

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type * as contract from 'skerry/contract'
 import type * as runtime from 'skerry/runtime'
 import { CommandError, EXIT } from './failure.ts'
 
@@ -24,7 +25,7 @@ const EXAMPLE = `export const shop = system('shop', { services: [users, orders],
 export async function loadSystem(file: string | undefined): Promise<LoadedSystem> {
   const path = await findSystemFile(file)
   const exports = (await import(pathToFileURL(path).href)) as Record<string, unknown>
-  return { system: theSystem(exports, path), path, platform: await platformOf(path) }
+  return { system: theSystem(exports, path), path, platform: await platformPart(path, 'skerry/runtime') }
 }
 
 /** The absolute path of the file. Throws when it does not exist. */
@@ -69,9 +70,15 @@ function isSystem(value: unknown): value is System {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'system'
 }
 
-async function platformOf(path: string): Promise<Platform> {
-  const found = resolveFrom(path, 'skerry/runtime')
-  return (found === undefined ? await import('skerry/runtime') : await import(pathToFileURL(found).href)) as Platform
+interface PlatformParts {
+  readonly 'skerry/runtime': Platform
+  readonly 'skerry/contract': typeof contract
+}
+
+/** A part of the platform as the module at `path` imports it; the command's own when it cannot, having got the system from elsewhere. */
+export async function platformPart<Name extends keyof PlatformParts>(path: string, name: Name): Promise<PlatformParts[Name]> {
+  const found = resolveFrom(path, name)
+  return (await import(found === undefined ? name : pathToFileURL(found).href)) as PlatformParts[Name]
 }
 
 /** The file that a package name means for a module at `path`; undefined when the package is not installed there. */

@@ -8,16 +8,16 @@ import { Development } from './development.ts'
 
 export interface DevOptions {
   readonly system?: string
-  readonly verbose: boolean
+  readonly verbose?: boolean
 }
 
 export async function dev(options: DevOptions): Promise<void> {
   const file = await findSystemFile(options.system)
-  const development = new Development({ file, verbose: options.verbose, environment: process.env, clock: systemClock })
+  const development = new Development({ file, verbose: options.verbose === true, environment: process.env, clock: systemClock })
   keepAlive()
   onStopSignal(
     () => development.stop(),
-    (error) => process.stderr.write(describeFailure(error, options.verbose).text),
+    (error) => process.stderr.write(describeFailure(error, options.verbose === true).text),
     () => development.kill(),
   )
   const exitCode = await development.run()

@@ -5,7 +5,7 @@
  * takes the place of what works. When it loads but does not start, the gateway's port says why, until the next change.
  */
 import { realpathSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, relative, resolve, sep } from 'node:path'
 import { styleText } from 'node:util'
 import type { Clock } from 'skerry/engine'
 import { startedTable } from '../started.ts'
@@ -92,8 +92,9 @@ export class Development {
     if (loaded.gateway !== null) await this.#front.listen(loaded.gateway.host, loaded.gateway.port)
 
     this.#front.hold()
-    await this.#serving?.stop()
+    const previous = this.#serving
     this.#serving = undefined
+    await previous?.stop()
     const started = await Promise.race([next.start(), this.#changes.happened])
     if (this.#stopping || started === 'changed') return this.#abandon(next)
     if (started.kind === 'failed') {
@@ -141,7 +142,7 @@ export class Development {
   }
 
   #naming(paths: readonly string[]): string {
-    const names = paths.map((path) => relative(this.#folder, path))
+    const names = paths.map((path) => (path.startsWith(this.#folder + sep) ? relative(this.#folder, path) : path))
     return names.length <= 3 ? names.join(', ') : `${names.slice(0, 2).join(', ')} and ${names.length - 2} more`
   }
 }

@@ -56,7 +56,7 @@ async function start(system: string, prepared: PreparedHost): Promise<void> {
     // The parent has the gateway's port and passes its connections on.
     starting = prepared.start((step) => void send({ kind: 'progress', step }), { gatewayPort: 0 })
     const host = await starting
-    await send({ kind: 'started', facts: startedFacts(system, prepared, host) })
+    await send({ kind: 'started', facts: await startedFacts(system, prepared, host) })
   } catch (error) {
     if (!stopping) await fail(error)
   }
