@@ -12,13 +12,26 @@ const ById = z.object({ id: z.string() })
 export const things = contract('things', {
   version: '1.0.0',
   operations: {
-    listThings: get('/things', { input: z.object({ limit: z.int().optional(), tag: z.array(z.string()).optional() }), output: z.unknown(), public: true }),
+    listThings: get('/things', {
+      input: z.object({ limit: z.int().optional(), tag: z.array(z.string()).optional() }),
+      output: z.unknown(),
+      public: true,
+    }),
     createThing: post('/things', { input: Thing, output: Thing, status: 201, public: true }),
-    getThing: get('/things/{id}', { input: ById, output: Answer, errors: { thingNotFound: problem(404, 'Thing not found', ById) }, public: true }),
+    getThing: get('/things/{id}', {
+      input: ById,
+      output: Answer,
+      errors: { thingNotFound: problem(404, 'Thing not found', ById) },
+      public: true,
+    }),
     getFeatured: get('/things/featured', { output: Answer, public: true }),
     replaceThing: put('/things/{id}', { input: Thing, output: Thing, public: true }),
     removeThing: del('/things/{id}', { input: ById, public: true }),
-    getPart: get('/things/{id}/parts/{part}', { input: z.object({ id: z.string(), part: z.int() }), output: z.object({ id: z.string(), part: z.int() }), public: true }),
+    getPart: get('/things/{id}/parts/{part}', {
+      input: z.object({ id: z.string(), part: z.int() }),
+      output: z.object({ id: z.string(), part: z.int() }),
+      public: true,
+    }),
     brokenThing: post('/things/broken', { output: Answer, public: true }),
     // For peers only: no gateway may let these through.
     audit: get('/things/{id}/audit', { input: ById, output: Answer }),
@@ -77,7 +90,13 @@ export const foreign = contract('foreign', {
     item: get('/foreign/items/{item}', { input: z.object({ item: z.string() }), output: Received, public: true }),
     quick: get('/foreign/quick', { output: Received, deadline: '300ms', public: true }),
     submit: post('/foreign/submit', { input: z.object({ text: z.string() }), output: Received, deadline: '2s', public: true }),
-    submitOnce: post('/foreign/submit-once', { input: z.object({ text: z.string() }), output: Received, deadline: '2s', idempotent: true, public: true }),
+    submitOnce: post('/foreign/submit-once', {
+      input: z.object({ text: z.string() }),
+      output: Received,
+      deadline: '2s',
+      idempotent: true,
+      public: true,
+    }),
   },
 })
 

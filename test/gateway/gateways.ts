@@ -34,7 +34,13 @@ const embedded: GatewayKind = {
     const selection = select(fixtureSystem, [GATEWAY])
     const environment = { PORT: '0', THINGS_URL: `http://${things}`, FOREIGN_URL: `http://${foreign}` }
     const configuration = await readConfiguration(fixtureSystem, selection, environment)
-    const host = await startHost({ system: fixtureSystem, selection, configuration, engines: noEngines, log: createLog({ level: 'silent' }) })
+    const host = await startHost({
+      system: fixtureSystem,
+      selection,
+      configuration,
+      engines: noEngines,
+      log: createLog({ level: 'silent' }),
+    })
     return { url: host.gatewayUrl!, [Symbol.asyncDispose]: () => host.stop() }
   },
 }

@@ -22,18 +22,27 @@ export interface RequestOptions {
 const LIMIT_MS = 20_000
 
 /** One request on a connection of its own. `path` is sent exactly as given. */
-export function send(base: string, method: string, path: string, { headers = {}, body, chunked = false }: RequestOptions = {}): Promise<Answer> {
+export function send(
+  base: string,
+  method: string,
+  path: string,
+  { headers = {}, body, chunked = false }: RequestOptions = {},
+): Promise<Answer> {
   const { hostname, port } = new URL(base)
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
   const typed = body !== undefined && typeof body !== 'string' ? { 'content-type': 'application/json' } : {}
-  const sized = text === undefined ? {} : chunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(Buffer.byteLength(text)) }
+  const sized =
+    text === undefined ? {} : chunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(Buffer.byteLength(text)) }
   return new Promise((resolve, reject) => {
-    const outgoing = request({ hostname, port, method, path, headers: { ...typed, ...sized, ...headers }, agent: false, timeout: LIMIT_MS }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () => resolve(answer(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString('utf8'))))
-    })
+    const outgoing = request(
+      { hostname, port, method, path, headers: { ...typed, ...sized, ...headers }, agent: false, timeout: LIMIT_MS },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => resolve(answer(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString('utf8'))))
+      },
+    )
     outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path} had no answer within ${LIMIT_MS} ms`)))
     outgoing.on('error', reject)
     outgoing.end(text)
@@ -69,7 +78,9 @@ function parse(received: string): Answer | undefined {
   const [head, ...rest] = received.split('\r\n\r\n')
   if (head === undefined || rest.length === 0) return undefined
   const [line = '', ...fields] = head.split('\r\n')
-  const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]),
+  )
   const body = rest.join('\r\n\r\n')
   if (body.length < Number(headers['content-length'] ?? 0)) return undefined
   return answer(Number(line.split(' ')[1]), headers, body)

@@ -60,20 +60,37 @@ describe.each(gatewayKinds)('routing: $name', ({ start }) => {
     expect(handled.at(-1)).toBe('removeThing featured')
   })
 
-  test.each(['/', '/thing', '/thingsfoo', '/Things', '/THINGS/1', '/things/1/parts', '/things/1/parts/2/3', '/healthy', '/health/x', '/openapi.json/x', '/?/things', '/@skerry/things.getThing', '/@skerry/health', '/things%2F1', '/%74hings/1', '/things/a%2Fb/audit'])(
-    'nothing is at %s',
+  test.each([
+    '/',
+    '/thing',
+    '/thingsfoo',
+    '/Things',
+    '/THINGS/1',
+    '/things/1/parts',
+    '/things/1/parts/2/3',
+    '/healthy',
+    '/health/x',
+    '/openapi.json/x',
+    '/?/things',
+    '/@skerry/things.getThing',
+    '/@skerry/health',
+    '/things%2F1',
+    '/%74hings/1',
+    '/things/a%2Fb/audit',
+  ])('nothing is at %s', async (path) => {
+    const answer = await send(gateway.url, 'GET', path)
+    expect(answer.json).toEqual(notFound)
+    expect(answer.status).toBe(404)
+    expect(answer.headers['content-type']).toBe('application/problem+json')
+  })
+
+  test.each(['//things', '//things/1', '/things//1', '/things/1//', '/things//', '//', '///'])(
+    'empty segments are not folded away: %s',
     async (path) => {
       const answer = await send(gateway.url, 'GET', path)
       expect(answer.json).toEqual(notFound)
-      expect(answer.status).toBe(404)
-      expect(answer.headers['content-type']).toBe('application/problem+json')
     },
   )
-
-  test.each(['//things', '//things/1', '/things//1', '/things/1//', '/things//', '//', '///'])('empty segments are not folded away: %s', async (path) => {
-    const answer = await send(gateway.url, 'GET', path)
-    expect(answer.json).toEqual(notFound)
-  })
 
   test.each([
     ['a%2Fb', 'a/b'],
@@ -93,12 +110,15 @@ describe.each(gatewayKinds)('routing: $name', ({ start }) => {
     expect(answer.json).toEqual({ id: received, instance: 'one' })
   })
 
-  test.each(['%00', 'a%00b', '%0d%0aX-Injected:%20yes', '%zz', '%', '%C3', '%FF', '%7F'])('a parameter of %s is malformed', async (sent) => {
-    const answer = await send(gateway.url, 'GET', `/things/${sent}`)
-    expect(answer.json).toMatchObject({ status: 400, code: 'malformedRequest', type: 'urn:problem:skerry:malformedRequest' })
-    expect(answer.status).toBe(400)
-    expect(answer.headers).not.toHaveProperty('x-injected')
-  })
+  test.each(['%00', 'a%00b', '%0d%0aX-Injected:%20yes', '%zz', '%', '%C3', '%FF', '%7F'])(
+    'a parameter of %s is malformed',
+    async (sent) => {
+      const answer = await send(gateway.url, 'GET', `/things/${sent}`)
+      expect(answer.json).toMatchObject({ status: 400, code: 'malformedRequest', type: 'urn:problem:skerry:malformedRequest' })
+      expect(answer.status).toBe(400)
+      expect(answer.headers).not.toHaveProperty('x-injected')
+    },
+  )
 
   test.each([
     '/foreign/items/..',
@@ -174,7 +194,10 @@ describe.each(gatewayKinds)('routing: $name', ({ start }) => {
   })
 
   test('a target may be a whole URL, of which the path counts', async () => {
-    const answer = await sendRaw(gateway.url, 'GET http://elsewhere.example/things/7?x=1 HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n')
+    const answer = await sendRaw(
+      gateway.url,
+      'GET http://elsewhere.example/things/7?x=1 HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n',
+    )
     expect(answer.json).toEqual({ id: '7', instance: 'one' })
   })
 

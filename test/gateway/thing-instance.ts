@@ -25,7 +25,13 @@ export class ThingInstance implements AsyncDisposable {
     const [HOST, PORT] = this.address.split(':')
     const selection = select(fixtureSystem, ['things'])
     const configuration = await readConfiguration(fixtureSystem, selection, { HOST, PORT, INSTANCE: this.name })
-    this.#host = await startHost({ system: fixtureSystem, selection, configuration, engines: noEngines, log: createLog({ level: 'silent' }) })
+    this.#host = await startHost({
+      system: fixtureSystem,
+      selection,
+      configuration,
+      engines: noEngines,
+      log: createLog({ level: 'silent' }),
+    })
   }
 
   /** As on SIGTERM. */

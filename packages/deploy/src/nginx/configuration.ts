@@ -43,7 +43,10 @@ export const OPENAPI_FILE = 'openapi.json'
  */
 export function nginxConfiguration(system: System, options: NginxOptions): readonly GeneratedFile[] {
   if (system.gateway === undefined)
-    throw new SkerryError('systemInvalid', `The system "${system.name}" has no gateway that nginx could be: give it one, system(…, { gateway: gateway() })`)
+    throw new SkerryError(
+      'systemInvalid',
+      `The system "${system.name}" has no gateway that nginx could be: give it one, system(…, { gateway: gateway() })`,
+    )
   const contracts = system.services.map((service) => service.contract)
   const operations = publicOperations(contracts).map(({ bound }) => bound)
   const upstreams = upstreamsOf(operations, options, new Set(contracts.map(({ name }) => name)))
@@ -53,11 +56,16 @@ export function nginxConfiguration(system: System, options: NginxOptions): reado
   ]
 }
 
-function upstreamsOf(operations: readonly BoundOperation[], { upstreams, resolver }: NginxOptions, known: ReadonlySet<string>): ReadonlyMap<string, Upstream> {
+function upstreamsOf(
+  operations: readonly BoundOperation[],
+  { upstreams, resolver }: NginxOptions,
+  known: ReadonlySet<string>,
+): ReadonlyMap<string, Upstream> {
   const refuse = (reason: string): never => {
     throw new SkerryError('configurationInvalid', `upstreams: ${reason}`)
   }
-  for (const service of Object.keys(upstreams)) if (!known.has(service)) refuse(`the system has no service "${service}", only ${[...known].join(', ')}`)
+  for (const service of Object.keys(upstreams))
+    if (!known.has(service)) refuse(`the system has no service "${service}", only ${[...known].join(', ')}`)
   const found = new Map<string, Upstream>()
   for (const { contract } of operations) {
     const addresses = upstreams[contract] ?? refuse(`${contract} has public operations, but no address is given for it`)
@@ -65,7 +73,9 @@ function upstreamsOf(operations: readonly BoundOperation[], { upstreams, resolve
   }
   const named = [...found.values()].find(({ block }) => block === undefined)
   if (named !== undefined && (resolver ?? []).length === 0)
-    refuse(`${named.authority} is a DNS name, which nginx looks up while it runs: name the DNS servers in "resolver" (127.0.0.11 in Docker)`)
+    refuse(
+      `${named.authority} is a DNS name, which nginx looks up while it runs: name the DNS servers in "resolver" (127.0.0.11 in Docker)`,
+    )
   return found
 }
 
@@ -166,7 +176,8 @@ ${indent(problemLocations(maxBodyBytes), 8)}
 /** An operation as a location that only the rewrite above reaches. What it is called matches nothing that a client can send. */
 function operationLocation({ fullName, operation: { method, idempotent, deadlineMs } }: BoundOperation, { authority }: Upstream): string {
   const limitMs = Math.max(1, Math.floor(deadlineMs))
-  if (limitMs > LONGEST_MS) throw new SkerryError('systemInvalid', `${fullName}: nginx cannot wait ${limitMs} ms, only ${LONGEST_MS}: shorten its deadline`)
+  if (limitMs > LONGEST_MS)
+    throw new SkerryError('systemInvalid', `${fullName}: nginx cannot wait ${limitMs} ms, only ${LONGEST_MS}: shorten its deadline`)
   const safe = method === 'GET' || method === 'PUT' || method === 'DELETE'
   return `location = /@skerry/${fullName} {
     internal;
@@ -245,9 +256,15 @@ function resolverOf({ resolver = [], resolverValidMs = 5_000 }: NginxOptions): s
   if (resolver.length === 0) return ''
   const wrong = resolver.find((address) => !/^(?:[\d.]{7,15}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(address))
   if (wrong !== undefined)
-    throw new SkerryError('configurationInvalid', `resolver: ${JSON.stringify(wrong)} is not the IP address of a DNS server, such as 127.0.0.11 or [fd00::53]:5353`)
+    throw new SkerryError(
+      'configurationInvalid',
+      `resolver: ${JSON.stringify(wrong)} is not the IP address of a DNS server, such as 127.0.0.11 or [fd00::53]:5353`,
+    )
   if (!Number.isInteger(resolverValidMs) || resolverValidMs < 1_000)
-    throw new SkerryError('configurationInvalid', `resolverValidMs is ${resolverValidMs}: nginx counts in seconds, so give it 1000 at least`)
+    throw new SkerryError(
+      'configurationInvalid',
+      `resolverValidMs is ${resolverValidMs}: nginx counts in seconds, so give it 1000 at least`,
+    )
   return `resolver ${resolver.join(' ')} valid=${Math.floor(resolverValidMs / 1_000)}s;
 resolver_timeout 3s;
 `
@@ -256,6 +273,9 @@ resolver_timeout 3s;
 function listenOf(listen: number | string): string {
   const port = /^(?:(?:[\d.]{7,15}|\[[0-9A-Fa-f:.]{2,45}\]):)?(\d{1,5})$/.exec(String(listen))?.[1]
   if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
-    throw new SkerryError('configurationInvalid', `listen is ${JSON.stringify(listen)}: give a port, or an IP address and a port such as 127.0.0.1:8080`)
+    throw new SkerryError(
+      'configurationInvalid',
+      `listen is ${JSON.stringify(listen)}: give a port, or an IP address and a port such as 127.0.0.1:8080`,
+    )
   return String(listen)
 }

@@ -44,12 +44,23 @@ function refusals(maxBodyBytes: number): readonly Refusal[] {
       headers: 'Allow $skerry_allow',
     },
     // 408: the request did not arrive in time; 501: its transfer coding, 505: its version is not one we know.
-    { location: 'malformedRequest', code: 'malformedRequest', detail: 'The request is not valid HTTP/1.1', nginxStatus: [400, 408, 501, 505] },
+    {
+      location: 'malformedRequest',
+      code: 'malformedRequest',
+      detail: 'The request is not valid HTTP/1.1',
+      nginxStatus: [400, 408, 501, 505],
+    },
     { location: 'headersTooLarge', code: 'malformedRequest', detail: 'The headers are too large', nginxStatus: [414, 494] },
     { location: 'bodyTooLarge', code: 'bodyTooLarge', detail: `The body may have at most ${maxBodyBytes} bytes`, nginxStatus: [413] },
     // 403: the API document beside the configuration cannot be read.
     { location: 'internal', code: 'internal', detail: platformProblem('internal').detail, nginxStatus: [403, 500] },
-    { location: 'unavailable', code: 'unavailable', detail: '{skerry_service} is unavailable', nginxStatus: [502, 503], headers: 'Retry-After 1' },
+    {
+      location: 'unavailable',
+      code: 'unavailable',
+      detail: '{skerry_service} is unavailable',
+      nginxStatus: [502, 503],
+      headers: 'Retry-After 1',
+    },
     { location: 'deadlineExceeded', code: 'deadlineExceeded', detail: '{skerry_service} did not answer in time', nginxStatus: [504] },
   ]
 }

@@ -30,7 +30,12 @@ export function routeMaps(routes: readonly Route[]): string {
   const methods = [...new Set(routes.map(({ method }) => method))]
   return [
     PATH,
-    ...methods.map((method) => methodMap(method, routes.filter((route) => route.method === method))),
+    ...methods.map((method) =>
+      methodMap(
+        method,
+        routes.filter((route) => route.method === method),
+      ),
+    ),
     `map $skerry_method $skerry_operation {
     default "";
 ${[...methods.map((method) => `    ${method} $skerry_${method.toLowerCase()};`), ...(methods.includes('GET') ? ['    HEAD $skerry_get;'] : [])].join('\n')}

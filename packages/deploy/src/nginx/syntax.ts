@@ -3,7 +3,11 @@ import { SkerryError } from 'skerry/runtime'
 
 /** A value in double quotes. nginx would read `$` as a variable and cannot escape it, so it is refused. */
 export function quoted(what: string, text: string): string {
-  if (/[$\p{Cc}]/u.test(text)) throw new SkerryError('configurationInvalid', `${what} is ${JSON.stringify(text)}: nginx cannot be given "$" or control characters here`)
+  if (/[$\p{Cc}]/u.test(text))
+    throw new SkerryError(
+      'configurationInvalid',
+      `${what} is ${JSON.stringify(text)}: nginx cannot be given "$" or control characters here`,
+    )
   return `"${text.replaceAll(/["\\]/g, '\\$&')}"`
 }
 

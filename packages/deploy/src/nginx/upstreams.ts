@@ -33,14 +33,17 @@ export function upstream(service: string, addresses: readonly string[]): Upstrea
   if (names.length === 0) return { service, authority: `skerry.${service}`, block: group(service, addresses) }
   if (names.some((name) => /^localhost\.?:/i.test(name))) fail('"localhost" is not a name that DNS answers for: write 127.0.0.1')
   if (addresses.length > 1)
-    fail(`${names.join(', ')} must stand alone: nginx balances over addresses, or over all addresses of one DNS name, but not over several names`)
+    fail(
+      `${names.join(', ')} must stand alone: nginx balances over addresses, or over all addresses of one DNS name, but not over several names`,
+    )
   return { service, authority: names[0]!, block: undefined }
 }
 
 function isName(address: string, fail: (reason: string) => never): boolean {
   const parts = ADDRESS.exec(address)?.groups
   const port = Number(parts?.['port'])
-  if (parts === undefined || port < 1 || port > 65_535) return fail(`${JSON.stringify(address)} is not host:port, such as 10.0.0.7:8080, [fd00::7]:8080 or orders.internal:8080`)
+  if (parts === undefined || port < 1 || port > 65_535)
+    return fail(`${JSON.stringify(address)} is not host:port, such as 10.0.0.7:8080, [fd00::7]:8080 or orders.internal:8080`)
   const { name } = parts
   if (name === undefined || IPV4.test(name)) return false
   // Not a name that DNS can have, though the system's resolver might read an address into it.
