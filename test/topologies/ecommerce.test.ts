@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Mailbox } from '../services/mailbox.ts'
 import { startMailbox } from '../services/mailbox.ts'
 import { waitUntil } from '../services/wait-until.ts'
@@ -11,6 +11,7 @@ import { topologies } from './topology.ts'
 const ann = { id: 1, name: 'Ann', email: 'ann@example.com' }
 const order = { id: 7, user_id: 1, product: 'kettle', amount: 20 }
 const permissionDenied = '42501'
+vi.setConfig({ testTimeout: 120_000 })
 
 describe.each(topologies)('$name', (topology) => {
   let mailbox: Mailbox
@@ -63,7 +64,11 @@ describe.each(topologies)('$name', (topology) => {
     await running.stop()
     const engine = databases.open()
     const orders = await engine.open({ service: 'order-service', shared: true })
-    for (const statement of ['select * from "user-service".users', 'delete from "user-service".users', 'create table "user-service".mine ()'])
+    for (const statement of [
+      'select * from "user-service".users',
+      'delete from "user-service".users',
+      'create table "user-service".mine ()',
+    ])
       await expect(orders.query(statement)).rejects.toMatchObject({ sqlState: permissionDenied })
     expect((await orders.query('select * from orders')).rows).not.toEqual([])
     await engine.close()

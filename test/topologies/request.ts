@@ -7,7 +7,12 @@ export interface Answer {
 }
 
 /** `body` is sent as JSON; a string is sent as it is. */
-export async function request(method: string, url: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+export async function request(
+  method: string,
+  url: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await fetch(url, {
     method,
     redirect: 'manual',

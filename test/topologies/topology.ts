@@ -30,9 +30,9 @@ export interface Addresses {
   readonly serviceUrls: Readonly<Record<string, string>>
 }
 
-export interface RunningTopology extends Addresses, AsyncDisposable {
+export interface RunningTopology<D extends Databases = Databases> extends Addresses, AsyncDisposable {
   /** The databases that these hosts have open, for a look behind the scenes. Embedded ones only while the hosts are stopped. */
-  readonly databases: Databases
+  readonly databases: D
   /** The host that runs a service, or `gateway`. */
   host(name: string): RunningHost
   /** Stops all hosts in order. Rejects when one does not end as it should. */
@@ -43,11 +43,19 @@ export interface RunningTopology extends Addresses, AsyncDisposable {
   restart(name: string, env?: Readonly<Record<string, string>>): Promise<RunningHost>
 }
 
-type Databases =
-  /** All services have schemas in one. */
-  | { readonly kind: 'shared'; readonly open: () => DatabaseEngine }
-  /** Each service has its own, at its own URL. */
-  | { readonly kind: 'separate'; readonly urls: Readonly<Record<string, string>> }
+/** All services have schemas in one. */
+interface SharedDatabases {
+  readonly kind: 'shared'
+  readonly open: () => DatabaseEngine
+}
+
+/** Each service has its own, at its own URL. */
+interface SeparateDatabases {
+  readonly kind: 'separate'
+  readonly urls: Readonly<Record<string, string>>
+}
+
+type Databases = SharedDatabases | SeparateDatabases
 
 export interface Topology {
   readonly name: string
@@ -77,13 +85,15 @@ async function startOnPostgres(system: SystemUnderTest): Promise<RunningTopology
 }
 
 /** As the seed's documents have it: everything apart, each service at an address that does not change. `brokerUrl` default: a corner of this run's. */
-export async function startApart(system: SystemUnderTest, brokerUrl?: string): Promise<RunningTopology> {
+export async function startApart(system: SystemUnderTest, brokerUrl?: string): Promise<RunningTopology<SeparateDatabases>> {
   const held = new AsyncDisposableStack()
   const databases = held.use(await createDatabases(system.services))
   const rabbitmqUrl = brokerUrl ?? held.use(createBrokerCorner(system.services)).url
   const ports = new Map<string, string>()
   for (const name of [...system.services, 'gateway']) ports.set(name, String(await freePort()))
-  const addresses = Object.fromEntries(system.services.map((name) => [`${variablePrefix(name)}_URL`, `http://127.0.0.1:${ports.get(name)}`]))
+  const addresses = Object.fromEntries(
+    system.services.map((name) => [`${variablePrefix(name)}_URL`, `http://127.0.0.1:${ports.get(name)}`]),
+  )
   const apart = (name: string, env: Readonly<Record<string, string>>): HostOptions => ({
     system: system.file,
     services: [name],
@@ -99,17 +109,21 @@ function together({ file, services, env }: SystemUnderTest, own: Readonly<Record
   return { system: file, env: { ...env, ...ports, ...own } }
 }
 
-interface TopologyParts {
+interface TopologyParts<D> {
   /** What is given back when the hosts are gone. */
   readonly held: AsyncDisposableStack
-  readonly databases: Databases
+  readonly databases: D
   /** The gateway is in the last one. */
   readonly hosts: readonly HostOptions[]
 }
 
-async function runTopology({ held, databases, hosts: options }: TopologyParts): Promise<RunningTopology> {
+async function runTopology<D extends Databases>({ held, databases, hosts: options }: TopologyParts<D>): Promise<RunningTopology<D>> {
   const hosts: RunningHost[] = []
-  const indexOf = (name: string): number => Math.max(0, options.findIndex(({ services }) => services?.includes(name)))
+  const indexOf = (name: string): number =>
+    Math.max(
+      0,
+      options.findIndex(({ services }) => services?.includes(name)),
+    )
   const startOne = async (index: number, env: Readonly<Record<string, string>> = {}): Promise<RunningHost> => {
     await hosts[index]?.[Symbol.asyncDispose]()
     const host = await startHost({ ...options[index]!, env: { ...options[index]!.env, ...env } })
@@ -143,7 +157,8 @@ async function runTopology({ held, databases, hosts: options }: TopologyParts): 
     async stop() {
       const ends = await Promise.all(hosts.map(async (host) => ({ exit: await host.stop(), output: await host.output() })))
       const failed = ends.find(({ exit }) => exit.code !== 0)
-      if (failed !== undefined) throw new Error(`A host did not stop cleanly (${JSON.stringify(failed.exit)}):\n${failed.output.slice(-4_000)}`)
+      if (failed !== undefined)
+        throw new Error(`A host did not stop cleanly (${JSON.stringify(failed.exit)}):\n${failed.output.slice(-4_000)}`)
     },
     start,
     restart: (name, env) => startOne(indexOf(name), env),

@@ -54,7 +54,9 @@ describe('a placed order', () => {
     await using app = await testSystem({ services: [service], fakes: [users, fakes[1]!] })
     await app.publish(orderService.events.orderPlaced, order)
     await app.settled()
-    expect(await app.deadLetters()).toMatchObject([{ service: 'notification-service', cause: 'rejected', error: expect.stringContaining('User not found') }])
+    expect(await app.deadLetters()).toMatchObject([
+      { service: 'notification-service', cause: 'rejected', error: expect.stringContaining('User not found') },
+    ])
   })
 })
 
@@ -116,9 +118,15 @@ describe('mail', () => {
     await app.publish(orderService.events.orderPlaced, order)
     await app.settled()
     destination.end()
-    const lines = (await text(destination)).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    const lines = (await text(destination))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
     expect(lines.filter((line) => 'mail' in line)).toMatchObject([
-      { service: 'notification-service', mail: { to: 'ann@example.com', subject: 'Your order 7', text: expect.stringContaining('kettle') as string } },
+      {
+        service: 'notification-service',
+        mail: { to: 'ann@example.com', subject: 'Your order 7', text: expect.stringContaining('kettle') as string },
+      },
     ])
   })
 
@@ -132,5 +140,7 @@ describe('mail', () => {
 
 function headersOf(message: string): Record<string, string> {
   const head = message.slice(0, message.indexOf('\r\n\r\n')).replaceAll(/\r\n[ \t]+/g, ' ')
-  return Object.fromEntries(head.split('\r\n').map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]))
+  return Object.fromEntries(
+    head.split('\r\n').map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]),
+  )
 }

@@ -9,7 +9,11 @@ export const OrderId = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expe
 export const Order = z.object({
   id: OrderId,
   user_id: z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' }),
-  product: z.string().min(1).max(200).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
+  product: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
   amount: Amount,
 })
 export type Order = z.output<typeof Order>

@@ -26,7 +26,9 @@ describe('defect gone: money as float', () => {
 
   test('what is no whole number of cents is refused, however close it is', () => {
     for (const amount of [0.1 + 0.2, 0.001, 19.999, 19.990000000000002, 1e-7, 1234567.8900000001])
-      expect(Order.safeParse({ ...order, amount }).error?.issues).toMatchObject([{ path: ['amount'], message: 'expected at most two decimals' }])
+      expect(Order.safeParse({ ...order, amount }).error?.issues).toMatchObject([
+        { path: ['amount'], message: 'expected at most two decimals' },
+      ])
     for (const amount of [0.3, 19.99, 1.1, 4.35, 0.07, 1e3]) expect(Order.safeParse({ ...order, amount }).success).toBe(true)
   })
 

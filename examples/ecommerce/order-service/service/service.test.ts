@@ -45,7 +45,11 @@ describe('defect gone: a second POST with the same id overwrites silently', () =
   test('another order is refused, and the first one stays', async () => {
     await using app = await testSystem({ services: [service], fakes: [users] })
     await app.call.orderService.placeOrder(order)
-    for (const other of [{ ...order, amount: 20 }, { ...order, product: 'teapot' }, { ...order, user_id: 2 }])
+    for (const other of [
+      { ...order, amount: 20 },
+      { ...order, product: 'teapot' },
+      { ...order, user_id: 2 },
+    ])
       expect(await app.call.orderService.placeOrder.try(other)).toMatchObject({ ok: false, error: { code: 'orderExists', status: 409 } })
     expect(await app.call.orderService.getOrder({ id: 7 })).toStrictEqual(order)
   })
@@ -113,6 +117,9 @@ describe('while users cannot be verified', () => {
     await app.call.orderService.placeOrder(order)
     isUp = false
     expect(await app.call.orderService.placeOrder(order)).toStrictEqual({ order, status: 'created' })
-    expect(await app.call.orderService.placeOrder.try({ ...order, id: 8 })).toMatchObject({ ok: false, error: { code: 'usersUnavailable' } })
+    expect(await app.call.orderService.placeOrder.try({ ...order, id: 8 })).toMatchObject({
+      ok: false,
+      error: { code: 'usersUnavailable' },
+    })
   })
 })

@@ -36,7 +36,8 @@ export default orders.implement({
         .returning('id')
         .executeTakeFirst()
       // Someone else has placed it since we looked.
-      if (created === undefined) return placed(await db.selectFrom('orders').selectAll().where('id', '=', String(order.id)).executeTakeFirstOrThrow())
+      if (created === undefined)
+        return placed(await db.selectFrom('orders').selectAll().where('id', '=', String(order.id)).executeTakeFirstOrThrow())
       emit.orderPlaced(order)
       return { order, status: 'created' as const }
     })
