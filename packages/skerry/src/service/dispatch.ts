@@ -37,11 +37,15 @@ export type OperationAnswer =
 export type Invoke = (request: OperationRequest, input: unknown) => Promise<unknown>
 
 const RETRY_AFTER_MS = 1_000
+/** What a service can keep and compare without harm, whatever its database: up to 255 printable ASCII characters. */
+const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 
 /** Answers a request. Never rejects. */
 export async function dispatch(request: OperationRequest, invoke: Invoke, log: Log): Promise<OperationAnswer> {
   crashPoint('operation.received')
   const { operation } = request.operation
+  if (request.idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(request.idempotencyKey))
+    return { ok: false, problem: platformProblem('malformedRequest', 'An Idempotency-Key has 1 to 255 printable ASCII characters') }
   try {
     const checked = validate(operation.input, request.input)
     const input = checked instanceof Promise ? await checked : checked
