@@ -58,6 +58,9 @@ type WithParametersIn<Path extends string, I extends Schema> =
 
 type Nothing = typeof nothing
 
+/** The same type, but closed to inference from where the operation is put: a contract takes any, and what was left out must stay nothing. */
+type Itself<T> = [T] extends [infer Same extends T] ? Same : never
+
 interface Declare {
   <
     const Path extends string,
@@ -67,7 +70,7 @@ interface Declare {
   >(
     path: WithParametersIn<Path, I>,
     options?: OperationOptions<I, O, E>,
-  ): Operation<I, O, E>
+  ): Operation<Itself<I>, Itself<O>, Itself<E>>
 }
 
 const DEFAULT_DEADLINE_MS = 3_000
@@ -79,8 +82,8 @@ export const patch: Declare = declare('PATCH', false)
 export const del: Declare = declare('DELETE', true)
 
 function declare(method: Method, idempotent: boolean): Declare {
-  return <I extends Schema, O extends Schema | undefined, E extends Problems>(path: string, options: OperationOptions<I, O, E> = {}) =>
-    Object.freeze({
+  return <I extends Schema, O extends Schema | undefined, E extends Problems>(path: string, options: OperationOptions<I, O, E> = {}) => {
+    const operation: Operation<I, O, E> = {
       kind: 'operation',
       method,
       path,
@@ -93,7 +96,9 @@ function declare(method: Method, idempotent: boolean): Declare {
       deadlineMs: options.deadline === undefined ? DEFAULT_DEADLINE_MS : milliseconds(options.deadline),
       scopes: Object.freeze([...(options.scopes ?? [])]),
       public: options.public ?? false,
-    } satisfies Operation<I, O, E>)
+    }
+    return Object.freeze(operation) as unknown as Operation<Itself<I>, Itself<O>, Itself<E>>
+  }
 }
 
 /** Codes are looked up by what a peer has sent: "constructor" must not be found. */
