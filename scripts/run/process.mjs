@@ -64,7 +64,13 @@ function onParentEnd(action) {
  * @returns {Promise<{ code: number, output: string }>} code 127 when there is no such program
  */
 export function capture(command, parameters, { environment = {}, input = '', onLine } = {}) {
-  const child = spawn(command, parameters, { cwd: root, stdio: ['pipe', 'pipe', 'pipe'], env: childEnvironment(command, environment) })
+  // Some tools take CI=true for a terminal with colours.
+  const colours = process.stdout.isTTY ? {} : { NO_COLOR: '1' }
+  const child = spawn(command, parameters, {
+    cwd: root,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: childEnvironment(command, { ...colours, ...environment }),
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     let rest = ''
