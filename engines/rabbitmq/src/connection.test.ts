@@ -141,7 +141,7 @@ describe('a connection that falls silent', () => {
 
   test('fails a message when its confirmation is overdue', async () => {
     const broker = await open({ confirmTimeoutMs: 100, maxUnconfirmed: 2 })
-    expect(await broker.publish(messages('a', 1))).toEqual([{ kind: 'confirmed' }])
+    expect(await publishUntilConfirmed(broker, messages('a', 1))).toEqual(['a.0'])
     proxy.hold()
     const outcomes = await broker.publish(messages('b', 5))
     expect(outcomes).toEqual(
@@ -191,7 +191,7 @@ describe('a RabbitMQ short of memory or disk', () => {
 
   test('fails what waits too long for that', async () => {
     const broker = await open({ confirmTimeoutMs: 100 })
-    expect(await broker.publish(messages('a', 1))).toEqual([{ kind: 'confirmed' }])
+    expect(await publishUntilConfirmed(broker, messages('a', 1))).toEqual(['a.0'])
     proxy.toClients(blocked)
     await eventually(() => broker.status().up).toBe(false)
     expect(await broker.publish(messages('b', 2))).toEqual(
