@@ -1,0 +1,15 @@
+insert into products (sku, name, category, price_minor_units, currency, description) values
+  ('kettle', 'Kettle', 'kitchen', 3499, 'EUR', 'Boils a litre in three minutes and tells nobody.'),
+  ('teapot', 'Teapot', 'kitchen', 2950, 'EUR', 'Short and stout. Answers 418 when asked for coffee.'),
+  ('mug', 'Mug', 'kitchen', 890, 'EUR', 'Holds a third of a litre, and a conversation.'),
+  ('tea-green', 'Green tea, 100 g', 'pantry', 780, 'EUR', 'First flush, from a slope with a view.'),
+  ('tea-black', 'Black tea, 100 g', 'pantry', 720, 'EUR', 'For mornings with meetings in them.'),
+  ('honey', 'Honey, 250 g', 'pantry', 650, 'EUR', 'From bees that live in one process.'),
+  ('biscuits', 'Biscuits, 200 g', 'pantry', 349, 'EUR', 'Oats and butter. Best before they are gone.'),
+  ('lamp', 'Reading lamp', 'home', 5900, 'EUR', 'Warm light, an arm that stays where it is put.'),
+  ('blanket', 'Wool blanket', 'home', 8900, 'EUR', 'Two by one and a half metres of Hebridean wool.'),
+  ('candle', 'Candle', 'home', 1250, 'EUR', 'Beeswax. Forty hours, give or take a draught.'),
+  ('notebook', 'Notebook', 'desk', 1490, 'EUR', 'Two hundred pages, numbered, in order.'),
+  ('pen', 'Fountain pen', 'desk', 4200, 'EUR', 'Writes once, and nothing is lost.'),
+  ('ink', 'Ink, 50 ml', 'desk', 990, 'EUR', 'Blue-black, waterproof: for what should be durable.'),
+  ('lighthouse', 'Lighthouse, cast iron', 'desk', 12900, 'EUR', 'Half a metre high. Every skerry should have one.');

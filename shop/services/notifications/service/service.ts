@@ -1,0 +1,77 @@
+/** The notifications service: one message for each order and kind of news, decided in a transaction, then sent until the mail server has taken it. */
+import type { Notification } from '@shop/notifications-contract'
+import { notifications } from '@shop/notifications-contract'
+import { orders } from '@shop/orders-contract'
+import { users } from '@shop/users-contract'
+import { service, tables } from 'skerry'
+import { MailConfig, mailTransport } from './mail.ts'
+
+interface NotificationRow {
+  readonly id: string
+  readonly order_id: string
+  readonly user_id: string
+  readonly kind: Notification['kind']
+  readonly message: string
+  readonly created_at: Date
+  readonly sent_at: Date | null
+}
+
+const notificationService = service(notifications, {
+  uses: { users },
+  listens: [orders],
+  migrations: new URL('./migrations/', import.meta.url),
+  tables: tables<{ notifications: NotificationRow }>(),
+  config: MailConfig,
+  resources: ({ config, log }) => ({ mail: mailTransport(config, log) }),
+})
+
+/** In the transaction that records the event as handled: however often it is delivered, there is one notification. */
+const notifyOfOrder = notificationService.on(orders.events.orderPlaced, async ({ event: order, db, emit, id, clock }) => {
+  const created = await db
+    .insertInto('notifications')
+    .values({
+      id: id(),
+      order_id: String(order.id),
+      user_id: String(order.user_id),
+      kind: 'order-placed',
+      message: `Your order ${order.id} has been placed: ${order.product}, ${order.amount.toFixed(2)} ${order.total.currency}.`,
+      created_at: clock.now(),
+      sent_at: null,
+    })
+    .onConflict((conflict) => conflict.columns(['order_id', 'kind']).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (created !== undefined) emit.notificationCreated({ notification_id: created.id })
+})
+
+/** Outside a transaction, because it talks to the world: at least once, under a Message-ID that never changes. */
+const sendMail = notificationService.effect(notifications.events.notificationCreated, async ({ event, db, call, clock, resources }) => {
+  const notification = await db.selectFrom('notifications').selectAll().where('id', '=', event.notification_id).executeTakeFirstOrThrow()
+  if (notification.sent_at !== null) return
+  const user = await call.users.getUser({ id: fromText(notification.user_id) })
+  await resources.mail.send({
+    id: notification.id,
+    to: user.email,
+    subject: `Your order ${notification.order_id}`,
+    text: `Hello ${user.name},\n\n${notification.message}\n`,
+  })
+  await db.updateTable('notifications').set({ sent_at: clock.now() }).where('id', '=', notification.id).execute()
+})
+
+export default notificationService.implement(
+  {
+    async listNotifications({ input, db }) {
+      const rows = await db.selectFrom('notifications').selectAll().where('order_id', '=', String(input.order_id)).orderBy('created_at').execute()
+      return rows.map(toNotification)
+    },
+  },
+  { on: [notifyOfOrder, sendMail] },
+)
+
+function toNotification({ id, order_id, user_id, kind, message, sent_at }: NotificationRow): Notification {
+  return { id, order_id: fromText(order_id), user_id: fromText(user_id), kind, message, status: sent_at === null ? 'pending' : 'sent' }
+}
+
+function fromText(id: string): number | string {
+  return /^-?\d+$/.test(id) ? Number(id) : id
+}

@@ -1,0 +1,47 @@
+/** What the orders service promises: an order is placed once, for a user who exists, at the prices of that moment. */
+import { contract, event, get, post, problem } from 'skerry/contract'
+import { z } from 'zod'
+import { NewOrder, Order, OrderId, UserId } from './order.ts'
+
+export type { NewOrder, Order, OrderLine } from './order.ts'
+
+const Unavailable = z.object({ retryAfterMs: z.number() })
+
+export const orders = contract('orders', {
+  version: '1.0.0',
+  owner: 'checkout team',
+  description: 'Who has ordered what',
+  operations: {
+    placeOrder: post('/orders', {
+      summary: 'Place an order; with an id of your own or an Idempotency-Key, repeating the request changes nothing',
+      input: NewOrder,
+      output: z.object({ order: Order, status: z.literal('created') }),
+      errors: {
+        userNotFound: problem(400, 'User not found'),
+        productNotFound: problem(422, 'Product not found', z.object({ skus: z.array(z.string()) })),
+        currenciesDiffer: problem(422, 'One order cannot have prices in several currencies'),
+        priceChanged: problem(409, 'The order does not cost that amount', z.object({ amount: z.number(), currency: z.string() })),
+        orderExists: problem(409, 'Another order has this id or Idempotency-Key'),
+        notVerifiable: problem(503, 'The order cannot be verified at the moment', Unavailable),
+      },
+      public: true,
+    }),
+    getOrder: get('/orders/{id}', {
+      summary: 'Look up an order',
+      input: z.object({ id: OrderId }),
+      output: Order,
+      errors: { orderNotFound: problem(404, 'Order not found') },
+      public: true,
+    }),
+    listOrders: get('/orders', {
+      summary: 'The orders of a user, the latest first, at most 100',
+      input: z.object({ user_id: UserId }),
+      output: z.array(Order),
+      public: true,
+    }),
+  },
+  events: {
+    // The binding serves consumers that knew the first order service: they find the bare order on the queue they have always declared.
+    orderPlaced: event(Order, { key: 'id', bindings: { amqp: { queue: 'orders', durable: false } } }),
+  },
+})

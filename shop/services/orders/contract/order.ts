@@ -1,0 +1,52 @@
+/** An order as clients send it and get it back. */
+import { z } from 'zod'
+
+const Id = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
+
+/** An integer or a UUID (in any case) of the client's choice, else a UUID of ours. */
+export const OrderId = Id
+export const UserId = Id
+
+const Sku = z
+  .string()
+  .max(40)
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'expected lower-case words joined by "-"')
+
+/** 1299 minor units are 12.99. */
+const Money = z.object({ minor_units: z.int().min(0), currency: z.string() })
+
+const RequestedLine = z.object({ sku: Sku, quantity: z.int().min(1).max(1_000) })
+
+/** Lines, or in short a `product` of which one piece is ordered. */
+export const NewOrder = z
+  .object({
+    id: OrderId.optional(),
+    user_id: UserId,
+    lines: z.array(RequestedLine).min(1).max(100).optional(),
+    product: Sku.optional(),
+    amount: z
+      .number()
+      .min(0)
+      .optional()
+      .meta({ description: 'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered' }),
+  })
+  .refine(({ lines, product }) => (lines === undefined) !== (product === undefined), {
+    path: ['lines'],
+    message: 'expected either lines or a product',
+  })
+export type NewOrder = z.output<typeof NewOrder>
+
+const OrderLine = RequestedLine.extend({ name: z.string(), unit_price: Money })
+export type OrderLine = z.output<typeof OrderLine>
+
+export const Order = z.object({
+  id: OrderId,
+  user_id: UserId,
+  product: z.string().meta({ description: 'All lines in one, such as "2 mug, 1 teapot"; of a single piece just its sku' }),
+  amount: z.number().meta({ description: 'The total as people write it, such as 12.99' }),
+  lines: z.array(OrderLine),
+  total: Money,
+  status: z.literal('placed'),
+  placed_at: z.iso.datetime(),
+})
+export type Order = z.output<typeof Order>
