@@ -61,7 +61,12 @@ const sendMail = notificationService.effect(notifications.events.notificationCre
 export default notificationService.implement(
   {
     async listNotifications({ input, db }) {
-      const rows = await db.selectFrom('notifications').selectAll().where('order_id', '=', String(input.order_id)).orderBy('created_at').execute()
+      const rows = await db
+        .selectFrom('notifications')
+        .selectAll()
+        .where('order_id', '=', String(input.order_id))
+        .orderBy('created_at')
+        .execute()
       return rows.map(toNotification)
     },
   },

@@ -28,7 +28,10 @@ export const NewOrder = z
       .number()
       .min(0)
       .optional()
-      .meta({ description: 'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered' }),
+      .meta({
+        description:
+          'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered',
+      }),
   })
   .refine(({ lines, product }) => (lines === undefined) !== (product === undefined), {
     path: ['lines'],

@@ -5,7 +5,11 @@ import type { OrderRow, OrderTable } from './order-row.ts'
 import { requestedLines } from './pricing.ts'
 
 /** Orders that were placed under the names of this request. */
-export async function findEarlier(db: Kysely<{ orders: OrderTable }>, order: NewOrder, idempotencyKey: string | null): Promise<readonly OrderRow[]> {
+export async function findEarlier(
+  db: Kysely<{ orders: OrderTable }>,
+  order: NewOrder,
+  idempotencyKey: string | null,
+): Promise<readonly OrderRow[]> {
   return db
     .selectFrom('orders')
     .selectAll()

@@ -7,7 +7,11 @@ export const UserId = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expec
 
 export const User = z.object({
   id: UserId,
-  name: z.string().min(1).max(200).regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
   email: z.email().max(254),
 })
 

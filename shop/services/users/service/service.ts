@@ -32,7 +32,9 @@ export default userService.implement({
         .selectAll()
         .where(({ or, eb }) => or([eb('id', '=', String(id)), eb('idempotency_key', '=', idempotencyKey)]))
         .execute()
-      const isRepeated = earlier.every((user) => user.name === name && user.email === email && (input.id === undefined || user.id === String(id)))
+      const isRepeated = earlier.every(
+        (user) => user.name === name && user.email === email && (input.id === undefined || user.id === String(id)),
+      )
       if (!isRepeated) throw fail.userExists()
       return toUser(earlier[0]!)
     })

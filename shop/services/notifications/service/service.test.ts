@@ -1,0 +1,31 @@
+import { notifications } from '@shop/notifications-contract'
+import type { Order } from '@shop/orders-contract'
+import { orders } from '@shop/orders-contract'
+import { users } from '@shop/users-contract'
+import { fake, testSystem } from 'skerry/testing'
+import { expect, test } from 'vitest'
+import service from './service.ts'
+
+const order: Order = {
+  id: 7,
+  user_id: 1,
+  product: '2 mug, 1 tea',
+  amount: 25,
+  lines: [],
+  total: { minor_units: 2_500, currency: 'EUR' },
+  status: 'placed',
+  placed_at: '2026-01-01T00:00:00.000Z',
+}
+const fakes = [fake(users, { getUser: async () => ({ id: 1, name: 'Ann', email: 'ann@example.com' }) }), fake(orders, {})]
+
+test('a placed order leads to one notification, which is sent', async () => {
+  await using app = await testSystem({ services: [service], fakes })
+  await app.publish(orders.events.orderPlaced, order)
+  await app.publish(orders.events.orderPlaced, order)
+  await app.settled()
+  expect(await app.call.notifications.listNotifications({ order_id: 7 })).toMatchObject([
+    { order_id: 7, user_id: 1, kind: 'order-placed', message: 'Your order 7 has been placed: 2 mug, 1 tea, 25.00 EUR.', status: 'sent' },
+  ])
+  expect(app.published(notifications.events.notificationCreated)).toHaveLength(1)
+  expect(await app.call.notifications.listNotifications({ order_id: 8 })).toEqual([])
+})
