@@ -24,6 +24,8 @@ export interface OpenDatabasesOptions {
   readonly factory: DatabaseEngineFactory
   readonly clock: Clock
   readonly onProgress: ((step: string) => void) | undefined
+  /** Ends the waiting, with `stopping`. */
+  readonly signal: AbortSignal | undefined
 }
 
 /** How long a database may take to come up when everything is started together. */
@@ -56,7 +58,7 @@ export async function openDatabases(options: OpenDatabasesOptions): Promise<Data
   return { of: (service) => databases.get(service), close }
 }
 
-async function openPatiently({ clock, onProgress }: OpenDatabasesOptions, engine: DatabaseEngine, service: string, shared: boolean): Promise<Database> {
+async function openPatiently({ clock, onProgress, signal }: OpenDatabasesOptions, engine: DatabaseEngine, service: string, shared: boolean): Promise<Database> {
   const giveUpAtMs = clock.nowMs() + PATIENCE_MS
   for (let announced = false; ; announced = true) {
     try {
@@ -68,7 +70,8 @@ async function openPatiently({ clock, onProgress }: OpenDatabasesOptions, engine
       if (hopeless || clock.nowMs() >= giveUpAtMs)
         throw new SkerryError('databaseUnavailable', `The database of "${service}" cannot be opened (${engine.description}): ${error.message}`, { cause: error })
       if (!announced) onProgress?.(`waiting for ${engine.description}: ${error.message}`)
-      await sleep(clock, RETRY_MS)
+      await sleep(clock, RETRY_MS, signal)
+      if (signal?.aborted === true) throw new SkerryError('stopping', `The start was given up while it waited for ${engine.description}`)
     }
   }
 }

@@ -49,6 +49,8 @@ export interface HostOptions {
   readonly random?: Random
   /** Told what the start is doing, for people. */
   readonly onProgress?: (step: string) => void
+  /** Gives up the start where it waits for others. Once the host has started it does nothing: use `stop`. */
+  readonly signal?: AbortSignal
 }
 
 export interface Host {
@@ -101,8 +103,8 @@ class RunningHost implements Host {
   }
 
   async start(): Promise<void> {
-    const { selection, configuration, engines, onProgress } = this.#options
-    this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, onProgress })
+    const { selection, configuration, engines, onProgress, signal } = this.#options
+    this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, onProgress, signal })
     for (const service of selection.services) {
       const { name } = service.contract
       const database = this.#databases.of(name)
