@@ -1,7 +1,7 @@
 /** Loads the engines that the configuration names by URL, from the packages that the system's own project has installed. */
 import { pathToFileURL } from 'node:url'
 import type { BrokerEngine, DatabaseEngine } from 'skerry/engine'
-import type { Engines } from 'skerry/runtime'
+import type { DatabaseConfiguration, Engines } from 'skerry/runtime'
 import { CommandError, EXIT } from './failure.ts'
 import { resolveFrom } from './system-file.ts'
 
@@ -16,8 +16,9 @@ export interface LoadedEngines extends Engines {
   readonly descriptions: { readonly databases: ReadonlySet<string>; readonly broker: string | undefined }
 }
 
-/** The engines as the module at `path` would import them. */
-export function enginesFor(path: string): LoadedEngines {
+/** The engines that the configuration needs, as the module at `path` would import them. Throws, naming all that are not installed there. */
+export function enginesFor(path: string, needing: DatabaseConfiguration & { readonly brokerUrl?: string | undefined }): LoadedEngines {
+  refuseMissing(path, needing)
   const databases = new Set<string>()
   let broker: string | undefined
   return {
@@ -27,22 +28,36 @@ export function enginesFor(path: string): LoadedEngines {
     async database(url, dataDirectory) {
       const engine =
         url === undefined
-          ? (await load(path, '@skerry/pglite', 'there is no DATABASE_URL, so the database is embedded')).pglite(dataDirectory === undefined ? {} : { dataDir: dataDirectory })
-          : (await load(path, '@skerry/postgres', 'the database URL is one of PostgreSQL')).postgres({ url })
+          ? (await load(path, '@skerry/pglite')).pglite(dataDirectory === undefined ? {} : { dataDir: dataDirectory })
+          : (await load(path, '@skerry/postgres')).postgres({ url })
       databases.add(engine.description)
       return engine
     },
     async broker(url) {
-      const engine = (await load(path, '@skerry/rabbitmq', 'the broker URL is one of RabbitMQ')).rabbitmq({ url })
+      const engine = (await load(path, '@skerry/rabbitmq')).rabbitmq({ url })
       broker = engine.description
       return engine
     },
   }
 }
 
-async function load<Name extends keyof EngineModules>(path: string, name: Name, why: string): Promise<EngineModules[Name]> {
-  const found = resolveFrom(path, name)
-  if (found === undefined)
-    throw new CommandError(EXIT.configuration, `The engine ${name} is not installed where ${path} is, and it is needed: ${why}.`, `Install it there with: npm install ${name}`)
-  return (await import(pathToFileURL(found).href)) as EngineModules[Name]
+function refuseMissing(path: string, { databases, brokerUrl }: Parameters<typeof enginesFor>[1]): void {
+  const urls = [...databases.values()].map(({ url }) => url)
+  const needed: [name: keyof EngineModules, why: string][] = []
+  if (urls.includes(undefined)) needed.push(['@skerry/pglite', 'a database without a URL is embedded'])
+  if (urls.some((url) => url !== undefined)) needed.push(['@skerry/postgres', 'a database URL is one of PostgreSQL'])
+  if (brokerUrl !== undefined) needed.push(['@skerry/rabbitmq', 'the broker URL is one of RabbitMQ'])
+  const missing = needed.filter(([name]) => resolveFrom(path, name) === undefined)
+  if (missing.length === 0) return
+  const list = missing.map(([name, why]) => `${name} (${why})`).join(' and ')
+  throw new CommandError(
+    EXIT.configuration,
+    `Not installed where ${path} is: ${list}.`,
+    `Install it there with: npm install ${missing.map(([name]) => name).join(' ')}`,
+  )
+}
+
+/** It is installed: that has been seen to. */
+async function load<Name extends keyof EngineModules>(path: string, name: Name): Promise<EngineModules[Name]> {
+  return (await import(pathToFileURL(resolveFrom(path, name)!).href)) as EngineModules[Name]
 }

@@ -36,7 +36,8 @@ export function describeFailure(error: unknown, verbose: boolean): Failure {
   const message = error instanceof Error ? error.message : String(error)
   const lines = [`error: ${message || 'something failed without a message'}`]
   if (error instanceof CommandError || isSkerryError(error)) lines.push('', `What to do: ${error.help}`)
-  else if (error instanceof Error && !verbose) lines.push(...whereIn(error), '', 'What to do: correct the code there, or run the command with --verbose to see the whole stack.')
+  else if (error instanceof Error && !verbose)
+    lines.push(...whereIn(error), '', 'What to do: correct the code there, or run the command with --verbose to see the whole stack.')
   if (verbose && error instanceof Error) lines.push('', stackOf(error))
   return { exitCode: exitCodeOf(error), text: `${lines.join('\n')}\n` }
 }

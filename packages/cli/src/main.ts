@@ -6,7 +6,9 @@ const NEEDED = [24, 12] as const
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
-  process.stderr.write(`skerry needs Node ${NEEDED.join('.')} or later, and this is ${process.versions.node}.\n\nWhat to do: install a newer Node.\n`)
+  process.stderr.write(
+    `skerry needs Node ${NEEDED.join('.')} or later, and this is ${process.versions.node}.\n\nWhat to do: install a newer Node.\n`,
+  )
   process.exit(1)
 }
 

@@ -20,11 +20,13 @@ export async function migrate(names: readonly string[], options: MigrateOptions)
     if (options.json !== true) process.stdout.write(`${line}\n`)
   }
   const applied: Record<string, string[]> = {}
+  const configuration = platform.readDatabaseConfiguration(selection, process.env)
   const databases = await platform.openDatabases({
-    configuration: platform.readDatabaseConfiguration(selection, process.env),
-    factory: enginesFor(loaded.path).database,
+    configuration,
+    factory: enginesFor(loaded.path, configuration).database,
     clock: platform.systemClock,
     onProgress: (step) => process.stderr.write(`${step}\n`),
+    signal: undefined,
   })
   let event = 'failed'
   try {

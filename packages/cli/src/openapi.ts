@@ -1,7 +1,7 @@
+import { selectServices } from './run-host.ts'
 /** `skerry openapi`: prints the API document of a service, or the gateway's. It opens nothing. */
 import type { LoadedSystem } from './system-file.ts'
 import { loadSystem, platformPart } from './system-file.ts'
-import { selectServices } from './run-host.ts'
 
 export interface OpenApiOptions {
   readonly system?: string
@@ -19,7 +19,12 @@ async function documentOf(loaded: LoadedSystem, service: string | undefined, pub
   const { system, platform } = loaded
   const isGateway = service === undefined || service === platform.GATEWAY
   const [selected] = selectServices(loaded, isGateway ? [] : [service]).services
-  if (isGateway || selected === undefined) return mergeOpenApi(system.name, system.services.map(({ contract }) => contract), { publicOnly: true })
+  if (isGateway || selected === undefined)
+    return mergeOpenApi(
+      system.name,
+      system.services.map(({ contract }) => contract),
+      { publicOnly: true },
+    )
   const { contract } = selected
   return publicOnly ? mergeOpenApi(contract.name, [contract], { publicOnly, version: contract.version }) : openApi(contract)
 }

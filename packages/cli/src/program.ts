@@ -40,7 +40,14 @@ function program(): Command {
   addOpenApi(skerry)
   // Commander names what was given; the names there are belong in the same message.
   const names = skerry.commands.map((command) => command.name()).join(', ')
-  skerry.configureOutput({ outputError: (text, write) => write(text.startsWith('error: unknown command') ? `${text}\nWhat to do: Use one of: ${names}, help.\n` : `${text}\nWhat to do: See skerry help.\n`) })
+  skerry.configureOutput({
+    outputError: (text, write) =>
+      write(
+        text.startsWith('error: unknown command')
+          ? `${text}\nWhat to do: Use one of: ${names}, help.\n`
+          : `${text}\nWhat to do: See skerry help.\n`,
+      ),
+  })
   for (const command of skerry.commands) command.copyInheritedSettings(skerry)
   return skerry
 }
@@ -83,7 +90,9 @@ function addStart(skerry: Command): void {
         ],
       }),
     )
-    .action((services: string[], options: StartOptions) => guard(options, async () => (await import('./start.ts')).start(services, options)))
+    .action((services: string[], options: StartOptions) =>
+      guard(options, async () => (await import('./start.ts')).start(services, options)),
+    )
 }
 
 function addMigrate(skerry: Command): void {
@@ -121,7 +130,9 @@ function addOpenApi(skerry: Command): void {
         ],
       }),
     )
-    .action((service: string | undefined, options: OpenApiOptions) => guardToEnd(options, async () => (await import('./openapi.ts')).openapi(service, options)))
+    .action((service: string | undefined, options: OpenApiOptions) =>
+      guardToEnd(options, async () => (await import('./openapi.ts')).openapi(service, options)),
+    )
 }
 
 function withSystem(command: Command): Command {

@@ -10,8 +10,15 @@ export interface PreparedHost {
   readonly configuration: HostConfiguration
   readonly engines: LoadedEngines
   readonly log: Log
-  /** `overrides` take the place of what the environment says. */
-  start(onProgress: (step: string) => void, overrides?: Partial<HostConfiguration>): Promise<Host>
+  start(options: StartHostOptions): Promise<Host>
+}
+
+export interface StartHostOptions {
+  readonly onProgress: (step: string) => void
+  /** Gives up a start that waits for others. */
+  readonly signal: AbortSignal
+  /** Takes the place of the configured one. */
+  readonly gatewayPort?: number
 }
 
 /** Reads all there is to read before anything is opened: names, configuration, crash point. */
@@ -24,14 +31,15 @@ export async function prepareHost(
   const selection = selectServices({ system, platform }, names)
   const configuration = await platform.readConfiguration(system, selection, environment)
   armCrashPoint(platform, environment['SKERRY_CRASH_AT'])
-  const engines = enginesFor(path)
+  const engines = enginesFor(path, configuration)
   const log = platform.createLog({ level: configuration.logLevel, ...(destination === undefined ? {} : { destination }) })
   return {
     selection,
     configuration,
     engines,
     log,
-    start: (onProgress, overrides) => platform.startHost({ system, selection, configuration: { ...configuration, ...overrides }, engines, log, onProgress }),
+    start: ({ gatewayPort = configuration.gatewayPort, ...options }) =>
+      platform.startHost({ system, selection, configuration: { ...configuration, gatewayPort }, engines, log, ...options }),
   }
 }
 
@@ -40,7 +48,11 @@ export function selectServices({ system, platform }: Pick<LoadedSystem, 'system'
   const known = [...system.services.map((service) => service.contract.name), ...(system.gateway === undefined ? [] : [platform.GATEWAY])]
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
-    throw new CommandError(EXIT.usage, `The system "${system.name}" has no service named ${unknown.map((name) => `"${name}"`).join(' or ')}.`, `Use one of: ${known.join(', ')}.`)
+    throw new CommandError(
+      EXIT.usage,
+      `The system "${system.name}" has no service named ${unknown.map((name) => `"${name}"`).join(' or ')}.`,
+      `Use one of: ${known.join(', ')}.`,
+    )
   return platform.select(system, names)
 }
 
@@ -49,6 +61,10 @@ function armCrashPoint(platform: LoadedSystem['platform'], specification: string
   try {
     platform.armCrashPoint(specification)
   } catch (error) {
-    throw new CommandError(EXIT.configuration, `SKERRY_CRASH_AT: ${error instanceof Error ? error.message : String(error)}`, 'Correct SKERRY_CRASH_AT, or remove it.')
+    throw new CommandError(
+      EXIT.configuration,
+      `SKERRY_CRASH_AT: ${error instanceof Error ? error.message : String(error)}`,
+      'Correct SKERRY_CRASH_AT, or remove it.',
+    )
   }
 }

@@ -91,6 +91,11 @@ function numberIn(schema: JsonSchema, key: string, fallback: number): number {
 }
 
 function resolve(reference: string, root: JsonSchema): unknown {
-  const steps = reference.replace(/^#\/?/, '').split('/').filter((step) => step !== '')
-  return steps.reduce<unknown>((node, step) => (node as JsonSchema | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], root) ?? {}
+  const steps = reference
+    .replace(/^#\/?/, '')
+    .split('/')
+    .filter((step) => step !== '')
+  return (
+    steps.reduce<unknown>((node, step) => (node as JsonSchema | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], root) ?? {}
+  )
 }

@@ -7,7 +7,11 @@ type StopSignal = 'SIGTERM' | 'SIGINT'
  * Runs `stop` at the first signal and exits when it has finished: 0, or 1 when it failed. A second signal exits at once, with 128 and its number.
  * `onInsist` runs before that exit, synchronously.
  */
-export function onStopSignal(stop: (signal: StopSignal) => Promise<void>, report: (error: unknown) => void, onInsist: () => void = () => {}): void {
+export function onStopSignal(
+  stop: (signal: StopSignal) => Promise<void>,
+  report: (error: unknown) => void,
+  onInsist: () => void = () => {},
+): void {
   let asked = false
   const receive = (signal: StopSignal): void => {
     if (asked) {

@@ -26,16 +26,22 @@ export async function start(names: readonly string[], options: StartOptions): Pr
     else process.stderr.write(`${step}\n`)
   }
   endWithLog(prepared.log)
-  const starting = prepared.start(tell)
+  const givenUp = new AbortController()
+  const starting = prepared.start({ onProgress: tell, signal: givenUp.signal })
   onStopSignal(
     async (signal) => {
       tell(`stopping on ${signal}`)
+      givenUp.abort()
       const host = await starting.catch(() => undefined)
       await host?.stop()
     },
     (error) => process.stderr.write(describeFailure(error, options.verbose === true).text),
   )
-  const host = await starting
+  const host = await starting.catch((error: unknown) => {
+    if (!givenUp.signal.aborted) throw error
+    // The process ends by the signal, and that is no failure.
+    return new Promise<never>(() => {})
+  })
   if (options.json === true) process.stdout.write(`${JSON.stringify(startedLine(host))}\n`)
   else process.stderr.write(startedTable(await startedFacts(loaded.system.name, prepared, host)))
 }

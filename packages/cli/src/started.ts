@@ -30,10 +30,17 @@ export interface StartedFacts {
   readonly sample: SampleCall
 }
 
-export async function startedFacts(system: string, { engines, selection }: PreparedHost, { gatewayUrl, serviceUrls }: Urls): Promise<StartedFacts> {
+export async function startedFacts(
+  system: string,
+  { engines, selection }: PreparedHost,
+  { gatewayUrl, serviceUrls }: Urls,
+): Promise<StartedFacts> {
   const { databases, broker } = engines.descriptions
-  const entry = gatewayUrl === undefined ? selection.services.filter(({ contract }) => serviceUrls.has(contract.name)).slice(0, 1) : selection.services
-  const operations = entry.flatMap(({ contract }) => Object.values(contract.operations)).filter((operation) => gatewayUrl === undefined || operation.public)
+  const entry =
+    gatewayUrl === undefined ? selection.services.filter(({ contract }) => serviceUrls.has(contract.name)).slice(0, 1) : selection.services
+  const operations = entry
+    .flatMap(({ contract }) => Object.values(contract.operations))
+    .filter((operation) => gatewayUrl === undefined || operation.public)
   return {
     system,
     gateway: gatewayUrl ?? null,

@@ -34,9 +34,11 @@ export async function findSystemFile(file: string | undefined): Promise<string> 
     const path = resolve(candidate)
     const found = await stat(path).catch(() => undefined)
     if (found?.isFile()) return path
-    if (found !== undefined && file !== undefined) throw new CommandError(EXIT.usage, `${path} is not a file.`, 'Name the file that exports the system, such as --system system.ts.')
+    if (found !== undefined && file !== undefined)
+      throw new CommandError(EXIT.usage, `${path} is not a file.`, 'Name the file that exports the system, such as --system system.ts.')
   }
-  if (file !== undefined) throw new CommandError(EXIT.usage, `There is no file ${resolve(file)}.`, 'Name the file that exports the system with --system.')
+  if (file !== undefined)
+    throw new CommandError(EXIT.usage, `There is no file ${resolve(file)}.`, 'Name the file that exports the system with --system.')
   throw new CommandError(
     EXIT.usage,
     `There is no system here: looked for ${DEFAULT_FILES.join(', ')} in ${process.cwd()}.`,

@@ -46,7 +46,8 @@ export class Development {
       ignored: data === undefined ? undefined : resolve(data),
       clock: options.clock,
       onChange: (paths) => this.#changes.add(paths),
-      onLimit: (reason) => warn(`Some folders cannot be watched (${reason}). Raise the limit, as in: sysctl fs.inotify.max_user_watches=524288`),
+      onLimit: (reason) =>
+        warn(`Some folders cannot be watched (${reason}). Raise the limit, as in: sysctl fs.inotify.max_user_watches=524288`),
     })
   }
 
@@ -59,7 +60,13 @@ export class Development {
         await this.stop()
         return failed.exitCode
       }
-      if (failed !== undefined) say(styleText('yellow', this.#serving === undefined ? 'Waiting for a change.' : 'The version from before keeps running. Waiting for a change.'))
+      if (failed !== undefined)
+        say(
+          styleText(
+            'yellow',
+            this.#serving === undefined ? 'Waiting for a change.' : 'The version from before keeps running. Waiting for a change.',
+          ),
+        )
       await this.#changes.happened
     }
   }
@@ -111,7 +118,10 @@ export class Development {
     else this.#front.serve(facts.gateway)
     const tookSeconds = ((this.#options.clock.nowMs() - beganMs) / 1_000).toFixed(1)
     if (this.#hasStarted) say(styleText('green', `reloaded in ${tookSeconds} s`))
-    else say(`${startedTable({ ...facts, gateway: facts.gateway === null ? null : this.#front.url! })}Changes are picked up as you save; Ctrl-C stops.`)
+    else
+      say(
+        `${startedTable({ ...facts, gateway: facts.gateway === null ? null : this.#front.url! })}Changes are picked up as you save; Ctrl-C stops.`,
+      )
     this.#hasStarted = true
     void host.ended.then((how) => {
       if (this.#serving !== host || this.#stopping) return

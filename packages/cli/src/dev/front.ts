@@ -1,10 +1,10 @@
+import { once } from 'node:events'
 /**
  * The gateway's port, held for as long as `skerry dev` runs. Connections are passed on to the process that runs the services;
  * while it restarts they wait, and when it cannot start they are told why. Nobody is refused because somebody saved a file.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
-import { once } from 'node:events'
 import { CommandError, EXIT } from '../failure.ts'
 
 type State =
@@ -114,7 +114,13 @@ export class Front {
 
 /** An answer without having read the request: the same for all, so it need not be understood. */
 function refuse(socket: Socket, detail: string): void {
-  const body = JSON.stringify({ type: 'urn:problem:skerry:unavailable', title: 'Service unavailable', status: 503, detail, code: 'unavailable' })
+  const body = JSON.stringify({
+    type: 'urn:problem:skerry:unavailable',
+    title: 'Service unavailable',
+    status: 503,
+    detail,
+    code: 'unavailable',
+  })
   const head = `HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nRetry-After: 1\r\nConnection: close`
   socket.setTimeout(REFUSED_IDLE_MS, () => socket.destroy())
   // Clients take an answer that comes before their request for a broken connection.

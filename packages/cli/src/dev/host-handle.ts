@@ -69,9 +69,16 @@ export class HostHandle {
 
   async #end(): Promise<string> {
     // A message may still be on its way when the process has ended; it is not when the channel has.
-    const [[code, signal]] = await Promise.all([once(this.#child, 'exit') as Promise<[number | null, string | null]>, once(this.#child, 'disconnect')])
+    const [[code, signal]] = await Promise.all([
+      once(this.#child, 'exit') as Promise<[number | null, string | null]>,
+      once(this.#child, 'disconnect'),
+    ])
     const how = signal ?? `exit code ${code}`
-    this.#receive({ kind: 'failed', failed: { text: `error: The process that runs the services has ended (${how}).\n`, exitCode: 1, inCode: true }, sources: [] })
+    this.#receive({
+      kind: 'failed',
+      failed: { text: `error: The process that runs the services has ended (${how}).\n`, exitCode: 1, inCode: true },
+      sources: [],
+    })
     return how
   }
 

@@ -19,8 +19,8 @@ const CLOSING_MS = 5_000
 
 const [file, verbose] = process.argv.slice(2)
 const sources = noteSources()
+const givenUp = new AbortController()
 let starting: Promise<Host> | undefined
-let stopping = false
 
 // A terminal sends Ctrl-C to both; the parent decides in which order things end.
 process.on('SIGINT', () => {})
@@ -54,17 +54,17 @@ try {
 async function start(system: string, prepared: PreparedHost): Promise<void> {
   try {
     // The parent has the gateway's port and passes its connections on.
-    starting = prepared.start((step) => void send({ kind: 'progress', step }), { gatewayPort: 0 })
+    starting = prepared.start({ onProgress: (step) => void send({ kind: 'progress', step }), signal: givenUp.signal, gatewayPort: 0 })
     const host = await starting
     await send({ kind: 'started', facts: await startedFacts(system, prepared, host) })
   } catch (error) {
-    if (!stopping) await fail(error)
+    if (!givenUp.signal.aborted) await fail(error)
   }
 }
 
 async function stop(): Promise<void> {
-  if (stopping) return
-  stopping = true
+  if (givenUp.signal.aborted) return
+  givenUp.abort()
   const host = await starting?.catch(() => undefined)
   await host?.stop()
   process.exit()

@@ -52,7 +52,8 @@ function plain(value: unknown): string {
 }
 
 function causeText(cause: unknown): string {
-  if (typeof cause === 'object' && cause !== null && 'stack' in cause && typeof cause.stack === 'string') return stripVTControlCharacters(cause.stack)
+  if (typeof cause === 'object' && cause !== null && 'stack' in cause && typeof cause.stack === 'string')
+    return stripVTControlCharacters(cause.stack)
   return plain(cause)
 }
 
