@@ -105,9 +105,12 @@ class Link {
     this.#server = server
     client.setNoDelay(true)
     server.setNoDelay(true)
-    client.on('data', (bytes) => this.#fromClient(bytes as Buffer))
-    server.on('data', (bytes) => this.#fromServer(bytes as Buffer))
-    for (const [socket, other] of [[client, server], [server, client]] as const) {
+    client.on('data', (bytes) => this.#fromClient(bytes))
+    server.on('data', (bytes) => this.#fromServer(bytes))
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       // A reset ends the other side the same way; what the test is about shows there.
       socket.on('error', () => other.resetAndDestroy())
       socket.on('end', () => this.#later(() => other.end()))

@@ -1,6 +1,5 @@
 /** The session, while one query or transaction has its turn on it. */
-import type { EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
-import { DatabaseError } from 'skerry/engine'
+import type { DatabaseError, EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
 import type { Answer } from './protocol-reader.ts'
 import type { Session } from './session.ts'
 

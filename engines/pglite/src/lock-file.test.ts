@@ -29,10 +29,12 @@ async function leaveLock(changes: Record<string, unknown>): Promise<void> {
 }
 
 function startTaker(): { child: ChildProcess; said: () => string } {
-  const child = spawn(process.execPath, [new URL('./fixtures/lock-taker.ts', import.meta.url).pathname, path], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [new URL('./fixtures/lock-taker.ts', import.meta.url).pathname, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   children.push(child)
   let output = ''
-  child.stdout!.on('data', (bytes) => (output += String(bytes)))
+  child.stdout.on('data', (bytes) => (output += String(bytes)))
   return { child, said: () => output }
 }
 
@@ -51,7 +53,9 @@ test('another process that holds it is named', async () => {
   await expect.poll(said, { timeout: 10_000 }).toBe('ready\ntaken\n')
   await expect(LockFile.take(path, systemClock)).rejects.toMatchObject({
     kind: 'unavailable',
-    message: expect.stringMatching(new RegExp(`^Process ${child.pid} \\(.*lock-taker\\.ts\\) has had this directory open since .*Stop it, or choose another dataDir$`)),
+    message: expect.stringMatching(
+      new RegExp(`^Process ${child.pid} \\(.*lock-taker\\.ts\\) has had this directory open since .*Stop it, or choose another dataDir$`),
+    ),
   })
   child.stdin!.end()
   await expect.poll(() => readdir(directory), { timeout: 10_000 }).toEqual([])
@@ -105,9 +109,19 @@ test('of many processes that find a stale one at the same time, one gets it', as
   const takers = Array.from({ length: 6 }, startTaker)
   for (const { said } of takers) await expect.poll(said, { timeout: 20_000 }).toBe('ready\n')
   for (let round = 0; round < 5; round++) {
-    await writeFile(path, JSON.stringify({ id: `stale-${round}`, pid: 1, bootId: 'another', startTicks: '1', pidNamespace: '', program: 'gone', since: '' }))
+    await writeFile(
+      path,
+      JSON.stringify({ id: `stale-${round}`, pid: 1, bootId: 'another', startTicks: '1', pidNamespace: '', program: 'gone', since: '' }),
+    )
     for (const { child } of takers) child.stdin!.write('take\n')
-    const said = (): string[] => takers.map((taker) => taker.said().split('\n').at(round + 1) ?? '')
+    const said = (): string[] =>
+      takers.map(
+        (taker) =>
+          taker
+            .said()
+            .split('\n')
+            .at(round + 1) ?? '',
+      )
     await expect.poll(said, { timeout: 10_000 }).not.toContain('')
     expect(said().toSorted()).toEqual(['refused', 'refused', 'refused', 'refused', 'refused', 'taken'])
   }

@@ -5,7 +5,6 @@
  * A holder in another container cannot be seen; its lock counts as held as long as it is refreshed: see `refresh`.
  * Not for network file systems: two machines cannot see each other's processes at all.
  */
-import { randomUUID } from 'node:crypto'
 import { constants, copyFile, link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import type { Clock } from 'skerry/engine'
 import { DatabaseError } from 'skerry/engine'
@@ -36,7 +35,8 @@ export class LockFile {
 
   /** Rejects with a `DatabaseError` of kind `unavailable` that names the holder, when there is a living one. */
   static async take(path: string, clock: Clock): Promise<LockFile> {
-    const holder: Holder = { id: randomUUID(), ...(await thisProcess()), program: process.argv[1] ?? process.title, since: clock.now().toISOString() }
+    const here = await thisProcess()
+    const holder: Holder = { id: lockId(here, clock), ...here, program: process.argv[1] ?? process.title, since: clock.now().toISOString() }
     const lock = new LockFile(path, holder)
     // Written aside and linked into place: whoever finds the lock finds it whole.
     const draft = `${path}.${holder.id}`
@@ -67,7 +67,10 @@ export class LockFile {
       if (await this.#takeOver(draft, other)) return
       await new Promise<void>((resolve) => clock.setTimer(PAUSE_MS, resolve))
     }
-    throw new DatabaseError('unavailable', `The lock ${this.#path} is stale, but could not be taken over: make sure that no process uses it, then delete ${this.#path}*`)
+    throw new DatabaseError(
+      'unavailable',
+      `The lock ${this.#path} is stale, but could not be taken over: make sure that no process uses it, then delete ${this.#path}*`,
+    )
   }
 
   /** Of several processes that find the same stale lock, the one that links the right to it replaces it. */
@@ -83,6 +86,13 @@ export class LockFile {
       await rm(right, { force: true })
     }
   }
+}
+
+let locksTaken = 0
+
+/** Unique without a source of randomness: which process, since when, in which container, and its how manieth lock. */
+function lockId({ pid, startTicks = '', pidNamespace = '' }: ProcessIdentity, clock: Clock): string {
+  return [pid, startTicks, pidNamespace.replaceAll(/\D/g, ''), clock.nowMs(), ++locksTaken].join('-')
 }
 
 async function isHeld(path: string, holder: Holder, here: ProcessIdentity, clock: Clock): Promise<boolean> {
@@ -127,7 +137,9 @@ function codeOf(error: unknown): unknown {
 
 function refusal(path: string, holder: Holder, here: ProcessIdentity): DatabaseError {
   const own = holder.pid === here.pid && holder.pidNamespace === here.pidNamespace
-  const who = own ? 'This process itself' : `Process ${holder.pid} (${holder.program})${holder.pidNamespace === here.pidNamespace ? '' : ', in another container,'}`
+  const who = own
+    ? 'This process itself'
+    : `Process ${holder.pid} (${holder.program})${holder.pidNamespace === here.pidNamespace ? '' : ', in another container,'}`
   return new DatabaseError(
     'unavailable',
     `${who} has had this directory open since ${holder.since}, and two would destroy the data (lock: ${path}). ` +

@@ -1,14 +1,19 @@
 /** What PGlite does beyond the port: services that do not play fair, threads, and its end. */
 import { execFile } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Database } from 'skerry/engine'
 import { VirtualClock } from 'skerry/testing'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { failureOf, ids, KEPT, migrate, newDirectory, newEngine, open } from './fixtures/scene.ts'
 import type { PgliteOptions } from './index.ts'
 import { pglite } from './index.ts'
+
+// Opening PGlite takes seconds, and many on a machine that has other things to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 describe('a service that does not play fair', () => {
   test('a transaction that has gone quiet is rolled back after 30 s, and the others go on', async () => {
@@ -54,7 +59,9 @@ describe('a service that does not play fair', () => {
     const clock = new VirtualClock()
     const dataDir = await newDirectory()
     const [database, other] = (await open({ dataDir, clock }, 'orders', 'users')) as [Database, Database]
-    const endless = failureOf(database.transaction('read committed', (transaction) => transaction.query('do $$ begin loop end loop; end $$')))
+    const endless = failureOf(
+      database.transaction('read committed', (transaction) => transaction.query('do $$ begin loop end loop; end $$')),
+    )
     const waiting = other.query<{ answer: number }>('select 42 as answer')
     await clock.advance('55s')
     await clock.advance('30s')
@@ -102,7 +109,9 @@ describe('threads', () => {
       try {
         await migrate(database, KEPT)
         await Promise.all([
-          ...[1, 2, 3].map((id) => database.transaction('serializable', (transaction) => transaction.query('insert into kept values ($1)', [id]))),
+          ...[1, 2, 3].map((id) =>
+            database.transaction('serializable', (transaction) => transaction.query('insert into kept values ($1)', [id])),
+          ),
           other.query('select 1'),
           failureOf(other.query('select * from nowhere')),
           database.ping(),
@@ -142,19 +151,22 @@ describe('threads', () => {
 })
 
 describe('closing', () => {
-  test.each<PgliteOptions>([{}, { dataDir: 'DIR' }, { dataDir: 'DIR', thread: 'main' }])('the process ends by itself: %j', async (options) => {
-    const dataDir = options.dataDir === undefined ? undefined : await newDirectory()
-    const program = `
+  test.each<PgliteOptions>([{}, { dataDir: 'DIR' }, { dataDir: 'DIR', thread: 'main' }])(
+    'the process ends by itself: %j',
+    async (options) => {
+      const dataDir = options.dataDir === undefined ? undefined : await newDirectory()
+      const program = `
       import { pglite } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
       const engine = pglite(${JSON.stringify({ ...options, ...(dataDir === undefined ? {} : { dataDir }) })})
       const database = await engine.open({ service: 'orders', shared: true })
       await database.query('select 1')
       await engine.close()
       console.log('closed')`
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 25_000 })
-    expect(stdout).toBe('closed\n')
-    if (dataDir !== undefined) expect(await readdir(dataDir)).toEqual(['pgdata'])
-  })
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { timeout: 100_000 })
+      expect(stdout).toBe('closed\n')
+      if (dataDir !== undefined) expect(await readdir(dataDir)).toEqual(['pgdata'])
+    },
+  )
 
   test('lets what was begun end, refuses what waits, and can be repeated', async () => {
     const engine = newEngine()
@@ -182,4 +194,24 @@ describe('closing', () => {
     await pglite({ dataDir: join(dataDir, 'never') }).close()
     expect(await readdir(dataDir)).toEqual([])
   })
+})
+
+test('built, it runs as well: the worker is found beside it', async () => {
+  const packageRoot = fileURLToPath(new URL('..', import.meta.url))
+  const built = join(packageRoot, 'dist', `test-${randomUUID()}`)
+  onTestFinished(() => rm(built, { recursive: true, force: true }))
+  const compiler = fileURLToPath(new URL('../../../node_modules/.bin/tsc', import.meta.url))
+  const flags = '--noCheck --incremental false --composite false --declaration false --declarationMap false'.split(' ')
+  await promisify(execFile)(compiler, ['--project', join(packageRoot, 'tsconfig.build.json'), '--outDir', built, ...flags])
+  const program = `
+    import { pglite } from ${JSON.stringify(join(built, 'index.js'))}
+    const engine = pglite({ thread: 'worker' })
+    const database = await engine.open({ service: 'orders', shared: true })
+    console.log((await database.query('select 42 as answer')).rows[0].answer)
+    await engine.close()`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+    timeout: 100_000,
+    cwd: packageRoot,
+  })
+  expect(stdout).toBe('42\n')
 })

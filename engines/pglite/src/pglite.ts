@@ -143,7 +143,10 @@ class PgliteEngine implements DatabaseEngine {
   async #alive(): Promise<Session> {
     if (this.#session !== undefined && this.#session.failure === undefined) return this.#session
     if (this.#session !== undefined && this.#dataDir === undefined)
-      throw new DatabaseError('unavailable', `${this.#session.failure?.message}. Its data was in memory and is lost: start the process again, with a dataDir to keep it`)
+      throw new DatabaseError(
+        'unavailable',
+        `${this.#session.failure?.message}. Its data was in memory and is lost: start the process again, with a dataDir to keep it`,
+      )
     if (this.#dataDir !== undefined) this.#directory ??= await DataDirectory.open(this.#dataDir, this.#clock)
     this.#session = await this.#openSession()
     if (this.#thread === 'worker' || this.#dataDir !== undefined)
@@ -168,7 +171,10 @@ class PgliteEngine implements DatabaseEngine {
       await this.#directory?.release()
       this.#directory = undefined
       const reason = error instanceof Error ? error.message : String(error)
-      const advice = version === undefined ? '' : `. Its data is of PostgreSQL ${version}, which a PGlite of another major version cannot read; if that is not it, the data is damaged`
+      const advice =
+        version === undefined
+          ? ''
+          : `. Its data is of PostgreSQL ${version}, which a PGlite of another major version cannot read; if that is not it, the data is damaged`
       throw new DatabaseError('unavailable', `${this.description} could not be opened: ${reason}${advice}`, { cause: error })
     }
   }

@@ -111,7 +111,7 @@ export class ProtocolReader {
 
   #error(body: number): ServerError {
     const fields = new Map<string, string>()
-    for (let at = body; this.#bytes[at] !== 0; ) {
+    for (let at = body; this.#bytes[at] !== 0;) {
       const end = this.#bytes.indexOf(0, at)
       fields.set(String.fromCharCode(this.#bytes[at]!), this.#bytes.toString('utf8', at + 1, end))
       at = end + 1

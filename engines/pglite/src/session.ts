@@ -162,5 +162,9 @@ function statementFailure(request: Request, error: ServerError): DatabaseError {
 }
 
 function copyRefusal(): DatabaseError {
-  return new DatabaseError('statement', 'COPY FROM STDIN needs a connection of its own, which the embedded database does not have: use INSERT', { sqlState: '0A000' })
+  return new DatabaseError(
+    'statement',
+    'COPY FROM STDIN needs a connection of its own, which the embedded database does not have: use INSERT',
+    { sqlState: '0A000' },
+  )
 }

@@ -41,7 +41,10 @@ test('a service that cannot keep up is refused, others are not', async () => {
   const turns = new Turns()
   await turns.take('a')
   for (let n = 0; n < 10_000; n++) void turns.take('a')
-  await expect(turns.take('a')).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('10000 transactions waiting') })
+  await expect(turns.take('a')).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('10000 transactions waiting'),
+  })
   let came = false
   void turns.take('b').then(() => (came = true))
   turns.next()

@@ -24,7 +24,12 @@ export class Turns {
     }
     const queue = this.#waiting.get(service) ?? []
     if (queue.length >= MAX_WAITING_PER_SERVICE)
-      return Promise.reject(new DatabaseError('unavailable', `Service "${service}" has ${queue.length} transactions waiting for the embedded database: it cannot keep up`))
+      return Promise.reject(
+        new DatabaseError(
+          'unavailable',
+          `Service "${service}" has ${queue.length} transactions waiting for the embedded database: it cannot keep up`,
+        ),
+      )
     if (queue.length === 0) this.#waiting.set(service, queue)
     return new Promise((resolve) => queue.push(resolve))
   }

@@ -43,7 +43,9 @@ export class Watch {
     refresh()
     if (this.#idle.lasts(lease, lease?.idles)) lease?.takeBack(idleInTransaction())
     if (this.#unanswered.lasts(session, session?.waitsForAnswer))
-      session?.die(`a statement had no answer for ${(ANSWER_TICKS * TICK_MS) / 1000} s. Make it do less, or put it in a script, which may take longer`)
+      session?.die(
+        `a statement had no answer for ${(ANSWER_TICKS * TICK_MS) / 1000} s. Make it do less, or put it in a script, which may take longer`,
+      )
     this.#timer = clock.setTimer(TICK_MS, () => this.#tick())
   }
 }

@@ -14,10 +14,12 @@ const send = (message: FromWorker): void => port.postMessage(message)
 
 const { directory } = workerData as WorkerSettings
 const instance = await openInstance(directory).catch(fail)
-port.on('message', async (message: ToWorker) => {
-  for (let next: ToWorker | undefined = message; next !== undefined; next = nextMessage()) await handle(next)
-})
+port.on('message', (message: ToWorker) => void work(message))
 send({ kind: 'opened' })
+
+async function work(message: ToWorker): Promise<void> {
+  for (let next: ToWorker | undefined = message; next !== undefined; next = nextMessage()) await handle(next)
+}
 
 async function handle(message: ToWorker): Promise<void> {
   if (message.kind === 'exchange') return send({ kind: 'answered', answers: await instance.exchange(message.requests).catch(fail) })
@@ -35,6 +37,9 @@ function nextMessage(): ToWorker | undefined {
 
 function fail(error: unknown): never {
   // What the WebAssembly runtime throws has a message, but is not always an Error.
-  send({ kind: 'failed', message: typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error) })
+  send({
+    kind: 'failed',
+    message: typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error),
+  })
   process.exit(1)
 }

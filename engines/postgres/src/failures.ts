@@ -15,11 +15,15 @@ export function endsConnection(error: unknown): boolean {
 
 /** A statement's failure, or the loss of the connection. */
 export function statementFailure(error: unknown, description: string): DatabaseError {
-  if (!(error instanceof ServerError)) return new DatabaseError('unavailable', `The connection to ${description} was lost: ${messageOf(error)}`, { cause: error })
+  if (!(error instanceof ServerError))
+    return new DatabaseError('unavailable', `The connection to ${description} was lost: ${messageOf(error)}`, { cause: error })
   const sqlState = error.code ?? 'XX000'
   const position = error.position === undefined ? undefined : Number(error.position)
   const kind = stalePlan(error) ? 'serialization' : endsConnection(error) ? 'unavailable' : kindOfSqlState(sqlState)
-  const message = sqlState === '25P03' ? `${description} ended a transaction that did nothing for too long: keep other work out of transactions` : error.message
+  const message =
+    sqlState === '25P03'
+      ? `${description} ended a transaction that did nothing for too long: keep other work out of transactions`
+      : error.message
   return new DatabaseError(kind, message, { sqlState, constraint: error.constraint, position, cause: error })
 }
 
@@ -34,15 +38,20 @@ export function connectFailure(error: unknown, server: ServerUrl, poolSize: numb
   const sqlState = error instanceof ServerError ? error.code : undefined
   const code = codeOf(error)
   const message = ((): string => {
-    if (sqlState === '28P01' || sqlState === '28000') return `${where}/${server.database} refused user "${server.user}" (${messageOf(error)}): check user, password and pg_hba.conf`
+    if (sqlState === '28P01' || sqlState === '28000')
+      return `${where}/${server.database} refused user "${server.user}" (${messageOf(error)}): check user, password and pg_hba.conf`
     if (sqlState === '3D000') return `${where} has no database "${server.database}": create it, or correct the URL`
-    if (sqlState === '53300') return `${where}/${server.database} has no connection left (${messageOf(error)}): lower poolSize (now ${poolSize} per service) or raise max_connections`
+    if (sqlState === '53300')
+      return `${where}/${server.database} has no connection left (${messageOf(error)}): lower poolSize (now ${poolSize} per service) or raise max_connections`
     if (sqlState === '57P03') return `${where} is starting up or shutting down`
     if (code === 'ECONNREFUSED') return `${where} cannot be reached: nothing listens there`
     if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `${where} cannot be reached: the host name is not known`
     if (error instanceof Error && error.message === 'timeout exceeded when trying to connect')
       return `All ${poolSize} connections to ${where}/${server.database} were busy for ${connectTimeoutMs} ms: raise poolSize, or hold transactions for shorter`
-    if (error instanceof Error && (error.message === 'timeout expired' || error.message === 'Connection terminated due to connection timeout'))
+    if (
+      error instanceof Error &&
+      (error.message === 'timeout expired' || error.message === 'Connection terminated due to connection timeout')
+    )
       return `${where} did not answer within ${connectTimeoutMs} ms`
     return `${where}/${server.database} cannot be used: ${messageOf(error)}`
   })()

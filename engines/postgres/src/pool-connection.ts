@@ -100,7 +100,9 @@ export class PoolConnection implements EngineConnection {
   async #send(query: DriverQuery): Promise<PgResult> {
     try {
       return await new Promise<PgResult>((resolve, reject) => {
-        this.#client.query(query, (error: Error | null, result: QueryArrayResult | PgResult) => (error === null ? resolve(result) : reject(error)))
+        this.#client.query(query, (error: Error | null, result: QueryArrayResult | PgResult) =>
+          error === null ? resolve(result) : reject(error),
+        )
       })
     } catch (error) {
       if (stalePlan(error)) this.#context.names?.forget(query.text)

@@ -71,7 +71,9 @@ describe('what the login role may do', () => {
     await admin.query(/As the owner of the database run: (.*)$/.exec(second.message)![1]!)
 
     const opened = await open(service, true)
-    expect((await opened.query('select current_user::text, session_user::text')).rows).toEqual([{ current_user: service, session_user: login }])
+    expect((await opened.query('select current_user::text, session_user::text')).rows).toEqual([
+      { current_user: service, session_user: login },
+    ])
   })
 
   test('nothing, and a role that is there but not its to use: the message says so', async () => {
@@ -95,7 +97,9 @@ describe('what the login role may do', () => {
     await admin.query(`create schema "${service}" authorization "${login}"`)
     const opened = await open(service, false)
     await opened.transaction('read committed', (transaction) => transaction.script('create table kept (id int4)'))
-    expect((await opened.query('select current_user::text, current_schema()::text')).rows).toEqual([{ current_user: login, current_schema: service }])
+    expect((await opened.query('select current_user::text, current_schema()::text')).rows).toEqual([
+      { current_user: login, current_schema: service },
+    ])
   })
 })
 
@@ -150,7 +154,9 @@ describe('who is refused', () => {
   })
 
   test('an unknown database', async () => {
-    expect((await error((changed) => (changed.pathname = '/nowhere'))).message).toContain('has no database "nowhere": create it, or correct the URL')
+    expect((await error((changed) => (changed.pathname = '/nowhere'))).message).toContain(
+      'has no database "nowhere": create it, or correct the URL',
+    )
   })
 
   test('an unknown host', async () => {
@@ -160,7 +166,9 @@ describe('who is refused', () => {
   })
 
   test('a port where nothing listens', async () => {
-    expect((await error((changed) => (changed.port = '1'))).message).toBe(`PostgreSQL at ${new URL(url).hostname}:1 cannot be reached: nothing listens there`)
+    expect((await error((changed) => (changed.port = '1'))).message).toBe(
+      `PostgreSQL at ${new URL(url).hostname}:1 cannot be reached: nothing listens there`,
+    )
   })
 })
 
@@ -188,21 +196,33 @@ describe('URLs', () => {
   })
 
   test('the description says where, and keeps the password to itself', () => {
-    expect(postgres({ url: 'postgres://me:secret@db.example/orders?sslmode=require' }).description).toBe('PostgreSQL at db.example:5432/orders')
+    expect(postgres({ url: 'postgres://me:secret@db.example/orders?sslmode=require' }).description).toBe(
+      'PostgreSQL at db.example:5432/orders',
+    )
     expect(postgres({ url: 'postgresql://me:secret@[::1]:6432/my%20shop' }).description).toBe('PostgreSQL at ::1:6432/my shop')
   })
 
   test('its own options reach the server beside the platform’s', async () => {
     await admin.query(`alter role "${login}" superuser`)
-    const opened = await open(name('svc'), true, { url: `${loginUrl}?options=${encodeURIComponent('-c work_mem=5MB -c statement_timeout=7s')}` })
-    const { rows } = await opened.query(`select current_setting('work_mem') as memory, current_setting('statement_timeout') as timeout, current_setting('timezone') as zone`)
+    const opened = await open(name('svc'), true, {
+      url: `${loginUrl}?options=${encodeURIComponent('-c work_mem=5MB -c statement_timeout=7s')}`,
+    })
+    const { rows } = await opened.query(
+      `select current_setting('work_mem') as memory, current_setting('statement_timeout') as timeout, current_setting('timezone') as zone`,
+    )
     expect(rows).toEqual([{ memory: '5MB', timeout: '7s', zone: 'UTC' }])
   })
 })
 
 test('settings of the server and of the database do not change how values look', async () => {
   await admin.query(`alter role "${login}" superuser`)
-  for (const setting of [`timezone = 'Asia/Kolkata'`, `datestyle = 'German'`, `intervalstyle = 'postgres_verbose'`, `bytea_output = 'escape'`, `default_transaction_isolation = 'serializable'`])
+  for (const setting of [
+    `timezone = 'Asia/Kolkata'`,
+    `datestyle = 'German'`,
+    `intervalstyle = 'postgres_verbose'`,
+    `bytea_output = 'escape'`,
+    `default_transaction_isolation = 'serializable'`,
+  ])
     await admin.query(`alter database "${database}" set ${setting}`)
   for (const options of [{}, { transactionPooler: true }])
     for (const shared of [true, false]) {

@@ -19,7 +19,11 @@ describe('PostgreSQL, shared by services behind a pooler of transactions', () =>
 
 describe('PostgreSQL, of one service alone', () => {
   const engine = postgres({ url })
-  const alone: DatabaseEngine = { description: engine.description, open: ({ service }) => engine.open({ service, shared: false }), close: () => engine.close() }
+  const alone: DatabaseEngine = {
+    description: engine.description,
+    open: ({ service }) => engine.open({ service, shared: false }),
+    close: () => engine.close(),
+  }
   afterAll(() => engine.close())
   for (const { name, run } of ownDatabaseConformance) test(name, () => run(alone))
 })

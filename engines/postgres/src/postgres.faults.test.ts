@@ -35,14 +35,17 @@ async function startProxy(): Promise<TcpProxy> {
 }
 
 /** A service behind a proxy, and the same service straight. */
-async function openThroughProxy(options: Partial<PostgresOptions> = {}): Promise<{ proxy: TcpProxy; database: Database; ids: () => Promise<number[]> }> {
+async function openThroughProxy(
+  options: Partial<PostgresOptions> = {},
+): Promise<{ proxy: TcpProxy; database: Database; ids: () => Promise<number[]> }> {
   const proxy = await startProxy()
   const service = serviceName()
   const straight = await openService({ url }, service)
   await straight.transaction('read committed', (transaction) => transaction.script(KEPT))
   const database = await openService({ url: proxy.through(url), ...options }, service)
   await database.ping()
-  const ids = async (): Promise<number[]> => (await straight.query<{ id: number }>('select id from kept order by id')).rows.map(({ id }) => id)
+  const ids = async (): Promise<number[]> =>
+    (await straight.query<{ id: number }>('select id from kept order by id')).rows.map(({ id }) => id)
   return { proxy, database, ids }
 }
 
@@ -119,7 +122,14 @@ describe('the connection is lost', () => {
     await Promise.all(Array.from({ length: 10 }, (_, id) => insert(database, id)))
     proxy.cut()
     await expect.poll(() => proxy.open).toBe(0)
-    await expect.poll(async () => database.ping().then(() => true, () => false)).toBe(true)
+    await expect
+      .poll(async () =>
+        database.ping().then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true)
     await Promise.all(Array.from({ length: 10 }, (_, id) => insert(database, 10 + id)))
     expect(await ids()).toHaveLength(20)
   })
@@ -198,7 +208,11 @@ describe('the server ends the session', () => {
     await seen.promise
     const observer = await openService({ url }, serviceName(), false)
     await expect
-      .poll(async () => (await observer.query(`select 1 from pg_stat_activity where state = 'idle in transaction' and query like 'set local idle%'`)).affected)
+      .poll(
+        async () =>
+          (await observer.query(`select 1 from pg_stat_activity where state = 'idle in transaction' and query like 'set local idle%'`))
+            .affected,
+      )
       .toBe(0)
     ended.resolve()
     const error = await failureOf(idle)
@@ -218,9 +232,9 @@ describe('the server stops', () => {
 
     const outcomes = { acknowledged: new Set<number>(), unavailable: new Set<number>(), unknown: new Set<number>() }
     let nextId = 0
-    let stop = false
+    const stop = new AbortController()
     const write = async (): Promise<void> => {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         const id = nextId++
         try {
           await insert(database, id)
@@ -241,8 +255,17 @@ describe('the server stops', () => {
       await failureOf(database.ping())
       await server.start()
     }
-    await expect.poll(() => database.ping().then(() => true, () => false), { timeout: 20_000 }).toBe(true)
-    stop = true
+    await expect
+      .poll(
+        () =>
+          database.ping().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(true)
+    stop.abort()
     await Promise.all(writers)
 
     const there = new Set((await database.query<{ id: number }>('select id from kept')).rows.map(({ id }) => id))
@@ -261,7 +284,14 @@ describe('the server stops', () => {
     expect(error.kind).toMatch(/unavailable|outcome-unknown/)
     await expect.poll(async () => (await failureOf(database.query('select 1'))).message).toContain('nothing listens there')
     await server.start()
-    await expect.poll(() => database.query('select 1').then(({ affected }) => affected, () => 0)).toBe(1)
+    await expect
+      .poll(() =>
+        database.query('select 1').then(
+          ({ affected }) => affected,
+          () => 0,
+        ),
+      )
+      .toBe(1)
   }, 60_000)
 })
 

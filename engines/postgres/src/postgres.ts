@@ -4,9 +4,18 @@
  * statement to the last, no transaction pays for switching, and `RESET ROLE` does not lead out of it.
  */
 import { Client, Pool } from 'pg'
-import type { ClientConfig, PoolClient } from 'pg'
+import type { ClientConfig, CustomTypesConfig, PoolClient } from 'pg'
 import type { Database, DatabaseEngine, DatabaseOptions, FoundSchema } from 'skerry/engine'
-import { DatabaseError, FIND_SERVICE_SCHEMA, provisioningScript, ServiceDatabase, serviceIdentifier, SESSION_SETTINGS, StatementNames, UserTypes } from 'skerry/engine'
+import {
+  DatabaseError,
+  FIND_SERVICE_SCHEMA,
+  provisioningScript,
+  ServiceDatabase,
+  serviceIdentifier,
+  SESSION_SETTINGS,
+  StatementNames,
+  UserTypes,
+} from 'skerry/engine'
 import { connectFailure, statementFailure } from './failures.ts'
 import { PoolConnection } from './pool-connection.ts'
 import type { ServerUrl } from './server-url.ts'
@@ -45,8 +54,13 @@ const PROVISIONING_LOCK = 5_392_015_270_171
 /** Throws a `TypeError` that lists what is wrong with the options. Connects to nothing yet. */
 export function postgres(options: PostgresOptions): DatabaseEngine {
   const { poolSize = DEFAULT_POOL_SIZE, answerTimeoutMs = DEFAULT_ANSWER_TIMEOUT_MS } = options
-  if (!Number.isInteger(poolSize) || poolSize < 1) throw new TypeError(`poolSize is ${poolSize}: it must be a whole number of connections, at least 1`)
-  return new PostgresEngine(parseServerUrl(options.url), { poolSize, answerTimeoutMs, transactionPooler: options.transactionPooler ?? false })
+  if (!Number.isInteger(poolSize) || poolSize < 1)
+    throw new TypeError(`poolSize is ${poolSize}: it must be a whole number of connections, at least 1`)
+  return new PostgresEngine(parseServerUrl(options.url), {
+    poolSize,
+    answerTimeoutMs,
+    transactionPooler: options.transactionPooler ?? false,
+  })
 }
 
 type Settings = Required<Omit<PostgresOptions, 'url'>>
@@ -82,23 +96,34 @@ class PostgresEngine implements DatabaseEngine {
     const { poolSize, answerTimeoutMs, transactionPooler } = this.#settings
     const userTypes = new UserTypes()
     const pool = new Pool({
-      ...this.#clientConfig(transactionPooler ? {} : { ...SESSION_SETTINGS, idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}`, ...own }),
+      ...this.#clientConfig(
+        transactionPooler ? {} : { ...SESSION_SETTINGS, idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}`, ...own },
+      ),
       application_name: `skerry ${service}`,
       max: poolSize,
       pipeline: true,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       maxLifetimeSeconds: CONNECTION_LIFETIME_S,
-      types: { getTypeParser: ((typeId: number) => userTypes.parserOf(typeId) ?? asText) as typeof import('pg').types.getTypeParser },
+      types: { getTypeParser: ((typeId: number) => userTypes.parserOf(typeId) ?? asText) as CustomTypesConfig['getTypeParser'] },
     })
     // The pool has dropped the dead connection already; the next transaction opens another.
     pool.on('error', () => undefined)
-    const context = { description: this.description, userTypes, names: transactionPooler ? undefined : new StatementNames('s'), answerTimeoutMs }
+    const context = {
+      description: this.description,
+      userTypes,
+      names: transactionPooler ? undefined : new StatementNames('s'),
+      answerTimeoutMs,
+    }
     const connections = new WeakMap<PoolClient, PoolConnection>()
     pool.on('connect', (client) => connections.set(client, new PoolConnection(client, context)))
     const database = new ServiceDatabase({
       service,
       description: this.description,
-      preamble: transactionPooler ? Object.entries({ ...SESSION_SETTINGS, ...own }).map(([name, value]) => `set local ${name} = ${value.startsWith('"') ? value : `'${value}'`}`) : [],
+      preamble: transactionPooler
+        ? Object.entries({ ...SESSION_SETTINGS, ...own }).map(
+            ([name, value]) => `set local ${name} = ${value.startsWith('"') ? value : `'${value}'`}`,
+          )
+        : [],
       userTypes,
       acquire: async () => {
         try {
@@ -138,7 +163,10 @@ class PostgresEngine implements DatabaseEngine {
   }
 
   #clientConfig(startup: Readonly<Record<string, string>>): ClientConfig {
-    const options = [this.#server.options, ...Object.entries(startup).map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, '\\$&')}`)]
+    const options = [
+      this.#server.options,
+      ...Object.entries(startup).map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, '\\$&')}`),
+    ]
     return {
       connectionString: this.#server.connectionString,
       options: options.filter((option) => option !== '').join(' '),

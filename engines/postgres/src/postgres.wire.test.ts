@@ -50,7 +50,9 @@ for (const shared of [true, false])
       const database = await open({ transactionPooler }, shared)
       expect(await roundTrips(() => database.query('insert into kept values ($1)', [1]))).toBe(1)
       expect(
-        await roundTrips(() => database.transaction('repeatable read', (transaction) => transaction.query('insert into kept values ($1)', [1]))),
+        await roundTrips(() =>
+          database.transaction('repeatable read', (transaction) => transaction.query('insert into kept values ($1)', [1])),
+        ),
       ).toBe(2)
       expect(
         await roundTrips(() =>
@@ -76,7 +78,8 @@ test('a statement that is run again is not sent again', async () => {
 test('more statements than a connection keeps prepared: all of them work, and old ones are closed', async () => {
   const database = await open({ poolSize: 1 })
   for (let round = 0; round < 3; round++)
-    for (let n = 0; n < 300; n++) expect((await database.query(`select ${n} + $1::int4 as sum`, [round])).rows).toEqual([{ sum: n + round }])
+    for (let n = 0; n < 300; n++)
+      expect((await database.query(`select ${n} + $1::int4 as sum`, [round])).rows).toEqual([{ sum: n + round }])
   const { rows } = await database.query<{ count: number }>('select count(*) from pg_prepared_statements')
   expect(rows[0]!.count).toBe(250)
 })
@@ -105,7 +108,8 @@ test('uses no more connections than it may, and gives each one back', async () =
     Array.from({ length: 60 }, async (_, n) => {
       if (n % 4 === 0) return database.query('select 1')
       if (n % 4 === 1) return database.query('selec').catch(() => undefined)
-      if (n % 4 === 2) return database.transaction('serializable', (transaction) => transaction.query('select 1 / 0')).catch(() => undefined)
+      if (n % 4 === 2)
+        return database.transaction('serializable', (transaction) => transaction.query('select 1 / 0')).catch(() => undefined)
       return database.transaction('read committed', (transaction) => transaction.query('select 1'))
     }),
   )

@@ -20,7 +20,9 @@ export function parseServerUrl(text: string): ServerUrl {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined) {
     if (problems.length === 0)
-      problems.push('it cannot be read: the port must be a number up to 65535, and in user name and password these characters must be percent-encoded: / ? # [ ] @ : %')
+      problems.push(
+        'it cannot be read: the port must be a number up to 65535, and in user name and password these characters must be percent-encoded: / ? # [ ] @ : %',
+      )
     throw malformed(problems)
   }
   const host = url.searchParams.get('host') ?? decode(url.hostname)
@@ -36,7 +38,14 @@ export function parseServerUrl(text: string): ServerUrl {
   if (problems.length > 0 || host === undefined || database === undefined || user === undefined) throw malformed(problems)
   const options = url.searchParams.get('options') ?? ''
   url.searchParams.delete('options')
-  return { host: host.replace(/^\[|\]$/g, ''), port: url.port === '' ? DEFAULT_PORT : Number(url.port), database, user, connectionString: url.href, options }
+  return {
+    host: host.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? DEFAULT_PORT : Number(url.port),
+    database,
+    user,
+    connectionString: url.href,
+    options,
+  }
 }
 
 function malformed(problems: readonly string[]): TypeError {

@@ -67,7 +67,8 @@ export class ServiceDatabase implements Database {
     checkStatement(sql)
     const result = await this.#queryOnce<Row>(sql, parameters).catch((error: unknown) => {
       // The plan was stale; it is made anew, and nothing had been executed.
-      if (error instanceof DatabaseError && error.sqlState === STALE_PLAN && error.kind === 'serialization') return this.#queryOnce<Row>(sql, parameters)
+      if (error instanceof DatabaseError && error.sqlState === STALE_PLAN && error.kind === 'serialization')
+        return this.#queryOnce<Row>(sql, parameters)
       throw error
     })
     return complete(result, this.#options.userTypes, this)
@@ -223,7 +224,10 @@ class OpenTransaction implements Transaction {
 
   async #send<T>(statement: () => Promise<T>): Promise<T> {
     if (this.#ended)
-      throw new DatabaseError('statement', 'This transaction has ended: await every statement inside the function that was given to transaction()')
+      throw new DatabaseError(
+        'statement',
+        'This transaction has ended: await every statement inside the function that was given to transaction()',
+      )
     try {
       return await (this.#begun === undefined ? this.#beginWith(statement) : statement())
     } catch (error) {
@@ -246,7 +250,11 @@ class OpenTransaction implements Transaction {
 }
 
 /** Reads what is left unread, after looking it up through the same transaction or database. */
-async function complete<Row>({ rows, affected, unread }: EngineResult<Row>, userTypes: UserTypes, queryable: Queryable): Promise<QueryResult<Row>> {
+async function complete<Row>(
+  { rows, affected, unread }: EngineResult<Row>,
+  userTypes: UserTypes,
+  queryable: Queryable,
+): Promise<QueryResult<Row>> {
   if (unread.length > 0) {
     const found = await queryable.query<UserArrayType>(FIND_ARRAY_TYPES, [unread.map((column) => column.dataTypeID)])
     userTypes.learn(unread, found.rows, rows as Record<string, unknown>[])
@@ -255,7 +263,11 @@ async function complete<Row>({ rows, affected, unread }: EngineResult<Row>, user
 }
 
 function unknownOutcome(description: string, cause: unknown): DatabaseError {
-  return new DatabaseError('outcome-unknown', `The connection to ${description} was lost after COMMIT was sent: the transaction may or may not have been committed`, {
-    cause,
-  })
+  return new DatabaseError(
+    'outcome-unknown',
+    `The connection to ${description} was lost after COMMIT was sent: the transaction may or may not have been committed`,
+    {
+      cause,
+    },
+  )
 }

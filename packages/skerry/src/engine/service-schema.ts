@@ -12,7 +12,9 @@ const RESERVED_NAMES = new Set(['public', 'none', 'current_role', 'current_user'
 /** The service's schema and role as SQL writes them: both have the service's name. Throws a `TypeError` for a name that cannot be one. */
 export function serviceIdentifier(service: string): string {
   if (!SERVICE_NAME.test(service))
-    throw new TypeError(`"${service}" cannot name a schema: use at most 63 lower case letters, digits, "_" and "-", starting with a letter or digit`)
+    throw new TypeError(
+      `"${service}" cannot name a schema: use at most 63 lower case letters, digits, "_" and "-", starting with a letter or digit`,
+    )
   if (service.startsWith('pg_') || RESERVED_NAMES.has(service))
     throw new TypeError(`"${service}" cannot name a schema: PostgreSQL keeps this name for itself; give the service another name`)
   return `"${service}"`
@@ -47,13 +49,19 @@ export interface FoundSchema {
 
 /** What is missing, as a script; empty when nothing is. Throws a `DatabaseError` that names the fix when the login role may not make it. */
 export function provisioningScript(options: DatabaseOptions, found: FoundSchema): string {
-  return (options.shared ? [...roleStatements(options.service, found), ...sharedSchemaStatements(options.service, found)] : ownSchemaStatements(options.service, found)).join('; ')
+  return (
+    options.shared
+      ? [...roleStatements(options.service, found), ...sharedSchemaStatements(options.service, found)]
+      : ownSchemaStatements(options.service, found)
+  ).join('; ')
 }
 
 function roleStatements(service: string, found: FoundSchema): string[] {
   const role = serviceIdentifier(service)
   if (found.rolePowerful)
-    throw refusal(`Service "${service}" would run as the role ${role}, but a role of that name exists and can log in or has privileges of its own. Rename the service or that role`)
+    throw refusal(
+      `Service "${service}" would run as the role ${role}, but a role of that name exists and can log in or has privileges of its own. Rename the service or that role`,
+    )
   if (found.roleExists && found.roleUsable) return []
   if (!found.mayCreateRole)
     throw refusal(

@@ -15,17 +15,10 @@ export function encodeParameters(parameters: readonly unknown[]): (string | Uint
 }
 
 function scalarText(value: unknown, index: number): string {
-  switch (typeof value) {
-    case 'string':
-      return value
-    case 'number':
-      return Object.is(value, -0) ? '-0' : String(value)
-    case 'bigint':
-    case 'boolean':
-      return String(value)
-    case 'object':
-      if (value instanceof Date) return timestampText(value, index)
-  }
+  if (typeof value === 'string') return value
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
+  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (value instanceof Date) return timestampText(value, index)
   if (value === undefined) throw refusal(index, 'undefined', 'pass null for SQL NULL')
   throw refusal(index, typeof value === 'object' ? 'an object' : `a ${typeof value}`, 'pass JSON as a string, made with JSON.stringify')
 }
@@ -36,7 +29,9 @@ function arrayLiteral(values: readonly unknown[], index: number): string {
     if (Array.isArray(value)) return arrayLiteral(value, index)
     if (value instanceof Uint8Array) return `"\\\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}"`
     const text = scalarText(value, index)
-    return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? text : `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+    return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+      ? text
+      : `"${text.replaceAll(/["\\]/g, '\\$&')}"`
   })
   return `{${elements.join(',')}}`
 }

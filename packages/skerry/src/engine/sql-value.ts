@@ -48,7 +48,8 @@ const TIMESTAMP = /^(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(
 function parseTimestamp(text: string): Date | number {
   const match = TIMESTAMP.exec(text)
   if (match === null) return text === '-infinity' ? -Infinity : Infinity
-  const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHours = '0', offsetMinutes = '0', offsetSeconds = '0', era] = match
+  const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHours = '0', offsetMinutes = '0', offsetSeconds = '0', era] =
+    match
   const date = new Date(0)
   date.setUTCFullYear(era === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day))
   date.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3)))
@@ -139,5 +140,8 @@ const TYPES: readonly (readonly [name: string, typeId: number, arrayId: number, 
 ]
 
 const PARSERS = new Map<number, ValueParser>(
-  TYPES.flatMap(([, typeId, arrayId, parser]) => [...(parser === undefined ? [] : [[typeId, parser] as const]), [arrayId, arrayParser(parser)] as const]),
+  TYPES.flatMap(([, typeId, arrayId, parser]) => [
+    ...(parser === undefined ? [] : [[typeId, parser] as const]),
+    [arrayId, arrayParser(parser)] as const,
+  ]),
 )

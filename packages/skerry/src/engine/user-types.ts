@@ -37,7 +37,8 @@ export class UserTypes {
 
   /** Those columns of a result whose types must be looked up first. */
   unknownAmong(columns: readonly ResultColumn[]): readonly ResultColumn[] {
-    for (const { dataTypeID } of columns) if (this.#isUnknown(dataTypeID)) return columns.filter((column) => this.#isUnknown(column.dataTypeID))
+    for (const { dataTypeID } of columns)
+      if (this.#isUnknown(dataTypeID)) return columns.filter((column) => this.#isUnknown(column.dataTypeID))
     return NONE
   }
 

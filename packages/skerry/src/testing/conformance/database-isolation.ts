@@ -58,7 +58,8 @@ export const isolationCases: readonly ConformanceCase<DatabaseEngine>[] = [
       await database.query('insert into on_call values (1), (2)')
       const leave = (doctor: number): Promise<void> =>
         retrying(database, 'serializable', async (transaction) => {
-          if ((await value(transaction, 'select count(*) from on_call')) === 2) await transaction.query('delete from on_call where doctor = $1', [doctor])
+          if ((await value(transaction, 'select count(*) from on_call')) === 2)
+            await transaction.query('delete from on_call where doctor = $1', [doctor])
         })
       await Promise.all([leave(1), leave(2)])
       assert.equal(await value(database, 'select count(*) from on_call'), 1, 'one doctor stays')
@@ -75,14 +76,21 @@ export const isolationCases: readonly ConformanceCase<DatabaseEngine>[] = [
             if (affected === 1) await transaction.query('insert into effect values ($1)', [message])
           })
         await Promise.all(times(4, handle))
-        assert.equal(await value(database, 'select count(*) from effect where message = $1', [message]), 1, `${isolation}, message ${message}`)
+        assert.equal(
+          await value(database, 'select count(*) from effect where message = $1', [message]),
+          1,
+          `${isolation}, message ${message}`,
+        )
         await database.query('delete from inbox where message = $1', [message])
         await database.query('delete from effect where message = $1', [message])
       }
   }),
 
   databaseCase('isolation: two that lock each other’s rows end, and lose nothing', async (scene) => {
-    const database = await scene.open(scene.name(), 'create table account (id int4 primary key, n int4); insert into account values (1, 100), (2, 100)')
+    const database = await scene.open(
+      scene.name(),
+      'create table account (id int4 primary key, n int4); insert into account values (1, 100), (2, 100)',
+    )
     const transfer = (from: number, to: number): Promise<void> =>
       retrying(database, 'read committed', async (transaction) => {
         await transaction.query('update account set n = n - 1 where id = $1', [from])

@@ -74,8 +74,22 @@ const parameters: Record<string, Sent> = {
   arrays: [
     [[1, 2, null], '$1::int4[]', [1, 2, null]],
     [[], '$1::text[]', []],
-    [['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced '], '$1::text[]', ['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced ']],
-    [[[1, 2], [3, 4]], '$1::int4[]', [[1, 2], [3, 4]]],
+    [
+      ['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced '],
+      '$1::text[]',
+      ['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced '],
+    ],
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      '$1::int4[]',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
     [[9_007_199_254_740_993n, 1n], '$1::int8[]', ['9007199254740993', 1]],
     [[true, false], '$1::bool[]', [true, false]],
     [[AT], '$1::timestamptz[]', [AT]],
@@ -101,7 +115,11 @@ export const parameterCases: readonly ConformanceCase<DatabaseEngine>[] = [
     databaseCase(`parameters: ${name}`, async (scene) => {
       const database = await scene.open()
       for (const [parameter, expression, expected] of sent)
-        assert.deepEqual(await value(database, `select ${expression} as value`, [parameter]), expected, `${expression} with ${String(parameter)}`)
+        assert.deepEqual(
+          await value(database, `select ${expression} as value`, [parameter]),
+          expected,
+          `${expression} with ${String(parameter)}`,
+        )
     }),
   ),
 
@@ -117,10 +135,18 @@ export const parameterCases: readonly ConformanceCase<DatabaseEngine>[] = [
     assert.deepEqual((await database.query('select * from kept where n = $1 and tags @> $2 and at >= $3', [5, ['x'], AT])).rows, [
       { n: 5, at: AT, doc: { a: 1 }, tags: ['x'] },
     ])
-    assert.deepEqual((await database.query('select unnest($1::int4[]) as n, unnest($2::text[]) as t', [[1, 2], ['a', 'b']])).rows, [
-      { n: 1, t: 'a' },
-      { n: 2, t: 'b' },
-    ])
+    assert.deepEqual(
+      (
+        await database.query('select unnest($1::int4[]) as n, unnest($2::text[]) as t', [
+          [1, 2],
+          ['a', 'b'],
+        ])
+      ).rows,
+      [
+        { n: 1, t: 'a' },
+        { n: 2, t: 'b' },
+      ],
+    )
   }),
 
   databaseCase('parameters: what is no SQL value is refused before anything is sent, with its place', async (scene) => {

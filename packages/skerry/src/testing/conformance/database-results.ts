@@ -101,12 +101,21 @@ const results: Record<string, Expected> = {
   'arrays are arrays': [
     [`array[1, 2, null]::int4[]`, [1, 2, null]],
     [`'{}'::int4[]`, []],
-    [`array[[1, 2], [3, 4]]`, [[1, 2], [3, 4]]],
+    [
+      `array[[1, 2], [3, 4]]`,
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
     [`'[0:1]={7,8}'::int4[]`, [7, 8]],
     [`array[1, 9007199254740993]::int8[]`, [1, '9007199254740993']],
     [`array[19.99, 1.50]::numeric[]`, [19.99, 1.5]],
     [`array[true, false]`, [true, false]],
-    [`array['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced ', 'ünï']::text[]`, ['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced ', 'ünï']],
+    [
+      `array['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced ', 'ünï']::text[]`,
+      ['', 'NULL', null, 'a,b', '{x}', 'say "hi"', 'back\\slash', ' spaced ', 'ünï'],
+    ],
     [`array['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']::uuid[]`, ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']],
     [`array['2024-02-29']::date[]`, ['2024-02-29']],
     [`array['2026-07-01 12:00:00+02']::timestamptz[]`, [new Date('2026-07-01T10:00:00Z')]],
@@ -117,7 +126,8 @@ const results: Record<string, Expected> = {
   ],
 }
 
-const NULLABLE = 'int2 int4 int8 float4 float8 numeric bool text varchar uuid date time timestamp timestamptz bytea json jsonb interval int4[] text[]'
+const NULLABLE =
+  'int2 int4 int8 float4 float8 numeric bool text varchar uuid date time timestamp timestamptz bytea json jsonb interval int4[] text[]'
 
 export const resultCases: readonly ConformanceCase<DatabaseEngine>[] = [
   ...Object.entries(results).map(([name, expectations]) =>
@@ -133,7 +143,10 @@ export const resultCases: readonly ConformanceCase<DatabaseEngine>[] = [
   }),
 
   databaseCase('results: enums are text, and arrays of enums and domains are arrays, once a migration has made them', async (scene) => {
-    const database = await scene.open(scene.name(), `create type mood as enum ('good', 'so, so'); create domain cents as int check (value >= 0)`)
+    const database = await scene.open(
+      scene.name(),
+      `create type mood as enum ('good', 'so, so'); create domain cents as int check (value >= 0)`,
+    )
     const sql = `select 'good'::mood as one, array['good', 'so, so']::mood[] as many, array[1, null]::cents[] as amounts, 5::cents as amount`
     const expected = { one: 'good', many: ['good', 'so, so'], amounts: [1, null], amount: 5 }
     assert.deepEqual((await database.query(sql)).rows, [expected], 'at first sight, outside a transaction')
@@ -146,7 +159,9 @@ export const resultCases: readonly ConformanceCase<DatabaseEngine>[] = [
 
   databaseCase('results: rows keep the order and names of their columns', async (scene) => {
     const database = await scene.open()
-    const { rows } = await database.query(`select n as "Zähler", n * 2 as "two words", 'x' as a from generate_series(1, 3) as s (n) order by n desc`)
+    const { rows } = await database.query(
+      `select n as "Zähler", n * 2 as "two words", 'x' as a from generate_series(1, 3) as s (n) order by n desc`,
+    )
     assert.deepEqual(rows, [
       { Zähler: 3, 'two words': 6, a: 'x' },
       { Zähler: 2, 'two words': 4, a: 'x' },
@@ -161,10 +176,14 @@ export const resultCases: readonly ConformanceCase<DatabaseEngine>[] = [
       scene.name(),
       `create table kept (i int4, l int8, f float8, n numeric, b bool, t text, at timestamptz, local timestamp, d date, raw bytea, doc jsonb, tags text[], grid int4[])`,
     )
-    const row = {
-      ...{ i: -1, l: 42, f: -1.5e-9, n: 19.99, b: false, t: TRICKY_TEXT, at: new Date('2026-03-29T01:30:00.001Z'), local: new Date('2026-03-29T01:30:00.001Z') },
-      ...{ d: '2026-03-29', raw: EVERY_BYTE, doc: { text: TRICKY_TEXT, list: [1, null] }, tags: [TRICKY_TEXT, '', 'NULL'], grid: [[1, 2], [3, 4]] },
-    }
+    const at = new Date('2026-03-29T01:30:00.001Z')
+    const numbers = { i: -1, l: 42, f: -1.5e-9, n: 19.99, b: false }
+    const texts = { t: TRICKY_TEXT, at, local: at, d: '2026-03-29', raw: EVERY_BYTE }
+    const grid = [
+      [1, 2],
+      [3, 4],
+    ]
+    const row = { ...numbers, ...texts, doc: { text: TRICKY_TEXT, list: [1, null] }, tags: [TRICKY_TEXT, '', 'NULL'], grid }
     const parameters = Object.values({ ...row, doc: JSON.stringify(row.doc) })
     const placeholders = parameters.map((_, index) => `$${index + 1}`).join(', ')
     assert.deepEqual((await database.query(`insert into kept values (${placeholders}) returning *`, parameters)).rows, [row])
@@ -179,7 +198,7 @@ export const resultCases: readonly ConformanceCase<DatabaseEngine>[] = [
     const { rows } = await database.query<{ t: string; raw: Uint8Array }>('select t, raw from large')
     assert.ok(rows[0]!.t === text, 'the text is the same')
     assert.deepEqual(rows[0]!.raw, bytes)
-    const many = await database.query('select n, repeat(\'x\', 100) as t from generate_series(1, 20000) as s (n)')
+    const many = await database.query("select n, repeat('x', 100) as t from generate_series(1, 20000) as s (n)")
     assert.equal(many.rows.length, 20_000)
     assert.deepEqual(many.rows.at(-1), { n: 20_000, t: 'x'.repeat(100) })
   }),

@@ -1,11 +1,14 @@
 /** What the cases of `databaseConformance` share: services of their own, whatever else lives in the database, and waiting for failures. */
 import { strict as assert } from 'node:assert'
-import { randomBytes } from 'node:crypto'
+import { systemClock } from '../../base/clock.ts'
+import { idSource } from '../../base/id.ts'
+import { systemRandom } from '../../base/random.ts'
 import type { Database, DatabaseEngine, DatabaseErrorKind, Isolation, Queryable, Transaction } from '../../engine/database.ts'
 import { DatabaseError } from '../../engine/database.ts'
 import type { ConformanceCase } from './conformance-case.ts'
 
 const MAX_ATTEMPTS = 100
+const newId = idSource(systemClock, systemRandom)
 
 export class DatabaseScene {
   readonly engine: DatabaseEngine
@@ -17,7 +20,7 @@ export class DatabaseScene {
 
   /** A name that no other case has. */
   name(stem = 'svc'): string {
-    return `${stem}-${randomBytes(5).toString('hex')}`
+    return `${stem}-${newId()}`
   }
 
   async open(service: string = this.name(), script?: string): Promise<Database> {

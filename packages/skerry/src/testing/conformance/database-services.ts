@@ -13,7 +13,10 @@ export const serviceCases: readonly ConformanceCase<DatabaseEngine>[] = [
     const database = await scene.open(service, 'create table kept (id int4)')
     assert.equal(await value(database, 'select current_schema()'), service)
     assert.deepEqual(await value(database, 'select current_schemas(false)'), [service])
-    assert.equal(await value(database, `select schemaname from pg_catalog.pg_tables where tablename = 'kept' and schemaname = $1`, [service]), service)
+    assert.equal(
+      await value(database, `select schemaname from pg_catalog.pg_tables where tablename = 'kept' and schemaname = $1`, [service]),
+      service,
+    )
   }),
 
   databaseCase('services: opened twice, or by many at once, is opened the same', async (scene) => {
@@ -46,7 +49,10 @@ export const serviceCases: readonly ConformanceCase<DatabaseEngine>[] = [
 
   databaseCase('services: the same statement means each one’s own table', async (scene) => {
     const [first, second] = [scene.name(), scene.name()]
-    const databases = [await scene.open(first, `create table kept as select 'first' as owner`), await scene.open(second, `create table kept as select 'second' as owner`)] as const
+    const databases = [
+      await scene.open(first, `create table kept as select 'first' as owner`),
+      await scene.open(second, `create table kept as select 'second' as owner`),
+    ] as const
     for (let round = 0; round < 4; round++)
       assert.deepEqual(await Promise.all(databases.map((database) => value(database, 'select owner from kept'))), ['first', 'second'])
   }),
@@ -61,7 +67,11 @@ export const serviceCases: readonly ConformanceCase<DatabaseEngine>[] = [
     const database = await scene.open(service, 'create table kept (id int4)')
     await Promise.all([database.close(), database.close()])
     await database.close()
-    const refused = [database.query('select 1'), database.transaction('read committed', async () => assert.fail('work must not run')), database.ping()]
+    const refused = [
+      database.query('select 1'),
+      database.transaction('read committed', async () => assert.fail('work must not run')),
+      database.ping(),
+    ]
     for (const promise of refused) {
       const error = await failure(promise, 'unavailable')
       assert.match(error.message, /closed/)
@@ -93,7 +103,13 @@ export const separationCases: readonly ConformanceCase<DatabaseEngine>[] = [
     const [owner, other] = [scene.name(), scene.name()]
     await scene.open(owner, 'create table secret (id int4); create function tell() returns int4 language sql as $$ select 1 $$')
     const database = await scene.open(other)
-    const attempts = [`select * from "${owner}".secret`, `insert into "${owner}".secret values (1)`, `drop table "${owner}".secret`, `create table "${owner}".mine (id int4)`, `select "${owner}".tell()`]
+    const attempts = [
+      `select * from "${owner}".secret`,
+      `insert into "${owner}".secret values (1)`,
+      `drop table "${owner}".secret`,
+      `create table "${owner}".mine (id int4)`,
+      `select "${owner}".tell()`,
+    ]
     for (const sql of attempts) {
       await failure(database.query(sql), 'statement', '42501')
       await failure(

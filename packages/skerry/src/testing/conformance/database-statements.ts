@@ -25,7 +25,8 @@ const REFUSED_STATEMENTS = [
 export const statementCases: readonly ConformanceCase<DatabaseEngine>[] = [
   databaseCase('statements: `affected` counts the rows inserted, updated, deleted or selected', async (scene) => {
     const database = await scene.open(scene.name(), 'create table kept (id int4 primary key, t text)')
-    const affected = async (sql: string, parameters: readonly unknown[] = []): Promise<number> => (await database.query(sql, parameters)).affected
+    const affected = async (sql: string, parameters: readonly unknown[] = []): Promise<number> =>
+      (await database.query(sql, parameters)).affected
     assert.equal(await affected(`insert into kept values (1, 'a'), (2, 'b'), (3, 'c')`), 3)
     assert.equal(await affected('insert into kept values ($1, $2) returning id', [4, 'd']), 1)
     assert.equal(await affected(`insert into kept values (1, 'z') on conflict do nothing`), 0)
@@ -49,12 +50,19 @@ export const statementCases: readonly ConformanceCase<DatabaseEngine>[] = [
     )
     await database.query('insert into parent values (1)')
     await database.query(`insert into child values (1, 1, 1, '')`)
-    const refused = async (sql: string, sqlState: string, parameters: readonly unknown[] = []): Promise<{ constraint: string | undefined; position: number | undefined }> => {
+    const refused = async (
+      sql: string,
+      sqlState: string,
+      parameters: readonly unknown[] = [],
+    ): Promise<{ constraint: string | undefined; position: number | undefined }> => {
       const { constraint, position } = await failure(database.query(sql, parameters), 'statement', sqlState)
       return { constraint, position }
     }
     assert.deepEqual(await refused(`insert into child values (1, 1, 1, '')`, '23505'), { constraint: 'child_pkey', position: undefined })
-    assert.deepEqual(await refused(`insert into child values (2, 9, 1, '')`, '23503'), { constraint: 'child_has_parent', position: undefined })
+    assert.deepEqual(await refused(`insert into child values (2, 9, 1, '')`, '23503'), {
+      constraint: 'child_has_parent',
+      position: undefined,
+    })
     assert.deepEqual(await refused(`insert into child values (2, 1, 0, '')`, '23514'), { constraint: 'n_is_positive', position: undefined })
     assert.deepEqual(await refused('insert into child values (2, 1, 1, null)', '23502'), { constraint: undefined, position: undefined })
     assert.deepEqual(await refused('select 1 frm x', '42601'), { constraint: undefined, position: 14 })
@@ -92,15 +100,24 @@ export const statementCases: readonly ConformanceCase<DatabaseEngine>[] = [
   databaseCase('statements: many different ones, each again and again, on one database', async (scene) => {
     const database = await scene.open()
     for (let round = 0; round < 3; round++)
-      await Promise.all(times(400, async (n) => assert.equal(await value(database, `select ${n} + $1::int4 as "n${n}"`, [round]), n + round)))
+      await Promise.all(
+        times(400, async (n) => assert.equal(await value(database, `select ${n} + $1::int4 as "n${n}"`, [round]), n + round)),
+      )
   }),
 
   databaseCase('statements: a prepared one survives a migration that changes its columns', async (scene) => {
     const database = await scene.open(scene.name(), 'create table kept (id int4); insert into kept values (1)')
     const read = (): Promise<unknown> => database.query('select * from kept').then(({ rows }) => rows[0])
-    for (let round = 0; round < 4; round++) assert.deepEqual(await Promise.all(times(12, read)), times(12, () => ({ id: 1 })))
+    for (let round = 0; round < 4; round++)
+      assert.deepEqual(
+        await Promise.all(times(12, read)),
+        times(12, () => ({ id: 1 })),
+      )
     await database.transaction('read committed', (transaction) => transaction.script(`alter table kept add column t text default 'new'`))
-    assert.deepEqual(await Promise.all(times(12, read)), times(12, () => ({ id: 1, t: 'new' })))
+    assert.deepEqual(
+      await Promise.all(times(12, read)),
+      times(12, () => ({ id: 1, t: 'new' })),
+    )
     await database.transaction('read committed', (transaction) => transaction.script('alter table kept drop column id'))
     assert.deepEqual(await read(), { t: 'new' })
   }),

@@ -99,7 +99,10 @@ export const transactionCases: readonly ConformanceCase<DatabaseEngine>[] = [
   }),
 
   databaseCase('transactions: what only COMMIT finds wrong is an error of the transaction', async (scene) => {
-    const database = await scene.open(scene.name(), `${KEPT}; create table child (parent int4 constraint has_parent references kept deferrable initially deferred)`)
+    const database = await scene.open(
+      scene.name(),
+      `${KEPT}; create table child (parent int4 constraint has_parent references kept deferrable initially deferred)`,
+    )
     const work = async (transaction: Transaction): Promise<string> => {
       await transaction.query('insert into kept values (1)')
       await transaction.query('insert into child values (9)')
@@ -169,7 +172,9 @@ export const transactionCases: readonly ConformanceCase<DatabaseEngine>[] = [
     const database = await scene.open(scene.name(), KEPT)
     const work = async (transaction: Transaction): Promise<void> => {
       await transaction.query('insert into kept values (1)')
-      await transaction.script('create table other (id int4); insert into kept values (2); insert into nowhere values (3); insert into kept values (4)')
+      await transaction.script(
+        'create table other (id int4); insert into kept values (2); insert into nowhere values (3); insert into kept values (4)',
+      )
     }
     const error = await failure(database.transaction('read committed', work), 'statement', '42P01')
     assert.ok(error.position !== undefined && error.position > 0)
@@ -179,7 +184,12 @@ export const transactionCases: readonly ConformanceCase<DatabaseEngine>[] = [
 
   databaseCase('scripts: one that would end its transaction is refused before anything is done', async (scene) => {
     const database = await scene.open(scene.name(), KEPT)
-    const scripts = ['insert into kept values (1); commit', 'BEGIN; insert into kept values (1); COMMIT;', 'insert into kept values (1); -- so\n /* there */ rollback;', 'end']
+    const scripts = [
+      'insert into kept values (1); commit',
+      'BEGIN; insert into kept values (1); COMMIT;',
+      'insert into kept values (1); -- so\n /* there */ rollback;',
+      'end',
+    ]
     for (const script of scripts) {
       await failure(
         database.transaction('read committed', (transaction) => transaction.script(script)),
@@ -202,7 +212,10 @@ export const transactionCases: readonly ConformanceCase<DatabaseEngine>[] = [
     const settings = (): Promise<unknown[]> =>
       Promise.all(
         times(8, () =>
-          value(database, `select array[current_setting('search_path'), current_setting('timezone'), current_setting('statement_timeout'), current_user::text]`),
+          value(
+            database,
+            `select array[current_setting('search_path'), current_setting('timezone'), current_setting('statement_timeout'), current_user::text]`,
+          ),
         ),
       )
     const before = await settings()
