@@ -1,4 +1,13 @@
 /** `@skerry/deploy`: what runs a system in production, generated from its definition. Pure: files come back as text. */
+export { composeFile, composeVariables } from './containers/compose-file.ts'
+export type { ComposeOptions } from './containers/compose-file.ts'
+export { containerFiles } from './containers/container-files.ts'
+export type { ContainerOptions } from './containers/container-files.ts'
+export { dockerfile, dockerignore } from './containers/dockerfile.ts'
+export type { ImageOptions } from './containers/dockerfile.ts'
+export { nginxDockerfile } from './containers/gateway-dockerfile.ts'
+export { readWorkspace } from './containers/workspace.ts'
+export type { Workspace } from './containers/workspace.ts'
 export type { GeneratedFile } from './generated-file.ts'
 export { nginxConfiguration } from './nginx/configuration.ts'
 export type { NginxOptions } from './nginx/configuration.ts'
