@@ -1,7 +1,8 @@
+/** The boundary to those who may never answer: waiting for them has an end. */
 import type { Clock } from 'skerry/engine'
 import { sleep } from 'skerry/engine'
 
-/** Resolves with true when `work` has settled, either way, or with false after `timeoutMs`: for goodbyes to someone who may not be there. */
+/** Resolves with true when `work` has settled, either way, or with false after `timeoutMs`. */
 export async function within(clock: Clock, timeoutMs: number, work: Promise<unknown>): Promise<boolean> {
   const settled = new AbortController()
   const settle = (): void => settled.abort()
