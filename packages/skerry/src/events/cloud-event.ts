@@ -42,9 +42,28 @@ export function writeCloudEvent(envelope: Omit<Envelope, 'data'>, dataJson: stri
   return `${attributes.slice(0, -1)},"data":${dataJson}}`
 }
 
+/**
+ * How long an identifier may be: PostgreSQL's indexes take 2,704 bytes in a row, and a row holds up to two of them. What is longer could
+ * not be remembered, and would come back for ever.
+ */
+export const MAX_IDENTIFIER_BYTES = 1_000
+
 export type ReadResult = { readonly ok: true; readonly envelope: Envelope } | { readonly ok: false; readonly problem: string }
 
-/** Reads an envelope from an untrusted body. Unknown attributes are ignored, as the specification asks. */
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for; CloudEvents 1.0, 3.1, forbids them
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f]/
+
+/** Why a text cannot identify anything: the end of a sentence that begins with its name. Undefined when it can. */
+export function problemOfIdentifier(text: string): string | undefined {
+  if (Buffer.byteLength(text) > MAX_IDENTIFIER_BYTES) return `is longer than ${MAX_IDENTIFIER_BYTES} bytes`
+  if (FORBIDDEN.test(text) || !text.isWellFormed()) return 'holds control characters or broken Unicode'
+  return undefined
+}
+
+/**
+ * Reads an envelope from an untrusted body. Unknown attributes are ignored, as the specification asks. So is a `sequence` that is not
+ * Skerry's: others number what they like, and only a number that follows an event of the same key can put it in order.
+ */
 export function readCloudEvent(body: string): ReadResult {
   let event: unknown
   try {
@@ -54,25 +73,39 @@ export function readCloudEvent(body: string): ReadResult {
   }
   if (typeof event !== 'object' || event === null || Array.isArray(event)) return { ok: false, problem: 'the body is not a JSON object' }
   const attributes = event as Record<string, unknown>
-  if (attributes['specversion'] !== '1.0') return { ok: false, problem: `specversion is ${JSON.stringify(attributes['specversion'])}, expected "1.0"` }
+  if (attributes['specversion'] !== '1.0')
+    return { ok: false, problem: `specversion is ${JSON.stringify(attributes['specversion'])}, expected "1.0"` }
   for (const required of ['id', 'source', 'type'])
-    if (typeof attributes[required] !== 'string' || attributes[required] === '') return { ok: false, problem: `the attribute "${required}" is missing` }
+    if (typeof attributes[required] !== 'string' || attributes[required] === '')
+      return { ok: false, problem: `the attribute "${required}" is missing` }
   const text = (name: string): string | undefined => (typeof attributes[name] === 'string' ? attributes[name] : undefined)
-  const sequence = text('sequence')
-  if (sequence !== undefined && !/^[1-9]\d{0,15}$/.test(sequence)) return { ok: false, problem: `sequence "${sequence}" is not a whole number from 1` }
   const id = text('id')!
+  const source = text('source')!
+  const type = text('type')!
+  const key = text('subject') ?? text('partitionkey') ?? id
+  for (const [name, value] of Object.entries({ id, source, type, subject: key })) {
+    const problem = problemOfIdentifier(value)
+    if (problem !== undefined) return { ok: false, problem: `the attribute "${name}" ${problem}` }
+  }
+  const previousTime = timeIn(text('previoustime'))
+  const sequence = text('sequence')
+  const isOurs = sequence === '1' || (sequence !== undefined && /^[1-9]\d{0,14}$/.test(sequence) && previousTime !== undefined)
   return {
     ok: true,
     envelope: {
       id,
-      source: text('source')!,
-      type: text('type')!,
-      key: text('subject') ?? text('partitionkey') ?? id,
+      source,
+      type,
+      key,
       data: attributes['data'],
       time: text('time') ?? '',
       traceparent: text('traceparent'),
-      sequence: sequence === undefined ? undefined : Number(sequence),
-      previousTime: text('previoustime'),
+      sequence: isOurs ? Number(sequence) : undefined,
+      previousTime: isOurs ? previousTime : undefined,
     },
   }
+}
+
+function timeIn(text: string | undefined): string | undefined {
+  return text === undefined || Number.isNaN(Date.parse(text)) ? undefined : text
 }

@@ -7,7 +7,7 @@ import type { FailureKind } from './inbox.ts'
 export interface EventFailure {
   readonly kind: FailureKind
   /** Set when the message itself is at fault. */
-  readonly cause: 'invalid' | 'undeclared' | undefined
+  readonly cause: 'invalid' | 'undeclared' | 'overtaken' | undefined
   readonly message: string
   readonly stack: string | undefined
   /** The same for failures at the same place with the same kind of error. */
@@ -25,17 +25,42 @@ export class UndeclaredEvent extends Error {
   override readonly name = 'UndeclaredEvent'
 }
 
-export function describeFailure(error: unknown): EventFailure {
-  const message = error instanceof Error ? error.message : String(error)
-  const stack = error instanceof Error ? error.stack : undefined
-  const cause = error instanceof InvalidEvent ? 'invalid' : error instanceof UndeclaredEvent ? 'undeclared' : undefined
-  return { kind: kindOf(error), cause, message, stack, hash: hashOf(error, stack), error }
+/** Later events of its key have been handled already. */
+export class OvertakenEvent extends Error {
+  override readonly name = 'OvertakenEvent'
 }
 
+/** Takes whatever was thrown. Never throws itself. */
+export function describeFailure(error: unknown): EventFailure {
+  const message = error instanceof Error ? textOf(error.message) : textOf(error)
+  const stack = error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined
+  return { kind: kindOf(error), cause: causeOf(error), message, stack, hash: hashOf(error, stack), error }
+}
+
+function causeOf(error: unknown): EventFailure['cause'] {
+  if (error instanceof InvalidEvent) return 'invalid'
+  if (error instanceof UndeclaredEvent) return 'undeclared'
+  return error instanceof OvertakenEvent ? 'overtaken' : undefined
+}
+
+/** An object without a prototype has no text. */
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return `a thrown ${typeof value} without a text`
+  }
+}
+
+/** The server ended a transaction that took too long: the handler's doing, not the server's absence. */
+const TIME_LIMITS = ['25P03', '25P04']
+
 function kindOf(error: unknown): FailureKind {
-  if (error instanceof InvalidEvent || error instanceof UndeclaredEvent) return 'permanent'
-  if (error instanceof CallError) return error.code === 'unavailable' || error.code === 'deadlineExceeded' || error.code === 'overloaded' ? 'infrastructure' : 'permanent'
-  if (error instanceof DatabaseError) return error.kind === 'unavailable' || error.kind === 'outcome-unknown' ? 'infrastructure' : 'transient'
+  if (causeOf(error) !== undefined) return 'permanent'
+  if (error instanceof CallError)
+    return error.code === 'unavailable' || error.code === 'deadlineExceeded' || error.code === 'overloaded' ? 'infrastructure' : 'permanent'
+  if (error instanceof DatabaseError && !TIME_LIMITS.includes(error.sqlState ?? ''))
+    return error.kind === 'unavailable' || error.kind === 'outcome-unknown' ? 'infrastructure' : 'transient'
   if (error instanceof SkerryError) return error.code === 'contractBroken' ? 'permanent' : 'transient'
   return 'transient'
 }

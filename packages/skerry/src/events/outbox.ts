@@ -8,6 +8,7 @@ import { copyJson } from '../base/json.ts'
 import type { Event } from '../contract/event.ts'
 import { validate } from '../contract/schema.ts'
 import type { Transaction } from '../engine/database.ts'
+import { problemOfIdentifier } from './cloud-event.ts'
 
 /** Parts of the outbox that relays share out among themselves. */
 export const PARTS = 64
@@ -32,6 +33,8 @@ export function pendingEvent(event: Event, data: unknown, newId: NewId): Pending
   const key = (plain as Record<string, unknown>)[event.key]
   if (typeof key !== 'string' && typeof key !== 'number')
     throw new SkerryError('contractBroken', `emit.${event.name}: the ordering key "${event.key}" must be a string or a number`)
+  const problem = problemOfIdentifier(String(key))
+  if (problem !== undefined) throw new SkerryError('contractBroken', `emit.${event.name}: the ordering key "${event.key}" ${problem}`)
   return { event, id: newId(), key: String(key), data: plain }
 }
 

@@ -14,7 +14,7 @@ import { LEASE_DEFAULTS, releaseLeases, shareLeases } from './lease.ts'
 import type { OutboxEntry } from './outbox.ts'
 import { PARTS } from './outbox.ts'
 import type { RelayState } from './relay.ts'
-import { claimed, confirmation, IDLE, nextRetryMs, parkedKeys, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
+import { claimed, confirmation, forgetAbsent, IDLE, nextRetryMs, parkedKeys, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
 
 export interface RelayWorkerOptions {
   readonly service: string
@@ -35,6 +35,8 @@ export interface RelayWorkerOptions {
 export interface RelayWorker {
   /** Takes what a commit in this process has just written, without reading it back. */
   offer(entries: readonly OutboxEntry[]): void
+  /** The outbox may hold what nobody has offered. */
+  lookAgain(): void
   /** The broker can be reached again: nothing needs to wait out its backoff. */
   retryNow(): void
   /** True when nothing is claimed or on its way, so far as this relay has looked. */
@@ -107,6 +109,9 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     if (stopping) return
     const sent = send(rows)
     if (rows.length === limit && sent) claimAgain = true
+    state = forgetAbsent(state, clock.nowMs())
+    // Once more, for a failed claim may have put its own time in the place of this one.
+    scheduleNextRetry()
   }
 
   function offer(entries: readonly OutboxEntry[]): void {
@@ -143,8 +148,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     }
     if (outcome.failure !== undefined) log.warn('An event could not be published and will be tried again', { topic: batch[0]!.topic, key: batch[0]!.key, reason: outcome.failure })
     state = settled(state, batch, outcome, clock.nowMs(), RELAY_DEFAULTS)
-    const retryMs = nextRetryMs(state)
-    if (retryMs !== undefined) scheduleRetry(retryMs)
+    scheduleNextRetry()
     // Rows of this key, or beyond the last limit, may have been waiting for this batch.
     if (leftBehind) wake()
   }
@@ -205,6 +209,11 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     return parts.length > 0 && now.getTime() < leaseUntilMs
   }
 
+  function scheduleNextRetry(): void {
+    const retryMs = nextRetryMs(state)
+    if (retryMs !== undefined) scheduleRetry(retryMs)
+  }
+
   function scheduleRetry(atMs: number): void {
     retryTimer?.cancel()
     retryTimer = clock.setTimer(Math.max(1, atMs - clock.nowMs()), wake)
@@ -220,6 +229,10 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
 
   return {
     offer,
+    lookAgain() {
+      leftBehind = true
+      wake()
+    },
     retryNow() {
       state = unpark(state)
       wake()

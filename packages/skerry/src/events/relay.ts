@@ -104,11 +104,18 @@ export function parkedKeys(state: RelayState, nowMs: number): readonly string[] 
   return [...state.parked.keys()].filter((key) => isParked(state, key, nowMs)).map((key) => key.slice(key.indexOf('\n') + 1))
 }
 
-/** When the earliest parked key may be tried again. */
+/** When the earliest parked key may be tried again. One that is being tried says itself what comes next. */
 export function nextRetryMs(state: RelayState): number | undefined {
   let earliest: number | undefined
-  for (const { untilMs } of state.parked.values()) if (earliest === undefined || untilMs < earliest) earliest = untilMs
+  for (const [key, { untilMs }] of state.parked) if (!state.inFlight.has(key) && (earliest === undefined || untilMs < earliest)) earliest = untilMs
   return earliest
+}
+
+/** Forgets keys that might have been tried again but are not on their way: nothing of theirs was left to claim. */
+export function forgetAbsent(state: RelayState, nowMs: number): RelayState {
+  const isAbsent = (key: string): boolean => !state.inFlight.has(key) && !isParked(state, key, nowMs)
+  if (![...state.parked.keys()].some(isAbsent)) return state
+  return { ...state, parked: new Map([...state.parked].filter(([key]) => !isAbsent(key))) }
 }
 
 /** Lets every parked key be tried at once, as when the broker has come back. */

@@ -49,11 +49,13 @@ create table skerry_lease_member (
 );
 
 -- The last number of a key that this service has handled: what makes a repeated delivery a no-op and an early one wait.
+-- A consumer that joined later began with a number above 1.
 create table skerry_key_cursor (
   consumer text not null,
   source text not null,
   key text not null,
   seq bigint not null,
+  began bigint not null default 1,
   primary key (consumer, source, key)
 ) with (fillfactor = 80);
 
@@ -74,7 +76,8 @@ create table skerry_subscription (
   primary key (consumer, topic)
 );
 
--- Messages taken from the broker that are not done: waiting for an earlier one of their key, or for their next attempt.
+-- Messages taken from the broker that are not done: waiting for an earlier one of their key, or for their next attempt. While one is
+-- being handled, claimed_by is the instance that does and next_at when others may think it dead.
 create table skerry_delivery (
   consumer text not null,
   message_id text not null,
@@ -84,7 +87,9 @@ create table skerry_delivery (
   reason text not null check (reason in ('early', 'retry')),
   envelope text not null,
   attempts int not null,
+  unfinished int not null default 0,
   deferrals int not null default 0,
+  claimed_by uuid,
   next_at timestamptz not null,
   first_at timestamptz not null,
   last_error text,
@@ -104,7 +109,7 @@ create table skerry_dead_letter (
   key text not null,
   seq bigint,
   envelope text not null,
-  cause text not null check (cause in ('undecodable', 'undeclared', 'invalid', 'rejected', 'exhausted')),
+  cause text not null check (cause in ('undecodable', 'undeclared', 'invalid', 'overtaken', 'rejected', 'exhausted')),
   error text not null,
   stack text,
   error_hash text not null,
@@ -113,6 +118,7 @@ create table skerry_dead_letter (
   died_at timestamptz not null,
   unique (consumer, message_id)
 );
+create index skerry_dead_letter_key on skerry_dead_letter (consumer, source, key);
 `,
   },
 ]

@@ -26,6 +26,8 @@ export interface TransactionRunnerOptions {
   readonly newId: NewId
   /** Given what a commit has left in the outbox. */
   readonly onEmitted: (entries: readonly OutboxEntry[]) => void
+  /** Told that the answer to a commit was lost: it may have left something in the outbox. */
+  readonly onUncertain: () => void
 }
 
 export interface OpenTransaction {
@@ -64,19 +66,25 @@ async function runOnce<T>(options: TransactionRunnerOptions, scope: Scope, isola
       throw new SkerryError('outsideTransaction', `emit.${event.name} was called after its transaction had ended: await everything inside the closure given to transaction(…)`)
     pending.push(pendingEvent(event, data, options.newId))
   }
-  const result = await options.database.transaction(isolation, async (transaction) => {
-    crashPoint('transaction.opened')
-    try {
-      const value = await runInScope({ ...scope, transaction }, () => work({ transaction, emit }))
-      open = false
-      crashPoint('transaction.before-flush')
-      if (pending.length > 0) written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
-      crashPoint('transaction.before-commit')
-      return value
-    } finally {
-      open = false
-    }
-  })
+  let result: T
+  try {
+    result = await options.database.transaction(isolation, async (transaction) => {
+      crashPoint('transaction.opened')
+      try {
+        const value = await runInScope({ ...scope, transaction }, () => work({ transaction, emit }))
+        open = false
+        crashPoint('transaction.before-flush')
+        if (pending.length > 0) written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
+        crashPoint('transaction.before-commit')
+        return value
+      } finally {
+        open = false
+      }
+    })
+  } catch (error) {
+    if (written.length > 0 && error instanceof DatabaseError && error.kind === 'outcome-unknown') options.onUncertain()
+    throw error
+  }
   crashPoint('transaction.committed')
   if (written.length > 0) options.onEmitted(written)
   return result

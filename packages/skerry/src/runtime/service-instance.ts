@@ -49,7 +49,15 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
   const { contract } = service
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
-  const transactions = database && createTransactionRunner({ topic: contract.name, database, clock, random, newId, onEmitted: (entries) => relay?.offer(entries) })
+  const transactions = database && createTransactionRunner({
+    topic: contract.name,
+    database,
+    clock,
+    random,
+    newId,
+    onEmitted: (entries) => relay?.offer(entries),
+    onUncertain: () => relay?.lookAgain(),
+  })
   const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({ config: options.config, log })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
   const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
@@ -79,6 +87,7 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
           database,
           transactions,
           broker,
+          exclusive: options.exclusive,
           clock,
           random,
           newId,

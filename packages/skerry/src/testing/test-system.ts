@@ -112,7 +112,8 @@ export async function testSystem<const Services extends readonly Service[]>(opti
       const sequence = (sequences.get(`${event.contract}\n${key}`) ?? 0) + 1
       sequences.set(`${event.contract}\n${key}`, sequence)
       const id = `${event.contract}-${key}-${sequence}`
-      const envelope = { id, source: sourceOf(event.contract), type: event.type, key, time: clock.now().toISOString(), traceparent: undefined, sequence, previousTime: undefined }
+      const time = clock.now().toISOString()
+      const envelope = { id, source: sourceOf(event.contract), type: event.type, key, time, traceparent: undefined, sequence, previousTime: sequence === 1 ? undefined : time }
       await recorder.broker().publish([{ id, topic: event.contract, type: event.type, key, body: writeCloudEvent(envelope, JSON.stringify(data)) }])
     },
     deadLetters: () => readDeadLetters(host),
