@@ -64,8 +64,8 @@ function onParentEnd(action) {
  * @returns {Promise<{ code: number, output: string }>} code 127 when there is no such program
  */
 export function capture(command, parameters, { environment = {}, input = '', onLine } = {}) {
-  // Some tools take CI=true for a terminal with colours.
-  const colours = process.stdout.isTTY ? {} : { NO_COLOR: '1' }
+  // Some tools take CI=true for a terminal with colours, whatever NO_COLOR says.
+  const colours = process.stdout.isTTY ? {} : { NO_COLOR: '1', CI: undefined }
   const child = spawn(command, parameters, {
     cwd: root,
     stdio: ['pipe', 'pipe', 'pipe'],
