@@ -9,9 +9,11 @@ const services = ['test/services/global-setup.ts']
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    // Bounds for what hangs, not for what is slow: a busy machine must not fail a test.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     teardownTimeout: 60_000,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     // Much of the time goes into waiting for servers, so every core takes a file.
     maxWorkers: '100%',
     projects: [
