@@ -2,7 +2,7 @@
 import { DockerfileParser } from 'dockerfile-ast'
 import { validate } from 'dockerfile-utils'
 import { expect, test } from 'vitest'
-import { fixtureShop } from '../fixture-shop.ts'
+import { fixtureShop } from '../fixtures/shop.ts'
 import type { ImageOptions } from './dockerfile.ts'
 import { dockerfile, dockerignore } from './dockerfile.ts'
 import { nginxDockerfile } from './gateway-dockerfile.ts'

@@ -74,7 +74,7 @@ const NEVER = [
   '**/docker-compose*',
 ]
 
-const PROBE = `fetch('http://127.0.0.1:' + process.env.PORT + '/health/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`
+const PROBE = `globalThis.fetch('http://127.0.0.1:' + process.env.PORT + '/health/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`
 
 /** Folders that are not inside another one of the list. */
 function sourceFolders(folders: readonly string[]): readonly string[] {
