@@ -19,7 +19,8 @@ const commands = {
   },
   ecommerce: {
     purpose: 'the smallest example, all its services in one process',
-    run: (node, parameters) => passThrough(node, ['packages/cli/src/main.ts', 'dev', '--system', 'examples/ecommerce/system.ts', ...parameters]),
+    run: (node, parameters) =>
+      passThrough(node, ['packages/cli/src/main.ts', 'dev', '--system', 'examples/ecommerce/system.ts', ...parameters]),
   },
   test: {
     purpose: 'every check and every test; with arguments (`npm test -- packages/skerry`) only the tests they select',
@@ -32,6 +33,14 @@ const commands = {
   check: {
     purpose: 'the checks alone: format, lint, layers, types, dead code, packages',
     run: async (node) => ((await checkAll(node)).length === 0 ? 0 : 1),
+  },
+  skerry: {
+    purpose: 'the skerry command itself: `npm run skerry -- --help`',
+    run: (node, parameters) => passThrough(node, ['packages/cli/src/main.ts', ...parameters]),
+  },
+  generate: {
+    purpose: 'write the generated files of the examples again: Dockerfiles, Compose file, nginx configuration',
+    run: (node) => passThrough(node, ['test/containers/ecommerce-files.ts']),
   },
   bench: {
     purpose: 'every figure we claim, measured against a peer',
