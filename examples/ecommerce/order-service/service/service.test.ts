@@ -35,9 +35,10 @@ test('an order of an unknown user is refused, and leaves nothing', async () => {
 describe('defect gone: a second POST with the same id overwrites silently', () => {
   test('the same order is answered as before, and published once', async () => {
     await using app = await testSystem({ services: [service], fakes: [users] })
-    const answers = await Promise.all(Array.from({ length: 5 }, () => app.call.orderService.placeOrder(order)))
-    answers.push(await app.call.orderService.placeOrder(order))
-    for (const answer of answers) expect(answer).toStrictEqual({ order, status: 'created' })
+    const answers = Promise.all(Array.from({ length: 5 }, () => app.call.orderService.placeOrder(order)))
+    await app.settled()
+    for (const answer of [...(await answers), await app.call.orderService.placeOrder(order)])
+      expect(answer).toStrictEqual({ order, status: 'created' })
     await app.settled()
     expect(app.published(orderService.events.orderPlaced)).toStrictEqual([order])
   })
@@ -57,9 +58,9 @@ describe('defect gone: a second POST with the same id overwrites silently', () =
   test('of different orders at once with one id, one is placed', async () => {
     await using app = await testSystem({ services: [service], fakes: [users] })
     const amounts = Array.from({ length: 5 }, (_, index) => index)
-    const results = await Promise.all(amounts.map((amount) => app.call.orderService.placeOrder.try({ ...order, amount })))
-    const placed = results.flatMap((result) => (result.ok ? [result.value.order] : []))
+    const results = Promise.all(amounts.map((amount) => app.call.orderService.placeOrder.try({ ...order, amount })))
     await app.settled()
+    const placed = (await results).flatMap((result) => (result.ok ? [result.value.order] : []))
     expect(app.published(orderService.events.orderPlaced)).toStrictEqual(placed)
     expect(placed).toStrictEqual([await app.call.orderService.getOrder({ id: 7 })])
   })
@@ -81,9 +82,16 @@ describe('while users cannot be verified', () => {
   })
 
   test('defect gone: no timeouts', async () => {
-    const silent = fake(userService, { getUser: () => new Promise(() => {}) })
+    const asked = Promise.withResolvers<void>()
+    const silent = fake(userService, {
+      getUser: () => {
+        asked.resolve()
+        return new Promise(() => {})
+      },
+    })
     await using app = await testSystem({ services: [service], fakes: [silent] })
     const answer = app.call.orderService.placeOrder.try(order)
+    await asked.promise
     await app.clock.advance('1s')
     expect(await answer).toMatchObject({ ok: false, error: { code: 'usersUnavailable', status: 503 } })
   })

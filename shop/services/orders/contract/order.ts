@@ -24,14 +24,9 @@ export const NewOrder = z
     user_id: UserId,
     lines: z.array(RequestedLine).min(1).max(100).optional(),
     product: Sku.optional(),
-    amount: z
-      .number()
-      .min(0)
-      .optional()
-      .meta({
-        description:
-          'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered',
-      }),
+    amount: z.number().min(0).optional().meta({
+      description: 'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered',
+    }),
   })
   .refine(({ lines, product }) => (lines === undefined) !== (product === undefined), {
     path: ['lines'],

@@ -123,8 +123,7 @@ describe('a repeated order', () => {
     await using app = await testSystem({ services: [service], fakes: [people, products(prices)] })
     const first = await app.call.orders.placeOrder(request, options)
     prices.mug = 1
-    const again = await Promise.all(Array.from({ length: 5 }, () => app.call.orders.placeOrder(request, options)))
-    for (const answer of again) expect(answer).toStrictEqual(first)
+    for (let repetition = 0; repetition < 3; repetition++) expect(await app.call.orders.placeOrder(request, options)).toStrictEqual(first)
     await app.settled()
     expect(app.published(orders.events.orderPlaced)).toStrictEqual([first.order])
   })
@@ -164,14 +163,15 @@ describe('a repeated order', () => {
 
   test('of many at once under one name, one is placed', async () => {
     await using app = await testSystem({ services: [service], fakes: [people, products()] })
-    const same = await Promise.all(Array.from({ length: 10 }, () => app.call.orders.placeOrder(nameless, once)))
-    expect(new Set(same.map((answer) => answer.order.id)).size).toBe(1)
+    const same = Promise.all(Array.from({ length: 10 }, () => app.call.orders.placeOrder(nameless, once)))
+    await app.settled()
+    expect(new Set((await same).map((answer) => answer.order.id)).size).toBe(1)
     const quantities = Array.from({ length: 10 }, (_, index) => index + 1)
-    const different = await Promise.all(
+    const different = Promise.all(
       quantities.map((quantity) => app.call.orders.placeOrder.try({ id: 9, user_id: 1, lines: [{ sku: 'mug', quantity }] })),
     )
-    expect(different.filter(({ ok }) => ok)).toHaveLength(1)
     await app.settled()
+    expect((await different).filter(({ ok }) => ok)).toHaveLength(1)
     expect(app.published(orders.events.orderPlaced)).toHaveLength(2)
   })
 })

@@ -39,6 +39,7 @@ test('a repeated registration changes nothing; another one under the same name i
 
 test('of many at once under one Idempotency-Key, all get the same user', async () => {
   await using app = await testSystem({ services: [service] })
-  const answers = await Promise.all(Array.from({ length: 10 }, () => app.call.users.registerUser(eve, { idempotencyKey: 'once' })))
-  expect(new Set(answers.map(({ id }) => id)).size).toBe(1)
+  const answers = Promise.all(Array.from({ length: 10 }, () => app.call.users.registerUser(eve, { idempotencyKey: 'once' })))
+  await app.settled()
+  expect(new Set((await answers).map(({ id }) => id)).size).toBe(1)
 })
