@@ -30,6 +30,7 @@ export class PoolConnection implements EngineConnection {
   readonly #context: PoolContext
   readonly #statements = new PreparedStatements()
   #failure: DatabaseError | undefined
+  #inUse = false
 
   constructor(client: PoolClient, context: PoolContext) {
     this.#client = client
@@ -45,6 +46,12 @@ export class PoolConnection implements EngineConnection {
 
   get inTransaction(): boolean {
     return this.#client.getTransactionStatus() !== 'I'
+  }
+
+  /** The pool has just handed out the client. */
+  taken(): this {
+    this.#inUse = true
+    return this
   }
 
   async begin(sql: string): Promise<void> {
@@ -78,16 +85,19 @@ export class PoolConnection implements EngineConnection {
 
   async finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string> {
     try {
-      const { command } = await this.#send({ text: sql, query_timeout: this.#context.answerTimeoutMs })
-      if (reset) await this.script(RESET_SESSION).catch((error: unknown) => this.#lose(error))
-      return command
+      // In one message, so that a pooler cannot send the second half to another session.
+      const text = reset ? `${sql}; ${RESET_SESSION}` : sql
+      const result: PgResult | PgResult[] = await this.#send({ text, query_timeout: this.#context.answerTimeoutMs })
+      return Array.isArray(result) ? result[0]!.command : result.command
     } finally {
       this.release()
     }
   }
 
   release(): void {
-    this.#client.release(this.#failure !== undefined || this.inTransaction)
+    if (!this.#inUse) return
+    this.#inUse = false
+    this.#client.release(this.#failure !== undefined)
   }
 
   /** Closes another statement when there are too many; the driver prepares this one when it sees its name for the first time. */
@@ -110,9 +120,13 @@ export class PoolConnection implements EngineConnection {
     }
   }
 
-  /** The first reason is the one to tell: what follows it says only that the connection is no more. */
+  /**
+   * The first reason is the one to tell: what follows it says only that the connection is no more. Its place in the pool is
+   * free from now on, even if the transaction that had it takes its time to notice.
+   */
   #lose(reason: unknown): DatabaseError {
     this.#failure ??= statementFailure(reason, this.#context.description)
+    this.release()
     return this.#failure
   }
 }

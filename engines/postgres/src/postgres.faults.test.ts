@@ -222,6 +222,21 @@ describe('the server ends the session', () => {
   })
 })
 
+test('a transaction that never ends does not keep its place in the pool beyond its connection', async () => {
+  const database = await openService({ url, poolSize: 1 })
+  const [never, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const hung = database.transaction('read committed', async (transaction) => {
+    await transaction.query(`set local idle_in_transaction_session_timeout = '50ms'`)
+    begun.resolve()
+    await never.promise
+  })
+  await begun.promise
+  expect((await database.query('select 1')).affected).toBe(1)
+  never.resolve()
+  expect(await failureOf(hung)).toMatchObject({ kind: 'unavailable', sqlState: '25P03' })
+  expect((await database.query('select 1')).affected).toBe(1)
+})
+
 describe('the server stops', () => {
   test('crashes and comes back, three times, under load: what was acknowledged is there, what was refused is not', async () => {
     const server = await startPostgres({ fsync: false })

@@ -127,7 +127,7 @@ class PostgresEngine implements DatabaseEngine {
       userTypes,
       acquire: async () => {
         try {
-          return connections.get(await pool.connect())!
+          return connections.get(await pool.connect())!.taken()
         } catch (error) {
           throw connectFailure(error, this.#server, poolSize, CONNECT_TIMEOUT_MS)
         }

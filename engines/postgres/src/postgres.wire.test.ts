@@ -101,8 +101,10 @@ test('behind a pooler of transactions: no start-up options, no named statements'
   expect(pooled).toContain('set local role')
 })
 
-test('uses no more connections than it may, and gives each one back', async () => {
+test('uses no more connections than it may, and keeps each one, whatever fails on it', async () => {
   const database = await open({ poolSize: 3 })
+  const checkedAtCommit = 'create table checked (id int4 unique deferrable initially deferred)'
+  await database.transaction('read committed', (transaction) => transaction.script(checkedAtCommit))
   const before = proxy.accepted
   await Promise.all(
     Array.from({ length: 60 }, async (_, n) => {
@@ -114,7 +116,7 @@ test('uses no more connections than it may, and gives each one back', async () =
     }),
   )
   expect(proxy.open).toBeLessThanOrEqual(3)
-  expect(proxy.accepted - before).toBeLessThanOrEqual(3)
+  expect(proxy.accepted - before).toBeLessThanOrEqual(2)
 })
 
 test('the process ends by itself once the engine is closed', async () => {
