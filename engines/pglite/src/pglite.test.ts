@@ -198,7 +198,7 @@ describe('closing', () => {
 
 test('built, it runs as well: the worker is found beside it', async () => {
   const packageRoot = fileURLToPath(new URL('..', import.meta.url))
-  const built = join(packageRoot, 'dist', `test-${randomUUID()}`)
+  const built = join(packageRoot, '.cache', `built-${randomUUID()}`)
   onTestFinished(() => rm(built, { recursive: true, force: true }))
   const compiler = fileURLToPath(new URL('../../../node_modules/.bin/tsc', import.meta.url))
   const flags = '--noCheck --incremental false --composite false --declaration false --declarationMap false'.split(' ')
