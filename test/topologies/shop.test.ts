@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { request } from './request.ts'
+import { shop, shopSuite } from './shop-suite.ts'
+import type { RunningTopology } from './topology.ts'
+import { topologies } from './topology.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+describe.each(topologies)('$name', (topology) => {
+  let running: RunningTopology
+  beforeAll(async () => {
+    running = await topology.start(shop)
+  })
+  afterAll(() => running[Symbol.asyncDispose]())
+
+  shopSuite(() => running)
+
+  test('orders survive a restart of every host, and the first users and products are there once', async () => {
+    const order = { id: 7, user_id: 2, product: 'lighthouse', amount: 129 }
+    await request('POST', `${running.gatewayUrl}/orders`, order)
+    const products = await request('GET', `${running.gatewayUrl}/products`)
+    await running.stop()
+    await running.start()
+    expect((await request('GET', `${running.gatewayUrl}/orders/7`)).body).toMatchObject(order)
+    expect((await request('GET', `${running.gatewayUrl}/products`)).body).toEqual(products.body)
+    expect((await request('GET', `${running.gatewayUrl}/users/2`)).body).toEqual({ id: 2, name: 'Bob Baker', email: 'bob@example.com' })
+  })
+})
