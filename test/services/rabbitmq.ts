@@ -26,20 +26,25 @@ export interface RabbitmqServer {
 
 const startTimeoutMs = 120_000
 
-export async function startRabbitmq(): Promise<RabbitmqServer> {
+export interface RabbitmqOptions {
+  /** The administrator. Default: one with a password of its own. */
+  readonly user?: { readonly name: string; readonly password: string }
+}
+
+export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
   const programs = await rabbitmqPrograms()
   const sandbox = await openSandbox('rabbitmq', await unprivilegedOwner('rabbitmq'))
   try {
-    return await createServer(sandbox, programs)
+    return await createServer(sandbox, programs, options)
   } catch (error) {
     await sandbox.close()
     throw error
   }
 }
 
-async function createServer(sandbox: Sandbox, programs: Programs): Promise<RabbitmqServer> {
+async function createServer(sandbox: Sandbox, programs: Programs, options: RabbitmqOptions): Promise<RabbitmqServer> {
   const port = await freePort()
-  const user = { name: 'skerry', password: randomBytes(16).toString('hex') }
+  const user = options.user ?? { name: 'skerry', password: randomBytes(16).toString('hex') }
   const environment = await configure(sandbox, port, user)
 
   let portMapper: Running | undefined
