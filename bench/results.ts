@@ -25,7 +25,14 @@ export function report(results: Results, pairs: number): string {
   if (http !== undefined || local !== undefined || orders !== undefined) {
     lines.push('| what | Skerry | peer | ratio, median (min to max) | goal |', '| --- | ---: | ---: | ---: | ---: |')
     if (http !== undefined) lines.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
-    if (local !== undefined) lines.push(row(`local call: copied, validated both ways, calls/s (${(1e6 / local.subjectMedian).toFixed(2)} µs each; goal under 5 µs)`, local, 'at least 2'))
+    if (local !== undefined)
+      lines.push(
+        row(
+          `local call: copied, validated both ways, calls/s (${(1e6 / local.subjectMedian).toFixed(2)} µs each; goal under 5 µs)`,
+          local,
+          'at least 2',
+        ),
+      )
     if (orders !== undefined) lines.push(row('order placed and notified, PostgreSQL and RabbitMQ, orders/s', orders, 'at least 0.7'))
     lines.push('')
   }
@@ -59,7 +66,9 @@ function whole(value: number): string {
 
 function versions(): string {
   const version = (name: string): string => {
-    const manifest = JSON.parse(readFileSync(new URL(`./node_modules/${name}/package.json`, import.meta.url), 'utf8')) as { version: string }
+    const manifest = JSON.parse(readFileSync(new URL(`./node_modules/${name}/package.json`, import.meta.url), 'utf8')) as {
+      version: string
+    }
     return `${name} ${manifest.version}`
   }
   return `Node ${process.version}, ${['fastify', 'moleculer', 'pg', 'amqplib', 'zod'].map(version).join(', ')}`

@@ -13,10 +13,16 @@ export interface Child<Ready> extends AsyncDisposable {
   residentKilobytes(): Promise<number>
 }
 
-export async function startChild<Ready>(file: URL, options: { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Child<Ready>> {
-  const child = spawn(process.execPath, [fileURLToPath(file), ...(options.args ?? [])], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...options.env } })
+export async function startChild<Ready>(
+  file: URL,
+  options: { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Child<Ready>> {
+  const child = spawn(process.execPath, [fileURLToPath(file), ...(options.args ?? [])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...options.env },
+  })
   const ready = await new Promise<Ready>((resolve, reject) => {
-    createInterface({ input: child.stdout! }).on('line', (line) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith('{') && !line.includes('"level"')) resolve(JSON.parse(line) as Ready)
     })
     child.once('exit', (code) => reject(new Error(`${file.pathname} ended with ${String(code)} before it was ready`)))

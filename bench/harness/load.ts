@@ -18,7 +18,11 @@ export interface Load {
 
 export async function load({ url, connections, seconds, body }: LoadOptions): Promise<Load> {
   let number = 0
-  const request: Request = { method: 'POST', headers: { 'content-type': 'application/json' }, setupRequest: (given) => ({ ...given, body: body(number++) }) }
+  const request: Request = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    setupRequest: (given) => ({ ...given, body: body(number++) }),
+  }
   const result = await autocannon({ url, connections, duration: seconds, requests: [request] })
   return { requestsPerSecond: result['2xx'] / result.duration, ok: result['2xx'], failed: result.non2xx + result.errors }
 }

@@ -22,7 +22,11 @@ app.post<{ Body: PlacedOrder }>(
               type: 'object',
               required: ['sku', 'quantity', 'cents'],
               additionalProperties: false,
-              properties: { sku: { type: 'string', minLength: 1, maxLength: 40 }, quantity: { type: 'integer', minimum: 1 }, cents: { type: 'integer', minimum: 0 } },
+              properties: {
+                sku: { type: 'string', minLength: 1, maxLength: 40 },
+                quantity: { type: 'integer', minimum: 1 },
+                cents: { type: 'integer', minimum: 0 },
+              },
             },
           },
         },

@@ -25,7 +25,11 @@ interface Services {
 }
 
 export function benchOrderPlacement(pairs: number, services: Services): Promise<Comparison> {
-  return compare(onServers('Skerry', './skerry-host.ts', services), onServers('Fastify + pg + amqplib by hand', './hand-written.ts', services), pairs)
+  return compare(
+    onServers('Skerry', './skerry-host.ts', services),
+    onServers('Fastify + pg + amqplib by hand', './hand-written.ts', services),
+    pairs,
+  )
 }
 
 /** Orders a second on the embedded database and broker, one value per run. */

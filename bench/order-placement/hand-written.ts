@@ -105,7 +105,11 @@ await consumer.consume(queue, (message) => {
         ? await client.query('insert into key_cursor (key, seq) values ($1, 1) on conflict do nothing', [key])
         : await client.query('update key_cursor set seq = $2 where key = $1 and seq = $2 - 1', [key, seq])
     if (moved.rowCount === 0) return
-    await client.query('insert into notifications (id, order_id, text) values ($1, $2, $3)', [randomUUID(), data.id, `Order ${data.id}: ${data.product}`])
+    await client.query('insert into notifications (id, order_id, text) values ($1, $2, $3)', [
+      randomUUID(),
+      data.id,
+      `Order ${data.id}: ${data.product}`,
+    ])
   }).then(
     () => consumer.ack(message),
     () => consumer.nack(message),
@@ -120,7 +124,12 @@ app.post<{ Body: Order }>(
       body: {
         type: 'object',
         required: ['id', 'userId', 'product', 'cents'],
-        properties: { id: { type: 'integer' }, userId: { type: 'integer' }, product: { type: 'string', minLength: 1 }, cents: { type: 'integer', minimum: 0 } },
+        properties: {
+          id: { type: 'integer' },
+          userId: { type: 'integer' },
+          product: { type: 'string', minLength: 1 },
+          cents: { type: 'integer', minimum: 0 },
+        },
       },
     },
   },
@@ -128,19 +137,31 @@ app.post<{ Body: Order }>(
     const user = await pool.query('select id, name from users where id = $1', [body.userId])
     if (user.rowCount === 0) return reply.code(400).send({ detail: 'User not found' })
     await inTransaction(async (client) => {
-      await client.query('insert into orders (id, user_id, product, cents) values ($1, $2, $3, $4)', [body.id, body.userId, body.product, body.cents])
+      await client.query('insert into orders (id, user_id, product, cents) values ($1, $2, $3, $4)', [
+        body.id,
+        body.userId,
+        body.product,
+        body.cents,
+      ])
       const head = await client.query<{ seq: string }>(
         'insert into key_head (key, seq) values ($1, 1) on conflict (key) do update set seq = key_head.seq + 1 returning seq',
         [String(body.id)],
       )
-      await client.query('insert into outbox (key, seq, message_id, payload) values ($1, $2, $3, $4)', [String(body.id), head.rows[0]!.seq, randomUUID(), JSON.stringify(body)])
+      await client.query('insert into outbox (key, seq, message_id, payload) values ($1, $2, $3, $4)', [
+        String(body.id),
+        head.rows[0]!.seq,
+        randomUUID(),
+        JSON.stringify(body),
+      ])
     })
     void relay()
     return body
   },
 )
 app.get('/count', async () => {
-  const { rows } = await pool.query<{ notifications: number; orders: number }>('select count(*)::int as notifications, count(distinct order_id)::int as orders from notifications')
+  const { rows } = await pool.query<{ notifications: number; orders: number }>(
+    'select count(*)::int as notifications, count(distinct order_id)::int as orders from notifications',
+  )
   return rows[0]
 })
 await relay()

@@ -12,10 +12,13 @@ const host = await startHost({
   selection,
   configuration,
   engines: {
-    database: async (url, dataDirectory) => (url === undefined ? pglite({ dataDir: `${dataDirectory ?? ''}/data` }) : postgres({ url, poolSize: 10 })),
+    database: async (url, dataDirectory) =>
+      url === undefined ? pglite({ dataDir: `${dataDirectory ?? ''}/data` }) : postgres({ url, poolSize: 10 }),
     broker: async (url) => rabbitmq({ url, exchange: process.env['EXCHANGE'] ?? 'skerry' }),
   },
   log: createLog({ level: 'error' }),
 })
-process.stdout.write(`${JSON.stringify({ orders: host.serviceUrls.get('orders'), notifications: host.serviceUrls.get('notifications') })}\n`)
+process.stdout.write(
+  `${JSON.stringify({ orders: host.serviceUrls.get('orders'), notifications: host.serviceUrls.get('notifications') })}\n`,
+)
 process.once('SIGTERM', () => void host.stop().then(() => process.exit(0)))

@@ -6,14 +6,30 @@ const NewOrder = z.object({ id: z.int(), userId: z.int(), product: z.string().mi
 
 const users = contract('users', {
   version: '1.0.0',
-  operations: { getUser: get('/users/{id}', { input: z.object({ id: z.int() }), output: z.object({ id: z.int(), name: z.string() }), errors: { userNotFound: problem(404, 'User not found') } }) },
+  operations: {
+    getUser: get('/users/{id}', {
+      input: z.object({ id: z.int() }),
+      output: z.object({ id: z.int(), name: z.string() }),
+      errors: { userNotFound: problem(404, 'User not found') },
+    }),
+  },
 })
 const orders = contract('orders', {
   version: '1.0.0',
-  operations: { placeOrder: post('/orders', { input: NewOrder, output: NewOrder, errors: { userNotFound: problem(400, 'User not found') }, deadline: '10s' }) },
+  operations: {
+    placeOrder: post('/orders', {
+      input: NewOrder,
+      output: NewOrder,
+      errors: { userNotFound: problem(400, 'User not found') },
+      deadline: '10s',
+    }),
+  },
   events: { orderPlaced: event(NewOrder, { key: 'id' }) },
 })
-const notifications = contract('notifications', { version: '1.0.0', operations: { count: get('/count', { output: z.object({ notifications: z.int(), orders: z.int() }) }) } })
+const notifications = contract('notifications', {
+  version: '1.0.0',
+  operations: { count: get('/count', { output: z.object({ notifications: z.int(), orders: z.int() }) }) },
+})
 
 const migrations = (name: string): URL => new URL(`./migrations/${name}/`, import.meta.url)
 
@@ -43,7 +59,10 @@ export const placement = system('placement', {
         const user = await call.users.getUser.try({ id: input.userId })
         if (!user.ok && user.error.code === 'userNotFound') throw fail.userNotFound()
         return transaction(async ({ db, emit }) => {
-          await db.insertInto('orders').values({ id: input.id, user_id: input.userId, product: input.product, cents: input.cents }).execute()
+          await db
+            .insertInto('orders')
+            .values({ id: input.id, user_id: input.userId, product: input.product, cents: input.cents })
+            .execute()
           emit.orderPlaced(input)
           return input
         })
@@ -62,7 +81,10 @@ export const placement = system('placement', {
       {
         on: [
           notificationService.on(orders.events.orderPlaced, async ({ event: order, db, id }) => {
-            await db.insertInto('notifications').values({ id: id(), order_id: order.id, text: `Order ${order.id}: ${order.product}` }).execute()
+            await db
+              .insertInto('notifications')
+              .values({ id: id(), order_id: order.id, text: `Order ${order.id}: ${order.product}` })
+              .execute()
           }),
         ],
       },

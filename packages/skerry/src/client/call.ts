@@ -14,7 +14,12 @@ export interface CallOptions {
 
 /** The problem declared under this code, with its particulars. */
 export type DeclaredFailure<E extends Problems> = {
-  readonly [Code in keyof E & string]: { readonly code: Code; readonly status: number; readonly detail: string; readonly data: ProblemData<E[Code]> }
+  readonly [Code in keyof E & string]: {
+    readonly code: Code
+    readonly status: number
+    readonly detail: string
+    readonly data: ProblemData<E[Code]>
+  }
 }[keyof E & string]
 
 /** The call did not get an answer from the operation's code, or got none that its contract knows. */

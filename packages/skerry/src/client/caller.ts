@@ -39,7 +39,8 @@ export function createCaller(operation: BoundOperation, { link, clock, random }:
     const remainingMs = deadlineAtMs - nowMs
     if (remainingMs <= 0) return failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
     const admission = breaker.admit()
-    if (!admission.admitted) return failure(operation, 'unavailable', 'its circuit breaker is open after repeated failures', admission.retryAfterMs)
+    if (!admission.admitted)
+      return failure(operation, 'unavailable', 'its circuit breaker is open after repeated failures', admission.retryAfterMs)
 
     let abort: AbortController | undefined
     const answer = link.send({
@@ -82,7 +83,7 @@ function beforeDeadline(clock: Clock, remainingMs: number, answer: Promise<CallR
       },
       (error: unknown) => {
         timer.cancel()
-        reject(error as Error)
+        reject(error)
       },
     )
   })

@@ -30,7 +30,8 @@ export interface Gateway {
 
 /** Gives a system a gateway over the public operations of its services. */
 export function gateway({ maxBodyBytes = 1_048_576 }: GatewayOptions = {}): Gateway {
-  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1) throw new SkerryError('systemInvalid', `gateway: maxBodyBytes must be a whole number from 1, not ${maxBodyBytes}`)
+  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1)
+    throw new SkerryError('systemInvalid', `gateway: maxBodyBytes must be a whole number from 1, not ${maxBodyBytes}`)
   return Object.freeze({ kind: 'gateway', maxBodyBytes })
 }
 
@@ -60,11 +61,16 @@ export function gatewayRoutes({ title, contracts, linkTo, clock, random, log }: 
     })
   })
   const document = mergeOpenApi(title, contracts, { publicOnly: true })
-  return [...routes, { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } }]
+  return [
+    ...routes,
+    { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } },
+  ]
 }
 
 /** What contracts offer to the outside, whichever gateway does it. Throws `systemInvalid` when two of them claim one route. */
-export function publicOperations(contracts: readonly Contract[]): readonly { readonly contract: Contract; readonly bound: BoundOperation }[] {
+export function publicOperations(
+  contracts: readonly Contract[],
+): readonly { readonly contract: Contract; readonly bound: BoundOperation }[] {
   const owners = new Map<string, string>()
   return contracts.flatMap((contract) =>
     [...boundOperations(contract).values()]
@@ -73,7 +79,11 @@ export function publicOperations(contracts: readonly Contract[]): readonly { rea
         const { operation, fullName } = bound
         const route = `${operation.method} ${operation.path.replaceAll(/\{[^}]*\}/g, '{}')}`
         const owner = owners.get(route)
-        if (owner !== undefined) throw new SkerryError('systemInvalid', `${owner} and ${fullName} are both public at ${operation.method} ${operation.path}: change one path, or make one not public`)
+        if (owner !== undefined)
+          throw new SkerryError(
+            'systemInvalid',
+            `${owner} and ${fullName} are both public at ${operation.method} ${operation.path}: change one path, or make one not public`,
+          )
         owners.set(route, fullName)
         return { contract, bound }
       }),

@@ -2,11 +2,11 @@
 import { Pool } from 'undici'
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
+import type { CallRequest, CallResponse, Link } from '../client/link.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem } from '../contract/problem.ts'
 import { validate } from '../contract/schema.ts'
-import type { CallRequest, CallResponse, Link } from '../client/link.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
 import { writeDeadline } from './deadline-header.ts'
 
@@ -28,7 +28,13 @@ export function httpLink({ baseUrl, clock, maxAnswerBytes = DEFAULT_MAX_ANSWER_B
   const { origin, pathname } = new URL(baseUrl)
   const prefix = pathname.replace(/\/$/, '')
   // Deadlines are the caller's, on its own clock: undici's timers are off.
-  const pool = new Pool(origin, { connections: CONNECTIONS, keepAliveTimeout: IDLE_MS, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_MS } })
+  const pool = new Pool(origin, {
+    connections: CONNECTIONS,
+    keepAliveTimeout: IDLE_MS,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: CONNECT_MS },
+  })
 
   return {
     async send(request) {
@@ -58,7 +64,13 @@ interface RawAnswer {
 async function exchange(
   pool: Pool,
   baseUrl: string,
-  { path, request, headers, text, maxAnswerBytes }: { path: string; request: CallRequest; headers: Record<string, string>; text: string | null; maxAnswerBytes: number },
+  {
+    path,
+    request,
+    headers,
+    text,
+    maxAnswerBytes,
+  }: { path: string; request: CallRequest; headers: Record<string, string>; text: string | null; maxAnswerBytes: number },
 ): Promise<RawAnswer> {
   try {
     const response = await pool.request({ path, method: request.operation.operation.method, headers, body: text, signal: request.signal() })
@@ -70,7 +82,11 @@ async function exchange(
       chunks.push(chunk)
     }
     const retryAfter = response.headers['retry-after']
-    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined }
+    return {
+      status: response.statusCode,
+      text: Buffer.concat(chunks).toString('utf8'),
+      retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+    }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new SkerryError('unavailable', `${baseUrl}: ${code ?? message}`, { cause: error })
@@ -88,10 +104,16 @@ function interpret({ fullName, operation }: BoundOperation, answer: RawAnswer): 
     if (operation.output === undefined) return { ok: true, output: undefined }
     const validation = validate(operation.output, json)
     const check = (checked: Awaited<typeof validation>): CallResponse =>
-      checked.ok ? { ok: true, output: checked.value } : broken(fullName, `it answered what its contract does not promise: ${checked.issues.map((issue) => `${issue.path} ${issue.message}`).join('; ')}`)
+      checked.ok
+        ? { ok: true, output: checked.value }
+        : broken(
+            fullName,
+            `it answered what its contract does not promise: ${checked.issues.map((issue) => `${issue.path} ${issue.message}`).join('; ')}`,
+          )
     return validation instanceof Promise ? validation.then(check) : check(validation)
   }
-  const retryAfterMs = answer.retryAfter !== undefined && /^\d{1,6}$/.test(answer.retryAfter) ? Number(answer.retryAfter) * 1_000 : undefined
+  const retryAfterMs =
+    answer.retryAfter !== undefined && /^\d{1,6}$/.test(answer.retryAfter) ? Number(answer.retryAfter) * 1_000 : undefined
   return { ok: false, problem: asProblem(answer.status, json), retryAfterMs }
 }
 

@@ -22,7 +22,19 @@ test.each([
   expect(router.match(method, path)).toEqual({ target, parameters })
 })
 
-test.each(['/thingsfoo', '/Things', '//', '//things', '/things//', '/things//7', '/%74hings', '*', '', 'things', 'http://elsewhere/things'])('nothing is at "%s"', (path) => {
+test.each([
+  '/thingsfoo',
+  '/Things',
+  '//',
+  '//things',
+  '/things//',
+  '/things//7',
+  '/%74hings',
+  '*',
+  '',
+  'things',
+  'http://elsewhere/things',
+])('nothing is at "%s"', (path) => {
   expect(() => router.match('GET', path)).toThrow(expect.objectContaining({ code: 'notFound' }))
 })
 

@@ -38,8 +38,11 @@ export function createRoutes<T>(routes: readonly Route<T>[]): Router<T> {
       // Whatever offers GET offers HEAD (RFC 9110, 9.3.2); Node leaves out the body.
       const found = findRoute(router, method === 'HEAD' ? 'GET' : method, path)
       if (found !== undefined) return { target: found.data, parameters: found.params === undefined ? NO_PARAMETERS : decode(found.params) }
-      const allow = [...methods].filter((other) => findRoute(router, other, path) !== undefined).flatMap((other) => (other === 'GET' ? ['GET', 'HEAD'] : [other]))
-      if (allow.length > 0) throw new SkerryError('methodNotAllowed', `${method} is not offered here, only ${allow.join(', ')}`, { data: { allow } })
+      const allow = [...methods]
+        .filter((other) => findRoute(router, other, path) !== undefined)
+        .flatMap((other) => (other === 'GET' ? ['GET', 'HEAD'] : [other]))
+      if (allow.length > 0)
+        throw new SkerryError('methodNotAllowed', `${method} is not offered here, only ${allow.join(', ')}`, { data: { allow } })
       throw notFound()
     },
   }

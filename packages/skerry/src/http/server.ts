@@ -73,12 +73,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
   let draining = false
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, noDelay: true }, (request, response) => {
-    serve(request, response).catch((error: unknown) => {
-      options.log.error('A request could not be answered', { cause: error })
-      response.destroy()
-    })
-  })
+  const server = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, noDelay: true },
+    (request, response) => {
+      serve(request, response).catch((error: unknown) => {
+        options.log.error('A request could not be answered', { cause: error })
+        response.destroy()
+      })
+    },
+  )
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: HttpResponse
@@ -87,7 +90,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       const mark = url.indexOf('?')
       const { target, parameters } = router.match(request.method ?? 'GET', mark === -1 ? url : url.slice(0, mark))
       const body = target.takesBody ? await readBody(request, maxBodyBytes) : undefined
-      answer = await target.handle({ parameters, query: mark === -1 ? '' : url.slice(mark + 1), headers: request.headers, body, signal: () => goneSignal(response) })
+      answer = await target.handle({
+        parameters,
+        query: mark === -1 ? '' : url.slice(mark + 1),
+        headers: request.headers,
+        body,
+        signal: () => goneSignal(response),
+      })
     } catch (error) {
       answer = failureResponse(error, options.log)
     }
@@ -100,8 +109,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       return
     }
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
-    const body = JSON.stringify(platformProblem('malformedRequest', tooLarge ? 'The headers are too large' : 'The request is not valid HTTP/1.1'))
-    socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+    const body = JSON.stringify(
+      platformProblem('malformedRequest', tooLarge ? 'The headers are too large' : 'The request is not valid HTTP/1.1'),
+    )
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    )
   })
 
   const host = options.host ?? '127.0.0.1'
@@ -138,7 +151,8 @@ function originForm(target: string): string {
 /** The answer for a problem: its media type, and Retry-After in whole seconds (RFC 9110, 10.2.3). */
 export function problemResponse(problem: ProblemDetails, retryAfterMs?: number): HttpResponse {
   const headers: Record<string, string> = { 'content-type': PROBLEM_MEDIA_TYPE }
-  if (retryAfterMs !== undefined || problem.status === 503) headers['retry-after'] = String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)))
+  if (retryAfterMs !== undefined || problem.status === 503)
+    headers['retry-after'] = String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)))
   return { status: problem.status, headers, body: problem }
 }
 
@@ -230,8 +244,12 @@ async function listen(server: ReturnType<typeof createServer>, port: number, hos
     await once(server, 'listening')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') throw new SkerryError('portInUse', `Port ${port} on ${host} is in use. Stop what listens there, or choose another with PORT.`, { cause: error })
-    if (code === 'EACCES') throw new SkerryError('portInUse', `This user may not listen on port ${port}. Choose one from 1024 with PORT.`, { cause: error })
+    if (code === 'EADDRINUSE')
+      throw new SkerryError('portInUse', `Port ${port} on ${host} is in use. Stop what listens there, or choose another with PORT.`, {
+        cause: error,
+      })
+    if (code === 'EACCES')
+      throw new SkerryError('portInUse', `This user may not listen on port ${port}. Choose one from 1024 with PORT.`, { cause: error })
     throw new SkerryError('configurationInvalid', `Cannot listen on ${host}:${port}: ${(error as Error).message}`, { cause: error })
   }
 }

@@ -65,28 +65,41 @@ export async function readConfiguration(system: System, selection: Selection, en
   for (const service of selection.services) {
     const { name } = service.contract
     const prefix = variablePrefix(name)
-    const own = reader.port(`${prefix}_PORT`, !selection.gateway && selection.services.length === 1 ? reader.port('PORT', DEFAULT_PORT) : undefined)
+    const own = reader.port(
+      `${prefix}_PORT`,
+      !selection.gateway && selection.services.length === 1 ? reader.port('PORT', DEFAULT_PORT) : undefined,
+    )
     if (own !== undefined) servicePorts.set(name, own)
     serviceConfigurations.set(name, await reader.service(service))
   }
 
   const needed = new Map<string, string>()
-  for (const service of selection.services) for (const used of Object.values(service.uses)) if (Object.keys(used.operations).length > 0) needed.set(used.name, `${service.contract.name} calls it`)
+  for (const service of selection.services)
+    for (const used of Object.values(service.uses))
+      if (Object.keys(used.operations).length > 0) needed.set(used.name, `${service.contract.name} calls it`)
   if (selection.gateway)
-    for (const { contract } of system.services) if (Object.values(contract.operations).some((operation) => operation.public)) needed.set(contract.name, 'the gateway exposes it')
+    for (const { contract } of system.services)
+      if (Object.values(contract.operations).some((operation) => operation.public)) needed.set(contract.name, 'the gateway exposes it')
   for (const [name, why] of needed) {
     if (hosted.has(name)) continue
     const variable = `${variablePrefix(name)}_URL`
     const url = reader.url(variable, ['http:', 'https:'])
     if (url !== undefined) peerUrls.set(name, url)
-    else if (reader.text(variable) === undefined) reader.mistake(`${variable} is missing: ${why}, and this host does not run "${name}". Set it to where it listens, such as http://${name}:${DEFAULT_PORT}`)
+    else if (reader.text(variable) === undefined)
+      reader.mistake(
+        `${variable} is missing: ${why}, and this host does not run "${name}". Set it to where it listens, such as http://${name}:${DEFAULT_PORT}`,
+      )
   }
 
   const brokerUrl = reader.url('BROKER_URL', BROKER_SCHEMES) ?? reader.url('RABBITMQ_URL', BROKER_SCHEMES)
   if (brokerUrl === undefined && reader.text('BROKER_URL') === undefined && reader.text('RABBITMQ_URL') === undefined) {
-    const crossing = consumersOf(system).flatMap(({ name, topics }) => topics.filter((topic) => hosted.has(name) !== hosted.has(topic)).map((topic) => `${name} consumes the events of ${topic}`))
+    const crossing = consumersOf(system).flatMap(({ name, topics }) =>
+      topics.filter((topic) => hosted.has(name) !== hosted.has(topic)).map((topic) => `${name} consumes the events of ${topic}`),
+    )
     if (crossing.length > 0 && selection.services.length > 0)
-      reader.mistake(`BROKER_URL is missing: ${crossing.join('; ')}, and they are not in one host, which the embedded broker cannot leave. Set it to a broker, such as amqp://guest:guest@localhost:5672`)
+      reader.mistake(
+        `BROKER_URL is missing: ${crossing.join('; ')}, and they are not in one host, which the embedded broker cannot leave. Set it to a broker, such as amqp://guest:guest@localhost:5672`,
+      )
   }
 
   const configuration: HostConfiguration = {
@@ -117,12 +130,17 @@ export function readDatabaseConfiguration(selection: Selection, environment: Env
 function databaseConfiguration(selection: Selection, reader: Reader): DatabaseConfiguration {
   const databases = new Map<string, { url: string | undefined; shared: boolean }>()
   const common = reader.url('DATABASE_URL', DATABASE_SCHEMES)
-  const needing = selection.services.filter(needsDatabase).map((service) => ({ name: service.contract.name, variable: `${variablePrefix(service.contract.name)}_DATABASE_URL` }))
+  const needing = selection.services
+    .filter(needsDatabase)
+    .map((service) => ({ name: service.contract.name, variable: `${variablePrefix(service.contract.name)}_DATABASE_URL` }))
   const needingCommon = needing.filter(({ variable }) => reader.text(variable) === undefined)
   for (const { name, variable } of needing) {
     const url = reader.url(variable, DATABASE_SCHEMES)
     // One service alone owns the whole database; several that share a URL get a schema and a role each.
-    databases.set(name, url === undefined ? { url: common, shared: common === undefined || needingCommon.length > 1 } : { url, shared: false })
+    databases.set(
+      name,
+      url === undefined ? { url: common, shared: common === undefined || needingCommon.length > 1 } : { url, shared: false },
+    )
   }
   const data = reader.text('SKERRY_DATA') ?? '.skerry'
   return { databases, dataDirectory: data === 'memory' ? undefined : data }
@@ -143,7 +161,10 @@ class Reader {
 
   finish(): void {
     if (this.#mistakes.size > 0)
-      throw new SkerryError('configurationInvalid', `The configuration has ${this.#mistakes.size === 1 ? 'a mistake' : `${this.#mistakes.size} mistakes`}:\n${[...this.#mistakes].map((text) => `  - ${text}`).join('\n')}`)
+      throw new SkerryError(
+        'configurationInvalid',
+        `The configuration has ${this.#mistakes.size === 1 ? 'a mistake' : `${this.#mistakes.size} mistakes`}:\n${[...this.#mistakes].map((text) => `  - ${text}`).join('\n')}`,
+      )
   }
 
   text(name: string): string | undefined {

@@ -58,7 +58,12 @@ export async function openDatabases(options: OpenDatabasesOptions): Promise<Data
   return { of: (service) => databases.get(service), close }
 }
 
-async function openPatiently({ clock, onProgress, signal }: OpenDatabasesOptions, engine: DatabaseEngine, service: string, shared: boolean): Promise<Database> {
+async function openPatiently(
+  { clock, onProgress, signal }: OpenDatabasesOptions,
+  engine: DatabaseEngine,
+  service: string,
+  shared: boolean,
+): Promise<Database> {
   const giveUpAtMs = clock.nowMs() + PATIENCE_MS
   for (let announced = false; ; announced = true) {
     try {
@@ -66,9 +71,14 @@ async function openPatiently({ clock, onProgress, signal }: OpenDatabasesOptions
     } catch (error) {
       if (!(error instanceof DatabaseError)) throw error
       // An engine of this process alone is no server that may still be starting.
-      const hopeless = error.kind !== 'unavailable' || engine.exclusive === true || (error.sqlState !== undefined && HOPELESS.test(error.sqlState))
+      const hopeless =
+        error.kind !== 'unavailable' || engine.exclusive === true || (error.sqlState !== undefined && HOPELESS.test(error.sqlState))
       if (hopeless || clock.nowMs() >= giveUpAtMs)
-        throw new SkerryError('databaseUnavailable', `The database of "${service}" cannot be opened (${engine.description}): ${error.message}`, { cause: error })
+        throw new SkerryError(
+          'databaseUnavailable',
+          `The database of "${service}" cannot be opened (${engine.description}): ${error.message}`,
+          { cause: error },
+        )
       if (!announced) onProgress?.(`waiting for ${engine.description}: ${error.message}`)
       await sleep(clock, RETRY_MS, signal)
       if (signal?.aborted === true) throw new SkerryError('stopping', `The start was given up while it waited for ${engine.description}`)

@@ -38,7 +38,10 @@ async function readiness({ ready, checks }: Health): Promise<HttpResponse> {
   const named = Object.fromEntries(results.map(({ check, result }) => [check.name, result]))
   if (!ready()) return problemResponse(platformProblem('stopping', 'This host is starting or stopping', { data: { checks: named } }))
   const missing = results.filter(({ check, result }) => check.required && result.status === 'down').map(({ check }) => check.name)
-  if (missing.length > 0) return problemResponse(platformProblem('unavailable', `Not ready: ${missing.join(', ')} cannot be reached`, { data: { checks: named } }))
+  if (missing.length > 0)
+    return problemResponse(
+      platformProblem('unavailable', `Not ready: ${missing.join(', ')} cannot be reached`, { data: { checks: named } }),
+    )
   const degraded = results.some(({ result }) => result.status === 'down')
   return { status: 200, body: { status: degraded ? 'degraded' : 'ready', checks: named } }
 }

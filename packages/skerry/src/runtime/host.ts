@@ -8,8 +8,8 @@ import type { NewId } from '../base/id.ts'
 import { idSource } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import { systemRandom } from '../base/random.ts'
-import { createClient } from '../client/client.ts'
 import type { Client } from '../client/call.ts'
+import { createClient } from '../client/client.ts'
 import type { Link } from '../client/link.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
@@ -128,12 +128,14 @@ class RunningHost implements Host {
 
   async #openBroker(): Promise<void> {
     const { system, configuration, engines, log } = this.#options
-    const engine = configuration.brokerUrl === undefined ? embeddedBroker({ clock: this.#clock }) : await engines.broker(configuration.brokerUrl)
+    const engine =
+      configuration.brokerUrl === undefined ? embeddedBroker({ clock: this.#clock }) : await engines.broker(configuration.brokerUrl)
     this.#broker = await engine.open({
       consumers: consumersOf(system),
       onStatus: (status) => {
         if (this.#stopping !== undefined) return
-        if (!status.up) return log.warn('The broker cannot be reached; events wait in the outbox', { broker: engine.description, reason: status.reason })
+        if (!status.up)
+          return log.warn('The broker cannot be reached; events wait in the outbox', { broker: engine.description, reason: status.reason })
         log.debug('The broker is connected', { broker: engine.description })
         for (const { relay } of this.instances.values()) relay?.retryNow()
       },
@@ -242,17 +244,20 @@ class RunningHost implements Host {
     if (configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
     const timer = this.#clock.setTimer(configuration.graceMs, () => grace.abort())
-    const consumers = Promise.all(instances.map(({ consumer }) => consumer?.close()))
+    const consumers = Promise.all(instances.map(async ({ consumer }) => consumer?.close()))
     await Promise.all(this.#servers.map((server) => server.close(grace.signal)))
     await Promise.race([consumers, aborted(grace.signal)])
     timer.cancel()
     for (const { relay } of instances) relay?.stop()
-    const drained = Promise.all(instances.map(({ relay }) => relay?.drained()))
+    const drained = Promise.all(instances.map(async ({ relay }) => relay?.drained()))
     await Promise.race([drained, sleep(this.#clock, RELAY_GRACE_MS)])
     await this.#broker?.close()
     await drained
     for (const link of this.#links.values()) await link.close()
-    for (const instance of instances) await instance.close().catch((error: unknown) => log.warn('A service could not be closed cleanly', { service: instance.name, cause: error }))
+    for (const instance of instances)
+      await instance
+        .close()
+        .catch((error: unknown) => log.warn('A service could not be closed cleanly', { service: instance.name, cause: error }))
     await this.#databases?.close()
   }
 }

@@ -49,16 +49,21 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
   const { contract } = service
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
-  const transactions = database && createTransactionRunner({
-    topic: contract.name,
-    database,
-    clock,
-    random,
-    newId,
-    onEmitted: (entries) => relay?.offer(entries),
-    onUncertain: () => relay?.lookAgain(),
+  const transactions =
+    database &&
+    createTransactionRunner({
+      topic: contract.name,
+      database,
+      clock,
+      random,
+      newId,
+      onEmitted: (entries) => relay?.offer(entries),
+      onUncertain: () => relay?.lookAgain(),
+    })
+  const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({
+    config: options.config,
+    log,
   })
-  const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({ config: options.config, log })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
   const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
 
@@ -82,7 +87,9 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
       ? undefined
       : startConsumer({
           service: contract.name,
-          contracts: [contract, ...Object.values(service.uses), ...service.listens].filter(({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index),
+          contracts: [contract, ...Object.values(service.uses), ...service.listens].filter(
+            ({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index,
+          ),
           handlers: hosted.eventHandlers,
           database,
           transactions,

@@ -19,7 +19,10 @@ export const GATEWAY = 'gateway'
  *
  * @example system('shop', { services: [users, orders], gateway: gateway() })
  */
-export function system<const Services extends readonly Service[]>(name: string, options: { readonly services: Services; readonly gateway?: Gateway }): System<Services> {
+export function system<const Services extends readonly Service[]>(
+  name: string,
+  options: { readonly services: Services; readonly gateway?: Gateway },
+): System<Services> {
   const mistakes: string[] = []
   const names = options.services.map((service) => service.contract.name)
   if (names.length === 0) mistakes.push('it has no services')
@@ -27,7 +30,8 @@ export function system<const Services extends readonly Service[]>(name: string, 
     if (serviceName === GATEWAY) mistakes.push(`a service is named "${GATEWAY}", which is the gateway's own name`)
     if (names.indexOf(serviceName) !== index) mistakes.push(`two services implement the contract "${serviceName}"`)
   }
-  if (mistakes.length > 0) throw new SkerryError('systemInvalid', `The system "${name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`)
+  if (mistakes.length > 0)
+    throw new SkerryError('systemInvalid', `The system "${name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`)
   return Object.freeze({ kind: 'system', name, services: Object.freeze(options.services), gateway: options.gateway })
 }
 
@@ -43,7 +47,10 @@ export function select(system: System, names: readonly string[]): Selection {
   const known = [...system.services.map((service) => service.contract.name), ...(system.gateway === undefined ? [] : [GATEWAY])]
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
-    throw new SkerryError('systemInvalid', `The system "${system.name}" has no service named ${unknown.map((name) => `"${name}"`).join(', ')}. It has: ${known.join(', ')}.`)
+    throw new SkerryError(
+      'systemInvalid',
+      `The system "${system.name}" has no service named ${unknown.map((name) => `"${name}"`).join(', ')}. It has: ${known.join(', ')}.`,
+    )
   return { services: system.services.filter((service) => names.includes(service.contract.name)), gateway: names.includes(GATEWAY) }
 }
 

@@ -59,7 +59,10 @@ export interface TransactionOptions {
 }
 
 /** Runs a closure in one transaction of the service's own database. It may run more than once: keep side effects out of it. Calls are refused inside. */
-export type RunTransaction<C, Tables> = <T>(work: (context: InTransaction<C, Tables>) => Promise<T>, options?: TransactionOptions) => Promise<T>
+export type RunTransaction<C, Tables> = <T>(
+  work: (context: InTransaction<C, Tables>) => Promise<T>,
+  options?: TransactionOptions,
+) => Promise<T>
 
 /** What every handler of a service has. */
 export interface ServiceContext<Tables, Config, Resources> {
@@ -76,7 +79,15 @@ export interface ServiceContext<Tables, Config, Resources> {
   readonly resources: Resources
 }
 
-export interface OperationContext<C, U extends Uses, Tables, Config, Resources, I extends Schema, E extends Problems> extends ServiceContext<Tables, Config, Resources> {
+export interface OperationContext<
+  C,
+  U extends Uses,
+  Tables,
+  Config,
+  Resources,
+  I extends Schema,
+  E extends Problems,
+> extends ServiceContext<Tables, Config, Resources> {
   readonly input: OutputOf<I>
   readonly call: Clients<U>
   readonly transaction: RunTransaction<C, Tables>
@@ -88,7 +99,8 @@ export interface OperationContext<C, U extends Uses, Tables, Config, Resources, 
 }
 
 /** An event handler inside the transaction that records the event as handled. */
-export interface EventContext<C, Tables, Config, Resources, Data> extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+export interface EventContext<C, Tables, Config, Resources, Data>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
   readonly event: Data
   readonly meta: EventMeta
   readonly db: Kysely<Tables>

@@ -55,7 +55,10 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     const promised = validate(operation.output, result)
     const output = promised instanceof Promise ? await promised : promised
     if (output.ok) return answered(output.value)
-    throw new SkerryError('contractBroken', `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`)
+    throw new SkerryError(
+      'contractBroken',
+      `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`,
+    )
   } catch (error) {
     return { ok: false, ...failed(request, error, log) }
   }
@@ -74,18 +77,35 @@ function describe(issues: readonly Issue[]): string {
   return issues.map((issue) => `${issue.path === '' ? 'the value' : issue.path.slice(1).replaceAll('/', '.')}: ${issue.message}`).join('; ')
 }
 
-function failed({ operation, scope }: OperationRequest, error: unknown, log: Log): { problem: ProblemDetails; retryAfterMs?: number | undefined } {
+function failed(
+  { operation, scope }: OperationRequest,
+  error: unknown,
+  log: Log,
+): { problem: ProblemDetails; retryAfterMs?: number | undefined } {
   const { traceId } = scope.trace
   if (error instanceof DeclaredProblemError) {
     const declared = operation.operation.errors[error.code]
     if (declared === error.problem) {
       const checked = checkProblemData(error)
-      if (checked === undefined) return { problem: declaredProblem(operation.contract, error.code, declared, error.message, copyJson(error.data)), retryAfterMs: retryAfterIn(error.data) }
-      error = new SkerryError('contractBroken', `${operation.fullName} failed with "${error.code}" and data that its contract does not promise: ${checked}`)
+      if (checked === undefined)
+        return {
+          problem: declaredProblem(operation.contract, error.code, declared, error.message, copyJson(error.data)),
+          retryAfterMs: retryAfterIn(error.data),
+        }
+      error = new SkerryError(
+        'contractBroken',
+        `${operation.fullName} failed with "${error.code}" and data that its contract does not promise: ${checked}`,
+      )
     }
   }
   const code = codeOf(error)
-  runInScope(scope, () => log[code === 'internal' ? 'error' : 'warn'](`${operation.fullName} could not be answered`, { operation: operation.fullName, code, cause: error }))
+  runInScope(scope, () =>
+    log[code === 'internal' ? 'error' : 'warn'](`${operation.fullName} could not be answered`, {
+      operation: operation.fullName,
+      code,
+      cause: error,
+    }),
+  )
   const retryAfterMs = code === 'internal' ? undefined : retryAfterOf(error)
   return { problem: platformProblem(code, undefined, { traceId }), retryAfterMs }
 }

@@ -18,8 +18,8 @@ import type { RunTransaction, TransactionOptions } from './context.ts'
 import { DeclaredProblemError } from './context.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
-import type { Service } from './service.ts'
 import { serviceDatabase } from './service-database.ts'
+import type { Service } from './service.ts'
 
 export interface HostedServiceOptions {
   readonly service: Service
@@ -154,10 +154,20 @@ function transactionFor({ service, transactions }: HostedServiceOptions, db: Kys
     const scope = currentScope()
     const name = service.contract.name
     if (transactions === undefined)
-      throw new SkerryError('systemInvalid', `The service "${name}" uses transaction(…) but has no database: give it migrations in service(contract, { migrations })`)
-    if (scope === undefined) throw new SkerryError('outsideTransaction', `transaction(…) of "${name}" was called outside a handler: nothing would bound or trace it`)
+      throw new SkerryError(
+        'systemInvalid',
+        `The service "${name}" uses transaction(…) but has no database: give it migrations in service(contract, { migrations })`,
+      )
+    if (scope === undefined)
+      throw new SkerryError(
+        'outsideTransaction',
+        `transaction(…) of "${name}" was called outside a handler: nothing would bound or trace it`,
+      )
     if (scope.transaction !== undefined)
-      throw new SkerryError('transactionInTransaction', `"${name}" opened a transaction inside another: use the db and emit of the one that is open`)
+      throw new SkerryError(
+        'transactionInTransaction',
+        `"${name}" opened a transaction inside another: use the db and emit of the one that is open`,
+      )
     return transactions(scope, options.isolation ?? 'repeatable read', (open) => work({ db, emit: emitFor(service, open) as never }))
   }
 }
@@ -165,19 +175,26 @@ function transactionFor({ service, transactions }: HostedServiceOptions, db: Kys
 /** `emit.x(data)` for each event of the contract, bound to one open transaction. */
 function emitFor(service: Service, open: OpenTransaction): Record<string, never> {
   const emit: Record<string, unknown> = {}
-  for (const [name, event] of Object.entries(service.contract.events as Record<string, Event>)) emit[name] = (data: unknown) => open.emit(event, data)
+  for (const [name, event] of Object.entries(service.contract.events as Record<string, Event>))
+    emit[name] = (data: unknown) => open.emit(event, data)
   return emit as Record<string, never>
 }
 
 function failFor(errors: Readonly<Record<string, Problem>>): object {
   const fail: Record<string, unknown> = {}
-  for (const [code, problem] of Object.entries(errors)) fail[code] = (data?: unknown, detail?: string) => new DeclaredProblemError(code, problem, data, detail)
+  for (const [code, problem] of Object.entries(errors))
+    fail[code] = (data?: unknown, detail?: string) => new DeclaredProblemError(code, problem, data, detail)
   return Object.freeze(fail)
 }
 
-function eventHandler({ service }: HostedServiceOptions, shared: SharedContext, subscription: Service['subscriptions'][number]): EventHandler {
+function eventHandler(
+  { service }: HostedServiceOptions,
+  shared: SharedContext,
+  subscription: Service['subscriptions'][number],
+): EventHandler {
   const handle = subscription.handle as (context: unknown) => Promise<void>
-  if (subscription.kind === 'effect') return { event: subscription.event, kind: 'effect', run: (event, meta) => handle({ ...shared, event, meta }) }
+  if (subscription.kind === 'effect')
+    return { event: subscription.event, kind: 'effect', run: (event, meta) => handle({ ...shared, event, meta }) }
   const { call: _call, transaction: _transaction, ...inside } = shared
   return {
     event: subscription.event,
@@ -185,4 +202,3 @@ function eventHandler({ service }: HostedServiceOptions, shared: SharedContext, 
     run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), event, meta }),
   }
 }
-

@@ -11,15 +11,22 @@ const keys = contract('keys', {
 })
 const keyService = service(keys).implement({ echo: async ({ idempotencyKey: key }) => (key === undefined ? {} : { key }) })
 
-test.each([false, true])('an Idempotency-Key reaches the handler, unless it is one that could not be kept (over HTTP: %s)', async (forceWire) => {
-  await using app = await testSystem({ services: [keyService], gateway: gateway(), forceWire })
-  const send = (key: string) => fetch(`${app.gatewayUrl}/echo`, { method: 'POST', headers: { 'idempotency-key': key } })
-  for (const key of ['8e03978e-40d5-43dd-bc93-6894a57f9324', 'a b', 'x'.repeat(255)]) expect(await (await send(key)).json()).toEqual({ key })
-  for (const key of ['x'.repeat(256), '', 'caf\u00e9']) {
-    const answer = await send(key)
-    expect(answer.status).toBe(400)
-    expect(await answer.json()).toMatchObject({ code: 'malformedRequest', detail: 'An Idempotency-Key has 1 to 255 printable ASCII characters' })
-  }
-  await expect(app.call.keys.echo({}, { idempotencyKey: 'x'.repeat(256) })).rejects.toMatchObject({ status: 400 })
-  expect(await app.call.keys.echo({})).toEqual({})
-})
+test.each([false, true])(
+  'an Idempotency-Key reaches the handler, unless it is one that could not be kept (over HTTP: %s)',
+  async (forceWire) => {
+    await using app = await testSystem({ services: [keyService], gateway: gateway(), forceWire })
+    const send = (key: string) => fetch(`${app.gatewayUrl}/echo`, { method: 'POST', headers: { 'idempotency-key': key } })
+    for (const key of ['8e03978e-40d5-43dd-bc93-6894a57f9324', 'a b', 'x'.repeat(255)])
+      expect(await (await send(key)).json()).toEqual({ key })
+    for (const key of ['x'.repeat(256), '', 'caf\u00e9']) {
+      const answer = await send(key)
+      expect(answer.status).toBe(400)
+      expect(await answer.json()).toMatchObject({
+        code: 'malformedRequest',
+        detail: 'An Idempotency-Key has 1 to 255 printable ASCII characters',
+      })
+    }
+    await expect(app.call.keys.echo({}, { idempotencyKey: 'x'.repeat(256) })).rejects.toMatchObject({ status: 400 })
+    expect(await app.call.keys.echo({})).toEqual({})
+  },
+)

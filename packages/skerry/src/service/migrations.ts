@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { SkerryError } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
+import { SkerryError } from '../base/errors.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
@@ -29,14 +29,17 @@ interface Migration {
 }
 
 const FILE_NAME = /^\d{4}-[a-z0-9-]+\.sql$/
-const TRANSACTION_CONTROL = /^\s*(begin|start\s+transaction|commit|rollback|abort|end|savepoint|prepare\s+transaction|vacuum|create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently)\b/i
+const TRANSACTION_CONTROL =
+  /^\s*(begin|start\s+transaction|commit|rollback|abort|end|savepoint|prepare\s+transaction|vacuum|create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently)\b/i
 
 /** Applies what is missing and returns the names of what it applied. */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = [...PLATFORM_MIGRATIONS.map(({ name, sql }) => toMigration(name, sql)), ...(await readFolder(options))]
   const applied: string[] = []
   await withLock(options.database, async (transaction) => {
-    await transaction.script(`create table if not exists skerry_migration (name text primary key, checksum text not null, applied_at timestamptz not null)`)
+    await transaction.script(
+      `create table if not exists skerry_migration (name text primary key, checksum text not null, applied_at timestamptz not null)`,
+    )
   })
   for (const migration of migrations) {
     if (!(await apply(options, migration))) continue
@@ -48,20 +51,33 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
 
 async function apply({ service, database, clock }: MigrateOptions, migration: Migration): Promise<boolean> {
   return withLock(database, async (transaction) => {
-    const { rows } = await transaction.query<{ checksum: string }>(`select checksum from skerry_migration where name = $1`, [migration.name])
+    const { rows } = await transaction.query<{ checksum: string }>(`select checksum from skerry_migration where name = $1`, [
+      migration.name,
+    ])
     const before = rows[0]
     if (before !== undefined) {
       if (before.checksum === migration.checksum) return false
-      throw new SkerryError('migrationChanged', `${service}: ${migration.name} was changed after it had been applied. Restore the file and put the change in a new migration.`)
+      throw new SkerryError(
+        'migrationChanged',
+        `${service}: ${migration.name} was changed after it had been applied. Restore the file and put the change in a new migration.`,
+      )
     }
     try {
       await transaction.script(migration.sql)
     } catch (error) {
       if (!(error instanceof DatabaseError) || error.kind !== 'statement') throw error
       const line = error.position === undefined ? '' : `:${migration.sql.slice(0, error.position).split('\n').length}`
-      throw new SkerryError('migrationFailed', `${service}: ${migration.name}${line}: ${error.message}. Nothing of this file was applied.`, { cause: error })
+      throw new SkerryError(
+        'migrationFailed',
+        `${service}: ${migration.name}${line}: ${error.message}. Nothing of this file was applied.`,
+        { cause: error },
+      )
     }
-    await transaction.query(`insert into skerry_migration (name, checksum, applied_at) values ($1, $2, $3)`, [migration.name, migration.checksum, clock.now()])
+    await transaction.query(`insert into skerry_migration (name, checksum, applied_at) values ($1, $2, $3)`, [
+      migration.name,
+      migration.checksum,
+      clock.now(),
+    ])
     return true
   })
 }
@@ -91,9 +107,14 @@ async function readFolder({ service, folder }: MigrateOptions): Promise<readonly
       if (numbers.has(number)) throw new SkerryError('migrationInvalid', `${service}: two migrations have the number ${number}`)
       numbers.add(number)
       const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
-      const control = statements(sql).map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1]).find((word) => word !== undefined)
+      const control = statements(sql)
+        .map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1])
+        .find((word) => word !== undefined)
       if (control !== undefined)
-        throw new SkerryError('migrationInvalid', `${service}: ${file} contains ${control.toUpperCase()}, but each migration already runs in a transaction of its own`)
+        throw new SkerryError(
+          'migrationInvalid',
+          `${service}: ${file} contains ${control.toUpperCase()}, but each migration already runs in a transaction of its own`,
+        )
       return toMigration(file, sql)
     }),
   )

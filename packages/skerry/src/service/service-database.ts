@@ -19,7 +19,8 @@ export function serviceDatabase<Tables>(service: string, database: Database | un
   })
 }
 
-const FORBIDDEN = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|;)*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction|set|reset|discard|listen|unlisten|notify)\b/i
+const FORBIDDEN =
+  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|;)*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction|set|reset|discard|listen|unlisten|notify)\b/i
 
 class PortDriver implements Driver {
   readonly #service: string
@@ -45,7 +46,10 @@ class PortDriver implements Driver {
   }
 
   beginTransaction(): Promise<void> {
-    throw new SkerryError('statementRefused', 'db.transaction() is not available: use transaction(…) of the handler\'s context, which also carries events')
+    throw new SkerryError(
+      'statementRefused',
+      "db.transaction() is not available: use transaction(…) of the handler's context, which also carries events",
+    )
   }
 
   commitTransaction(): Promise<void> {
@@ -60,14 +64,22 @@ class PortDriver implements Driver {
     if (query.query.kind === 'RawNode') refusePlatformStatements(query.sql)
     const on = currentScope()?.transaction ?? this.#database
     if (on === undefined)
-      throw new SkerryError('systemInvalid', `The service "${this.#service}" uses db but has no database: give it migrations in service(contract, { migrations })`)
+      throw new SkerryError(
+        'systemInvalid',
+        `The service "${this.#service}" uses db but has no database: give it migrations in service(contract, { migrations })`,
+      )
     const result = await on.query<Row>(query.sql, query.parameters)
-    const writes = query.query.kind === 'InsertQueryNode' || query.query.kind === 'UpdateQueryNode' || query.query.kind === 'DeleteQueryNode'
+    const writes =
+      query.query.kind === 'InsertQueryNode' || query.query.kind === 'UpdateQueryNode' || query.query.kind === 'DeleteQueryNode'
     return writes ? { rows: result.rows, numAffectedRows: BigInt(result.affected) } : { rows: result.rows }
   }
 }
 
 function refusePlatformStatements(sql: string): void {
   const match = FORBIDDEN.exec(sql)
-  if (match !== null) throw new SkerryError('statementRefused', `"${match[1]!.toUpperCase()}" is refused: transactions, roles and session settings belong to the platform`)
+  if (match !== null)
+    throw new SkerryError(
+      'statementRefused',
+      `"${match[1]!.toUpperCase()}" is refused: transactions, roles and session settings belong to the platform`,
+    )
 }

@@ -61,9 +61,15 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
    * Handles an event inside the transaction that records it as handled, so what it writes and emits happens once. One
    * handler for each event; a failure is tried again with growing pauses, and ends as a dead letter.
    */
-  on<S extends Schema>(event: Event<S>, handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<S>>) => Promise<void>): Subscription<C>
+  on<S extends Schema>(
+    event: Event<S>,
+    handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+  ): Subscription<C>
   /** Handles an event outside a transaction: may call other services and the world (mail, webhooks); happens at least once, so give the receiver `meta.id` as key. */
-  effect<S extends Schema>(event: Event<S>, handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>): Subscription<C>
+  effect<S extends Schema>(
+    event: Event<S>,
+    handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+  ): Subscription<C>
   /** The handler of each operation, and the subscriptions. */
   implement(handlers: Handlers<C, U, Tables, Config, Resources>, also?: { readonly on?: readonly Subscription<C>[] }): Service<C>
 }
@@ -83,9 +89,15 @@ export function service<
     effect: (event, handle) => ({ event, kind: 'effect', handle }),
     implement(handlers, also = {}) {
       const subscriptions = also.on ?? []
-      const mistakes = [...mistakesInHandlers(contract, handlers), ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions)]
+      const mistakes = [
+        ...mistakesInHandlers(contract, handlers),
+        ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
+      ]
       if (mistakes.length > 0)
-        throw new SkerryError('systemInvalid', `The service "${contract.name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`)
+        throw new SkerryError(
+          'systemInvalid',
+          `The service "${contract.name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`,
+        )
       return Object.freeze({
         kind: 'service',
         contract,
@@ -104,7 +116,10 @@ export function service<
 function mistakesInHandlers(contract: Contract, handlers: object): string[] {
   const missing = Object.keys(contract.operations).filter((name) => !(name in handlers))
   const unknown = Object.keys(handlers).filter((name) => !(name in contract.operations))
-  return [...missing.map((name) => `the operation ${name} has no handler`), ...unknown.map((name) => `there is a handler for ${name}, which the contract does not declare`)]
+  return [
+    ...missing.map((name) => `the operation ${name} has no handler`),
+    ...unknown.map((name) => `there is a handler for ${name}, which the contract does not declare`),
+  ]
 }
 
 function mistakesInSubscriptions(known: readonly Contract[], subscriptions: readonly Subscription[]): string[] {
@@ -112,9 +127,11 @@ function mistakesInSubscriptions(known: readonly Contract[], subscriptions: read
   const publishers = new Set(known.map(({ name }) => name))
   const seen = new Set<string>()
   for (const { event } of subscriptions) {
-    if (seen.has(event.type)) mistakes.push(`${event.type} has two handlers: do both things in one, or emit an event of your own for the second`)
+    if (seen.has(event.type))
+      mistakes.push(`${event.type} has two handlers: do both things in one, or emit an event of your own for the second`)
     seen.add(event.type)
-    if (!publishers.has(event.contract)) mistakes.push(`it handles ${event.type} without naming the contract "${event.contract}" in uses or listens`)
+    if (!publishers.has(event.contract))
+      mistakes.push(`it handles ${event.type} without naming the contract "${event.contract}" in uses or listens`)
   }
   return mistakes
 }

@@ -7,7 +7,9 @@ import type { Service } from '../service/service.ts'
 import { service } from '../service/service.ts'
 
 type FakeHandler<O> =
-  O extends Operation<infer I, infer Out, infer E> ? (input: OutputOf<I>, context: { readonly fail: Fail<E> }) => Promise<Out extends Schema ? InputOf<Out> : void> : never
+  O extends Operation<infer I, infer Out, infer E>
+    ? (input: OutputOf<I>, context: { readonly fail: Fail<E> }) => Promise<Out extends Schema ? InputOf<Out> : void>
+    : never
 
 export type FakeHandlers<C extends Contract> = { readonly [K in keyof C['operations']]?: FakeHandler<C['operations'][K]> }
 
@@ -23,7 +25,8 @@ export function fake<C extends Contract>(contract: C, handlers: FakeHandlers<C>)
       name,
       async (context: { readonly input: unknown }) => {
         const answer = answers[name]
-        if (answer === undefined) throw new Error(`The fake of "${contract.name}" has no answer for ${name}: add it to fake(${contract.name}, { ${name}: … })`)
+        if (answer === undefined)
+          throw new Error(`The fake of "${contract.name}" has no answer for ${name}: add it to fake(${contract.name}, { ${name}: … })`)
         return answer(context.input, context)
       },
     ]),

@@ -25,7 +25,9 @@ export async function settle(host: Host, clock: VirtualClock): Promise<void> {
     await clock.advance(Number.isFinite(dueMs) ? Math.max(1, dueMs - clock.nowMs()) : 1)
   }
   const left = await Promise.all(instances.map(workLeft))
-  const description = left.map(({ name, outbox, dueMs }) => `${name}: ${outbox} events in the outbox${dueMs === undefined ? '' : ', messages waiting to be handled'}`)
+  const description = left.map(
+    ({ name, outbox, dueMs }) => `${name}: ${outbox} events in the outbox${dueMs === undefined ? '' : ', messages waiting to be handled'}`,
+  )
   throw new Error(`The system did not settle. Left: ${description.join('; ')}`)
 }
 

@@ -67,7 +67,9 @@ describe('an event', () => {
     await app.call.orders.renameProduct({ id: 7, product: 'teapot' })
     await app.call.orders.placeOrder({ id: 8, userId: 1, product: 'cup' })
     await app.settled()
-    expect(await app.deadLetters()).toMatchObject([{ service: 'notes', type: 'orders.orderPlaced.v1', key: '7', cause: 'exhausted', error: 'never', attempts: 12 }])
+    expect(await app.deadLetters()).toMatchObject([
+      { service: 'notes', type: 'orders.orderPlaced.v1', key: '7', cause: 'exhausted', error: 'never', attempts: 12 },
+    ])
     expect((await app.call.notes.listNotes({})).map((note) => note.text)).toEqual(['placed cup'])
   })
 
@@ -130,8 +132,16 @@ describe('a call', () => {
   })
 
   it('sees the same through the gateway', async () => {
-    await using app = await testSystem({ services: [orderServiceImplementation, noteServiceImplementation], fakes: [ann], gateway: gateway() })
-    const response = await fetch(`${app.gatewayUrl}/orders/`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ id: 7, userId: 2, product: 'kettle' }) })
+    await using app = await testSystem({
+      services: [orderServiceImplementation, noteServiceImplementation],
+      fakes: [ann],
+      gateway: gateway(),
+    })
+    const response = await fetch(`${app.gatewayUrl}/orders/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 7, userId: 2, product: 'kettle' }),
+    })
     expect(response.status).toBe(400)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
     expect(await response.json()).toMatchObject({ code: 'userNotFound', detail: 'User not found', status: 400 })

@@ -73,12 +73,22 @@ export interface TestSystem<Services extends readonly Service[]> extends AsyncDi
 }
 
 /** Starts a system for a test. Use `await using`, or call `[Symbol.asyncDispose]()` at the end. */
-export async function testSystem<const Services extends readonly Service[]>(options: TestSystemOptions<Services>): Promise<TestSystem<Services>> {
+export async function testSystem<const Services extends readonly Service[]>(
+  options: TestSystemOptions<Services>,
+): Promise<TestSystem<Services>> {
   const clock = new VirtualClock()
   const random = seededRandom(options.seed ?? 1)
-  const definition = system('test', { services: [...options.services, ...(options.fakes ?? [])], ...(options.gateway === undefined ? {} : { gateway: options.gateway }) })
+  const definition = system('test', {
+    services: [...options.services, ...(options.fakes ?? [])],
+    ...(options.gateway === undefined ? {} : { gateway: options.gateway }),
+  })
   const selection = select(definition, [])
-  const environment = { PORT: '0', SKERRY_DATA: 'memory', SKERRY_WIRE: (options.forceWire ?? process.env['SKERRY_WIRE'] === 'http') ? 'http' : 'local', ...options.environment }
+  const environment = {
+    PORT: '0',
+    SKERRY_DATA: 'memory',
+    SKERRY_WIRE: (options.forceWire ?? process.env['SKERRY_WIRE'] === 'http') ? 'http' : 'local',
+    ...options.environment,
+  }
   const configuration = { ...(await readConfiguration(definition, selection, environment)), brokerUrl: 'test:', drainMs: 0 }
   const recorder = recordingBroker(embeddedBroker({ clock }))
   const host = await startHost({
@@ -103,18 +113,31 @@ export async function testSystem<const Services extends readonly Service[]>(opti
     host,
     settled: () => settle(host, clock),
     published: <S extends Schema>(event: Event<S>) =>
-      recorder.published.filter(({ type }) => type === event.type).map(({ body }) => {
-        const read = readCloudEvent(body)
-        return (read.ok ? read.envelope.data : undefined) as OutputOf<S>
-      }),
+      recorder.published
+        .filter(({ type }) => type === event.type)
+        .flatMap(({ body }) => {
+          const read = readCloudEvent(body)
+          return read.ok ? [read.envelope.data as OutputOf<S>] : []
+        }),
     async publish(event, data) {
       const key = String((data as Record<string, unknown>)[event.key])
       const sequence = (sequences.get(`${event.contract}\n${key}`) ?? 0) + 1
       sequences.set(`${event.contract}\n${key}`, sequence)
       const id = `${event.contract}-${key}-${sequence}`
       const time = clock.now().toISOString()
-      const envelope = { id, source: sourceOf(event.contract), type: event.type, key, time, traceparent: undefined, sequence, previousTime: sequence === 1 ? undefined : time }
-      await recorder.broker().publish([{ id, topic: event.contract, type: event.type, key, body: writeCloudEvent(envelope, JSON.stringify(data)) }])
+      const envelope = {
+        id,
+        source: sourceOf(event.contract),
+        type: event.type,
+        key,
+        time,
+        traceparent: undefined,
+        sequence,
+        previousTime: sequence === 1 ? undefined : time,
+      }
+      await recorder
+        .broker()
+        .publish([{ id, topic: event.contract, type: event.type, key, body: writeCloudEvent(envelope, JSON.stringify(data)) }])
     },
     deadLetters: () => readDeadLetters(host),
     [Symbol.asyncDispose]: () => host.stop(),

@@ -6,7 +6,13 @@ import type { HostedService } from '../../service/hosted-service.ts'
 export function inProcessLink(service: () => HostedService): Link {
   return {
     async send({ operation, input, trace, deadlineAtMs, idempotencyKey, signal }) {
-      const answer = await service().answer({ operation, input, scope: { service: operation.contract, trace, deadlineAtMs }, idempotencyKey, signal })
+      const answer = await service().answer({
+        operation,
+        input,
+        scope: { service: operation.contract, trace, deadlineAtMs },
+        idempotencyKey,
+        signal,
+      })
       return answer.ok ? { ok: true, output: copyJson(answer.output) } : answer
     },
     close: async () => {},

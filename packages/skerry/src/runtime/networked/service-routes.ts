@@ -14,7 +14,8 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
   const routes = [...service.operations.values()].map((bound) =>
     operationRoute(bound, async (input, { headers, signal }) => {
       const remainingMs = readDeadline(headers) ?? bound.operation.deadlineMs
-      if (remainingMs <= 0) return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
+      if (remainingMs <= 0)
+        return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
       const { traceparent, 'idempotency-key': key } = headers
       const parent = parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined)
       return service.answer({
@@ -27,5 +28,8 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
     }),
   )
   const document = openApi(service.contract)
-  return [...routes, { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } }]
+  return [
+    ...routes,
+    { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } },
+  ]
 }
