@@ -53,18 +53,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   }
 }
 
-/** Starts a host that is expected not to start, and resolves with how it ended and everything it printed. */
-export async function startHostInVain(options: HostOptions): Promise<Exit & { readonly output: string }> {
-  const sandbox = await openSandbox('host')
-  try {
-    const environment = { PORT: '0', SKERRY_DATA: 'memory', ...options.env }
-    const running = await sandbox.run('host', process.execPath, parametersOf(options), { environment })
-    return { ...(await running.exit), output: await outputOf(sandbox) }
-  } finally {
-    await sandbox.close()
-  }
-}
-
 function parametersOf({ system, services = [] }: HostOptions): string[] {
   return [`${root}packages/cli/src/main.ts`, 'start', ...services, '--system', `${root}${system}`, '--json']
 }

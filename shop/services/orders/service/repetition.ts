@@ -13,10 +13,12 @@ export async function findEarlier(
   return db
     .selectFrom('orders')
     .selectAll()
-    .where(({ or, and, eb }) =>
-      or([
-        ...(order.id === undefined ? [] : [eb('id', '=', String(order.id))]),
-        ...(idempotencyKey === null ? [] : [and([eb('user_id', '=', String(order.user_id)), eb('idempotency_key', '=', idempotencyKey)])]),
+    .where((is) =>
+      is.or([
+        ...(order.id === undefined ? [] : [is('id', '=', String(order.id))]),
+        ...(idempotencyKey === null
+          ? []
+          : [is.and([is('user_id', '=', String(order.user_id)), is('idempotency_key', '=', idempotencyKey)])]),
       ]),
     )
     .execute()

@@ -30,7 +30,7 @@ export default userService.implement({
       const earlier = await db
         .selectFrom('users')
         .selectAll()
-        .where(({ or, eb }) => or([eb('id', '=', String(id)), eb('idempotency_key', '=', idempotencyKey)]))
+        .where((is) => is.or([is('id', '=', String(id)), is('idempotency_key', '=', idempotencyKey)]))
         .execute()
       const isRepeated = earlier.every(
         (user) => user.name === name && user.email === email && (input.id === undefined || user.id === String(id)),
