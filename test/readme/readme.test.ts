@@ -12,9 +12,9 @@ import { createDatabases } from '../topologies/databases.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
-const blocks = [...readme.matchAll(/<!-- run by test\/readme\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```(?:\n+```json\n([\s\S]*?)```)?/g)].map(
-  ([, commands = '', answer]) => ({ commands: commands.trim().split('\n'), answer }),
-)
+const blocks = [
+  ...readme.matchAll(/<!-- run by test\/readme\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```(?:\n+```json\n([\s\S]*?)```)?/g),
+].map(([, commands = '', answer]) => ({ commands: commands.trim().split('\n'), answer }))
 const START_MS = 120_000
 
 /** Starts a command as a reader's shell would, in the repository's root. */
@@ -35,7 +35,12 @@ describe('the tour', () => {
     sandbox = await openSandbox('readme')
     port = await freePort()
     const shop = await start(sandbox, 'shop', 'npm start', { PORT: String(port), SKERRY_DATA: `${sandbox.directory}/data` })
-    await waitUntil('npm start serves the shop', START_MS, () => answers(`http://127.0.0.1:${port}/health`), () => shop.logTail())
+    await waitUntil(
+      'npm start serves the shop',
+      START_MS,
+      () => answers(`http://127.0.0.1:${port}/health`),
+      () => shop.logTail(),
+    )
   }, START_MS)
   afterAll(() => sandbox.close())
 
@@ -81,7 +86,8 @@ describe('in many processes', () => {
     const onTestServers = (command: string): string => {
       let text = command.replace(/amqp:\S+/, broker.url)
       for (const [name, url] of Object.entries(databases.urls)) text = text.replace(`postgresql://localhost/${name}`, url)
-      for (const [port, free] of ports) text = text.replaceAll(`PORT=${port}`, `PORT=${free}`).replaceAll(`localhost:${port}`, `127.0.0.1:${free}`)
+      for (const [port, free] of ports)
+        text = text.replaceAll(`PORT=${port}`, `PORT=${free}`).replaceAll(`localhost:${port}`, `127.0.0.1:${free}`)
       return text
     }
     const exported: Record<string, string> = {}
@@ -91,10 +97,15 @@ describe('in many processes', () => {
       else await start(sandbox, `host-${command.match(/start (\S+)/)?.[1] ?? ''}`, `env ${command}`, exported)
     }
     const gateway = `http://127.0.0.1:${ports.get('8080')!}`
-    for (const port of ports.values()) await waitUntil(`port ${port} serves`, START_MS, () => answers(`http://127.0.0.1:${port}/health/ready`))
+    for (const port of ports.values())
+      await waitUntil(`port ${port} serves`, START_MS, () => answers(`http://127.0.0.1:${port}/health/ready`))
     const headers = { 'content-type': 'application/json' }
     await fetch(`${gateway}/users/`, { method: 'POST', headers, body: '{"id":1,"name":"Ann","email":"ann@example.org"}' })
-    const order = await fetch(`${gateway}/orders/`, { method: 'POST', headers, body: '{"id":7,"user_id":1,"product":"kettle","amount":49.9}' })
+    const order = await fetch(`${gateway}/orders/`, {
+      method: 'POST',
+      headers,
+      body: '{"id":7,"user_id":1,"product":"kettle","amount":49.9}',
+    })
     expect(order.status).toBe(200)
     await waitUntil('the order is notified', 30_000, async () => {
       const notifications = (await (await fetch(`${gateway}/notifications?order_id=7`)).json()) as unknown[]
