@@ -9,6 +9,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { platformProblem } from '../contract/problem.ts'
+import { beforeDeadline } from '../resilience/deadline.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import { childTrace } from '../telemetry/trace-context.ts'
@@ -70,23 +71,6 @@ export function createCaller(operation: BoundOperation, { link, clock, random }:
       return failure(operation, 'unavailable', error.message)
     }
   }
-}
-
-/** Resolves with the answer, or with undefined when the time has run out first. */
-function beforeDeadline(clock: Clock, remainingMs: number, answer: Promise<CallResponse>): Promise<CallResponse | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.setTimer(remainingMs, () => resolve(undefined))
-    answer.then(
-      (response) => {
-        timer.cancel()
-        resolve(response)
-      },
-      (error: unknown) => {
-        timer.cancel()
-        reject(error)
-      },
-    )
-  })
 }
 
 function failure({ contract }: BoundOperation, code: ErrorCode, reason: string, retryAfterMs?: number): CallResponse {

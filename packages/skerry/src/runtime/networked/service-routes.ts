@@ -7,6 +7,7 @@ import { readDeadline } from '../../http/deadline-header.ts'
 import { operationRoute } from '../../http/operation-target.ts'
 import type { Route } from '../../http/router.ts'
 import type { HttpTarget } from '../../http/server.ts'
+import { beforeDeadline } from '../../resilience/deadline.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
 import { childTrace, parseTraceparent } from '../../telemetry/trace-context.ts'
 
@@ -18,13 +19,21 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
       const { traceparent, 'idempotency-key': key } = headers
       const parent = parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined)
-      return service.answer({
-        operation: bound,
-        input,
-        scope: { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs },
-        idempotencyKey: typeof key === 'string' ? key : undefined,
-        signal,
-      })
+      const expiry = new Expiry()
+      const answer = await beforeDeadline(
+        clock,
+        remainingMs,
+        service.answer({
+          operation: bound,
+          input,
+          scope: { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs },
+          idempotencyKey: typeof key === 'string' ? key : undefined,
+          signal: () => AbortSignal.any([signal(), expiry.signal]),
+        }),
+      )
+      if (answer !== undefined) return answer
+      expiry.abort()
+      return { ok: false, problem: platformProblem('deadlineExceeded') }
     }),
   )
   const document = openApi(service.contract)
@@ -32,4 +41,17 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
     ...routes,
     { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } },
   ]
+}
+
+/** Aborts when the deadline has passed. Few handlers ask for a signal, so it is made only when one does. */
+class Expiry {
+  #controller: AbortController | undefined
+
+  get signal(): AbortSignal {
+    return (this.#controller ??= new AbortController()).signal
+  }
+
+  abort(): void {
+    this.#controller?.abort()
+  }
 }

@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { contract, get } from '../../contract/index.ts'
+import { service } from '../../service/index.ts'
+import { testSystem } from '../../testing/index.ts'
+
+const slow = contract('slow', {
+  version: '1.0.0',
+  operations: { wait: get('/wait', { output: z.object({ ok: z.boolean() }), deadline: '2s' }) },
+})
+
+it('answers 504 when a handler takes longer than the operation may, and tells the handler', async () => {
+  const begun = Promise.withResolvers<AbortSignal>()
+  const implementation = service(slow).implement({
+    wait: ({ signal }) => {
+      begun.resolve(signal)
+      return new Promise(() => {})
+    },
+  })
+  await using app = await testSystem({ services: [implementation], forceWire: true })
+  const answer = fetch(`${app.host.serviceUrls.get('slow')!}/wait`)
+  const signal = await begun.promise
+  expect(signal.aborted).toBe(false)
+  await app.clock.advance('2s')
+  expect((await answer).status).toBe(504)
+  expect(await (await answer).json()).toMatchObject({ code: 'deadlineExceeded' })
+  expect(signal.aborted).toBe(true)
+})
+
+it('takes the time that is left from the caller', async () => {
+  const begun = Promise.withResolvers<void>()
+  const implementation = service(slow).implement({
+    wait: () => {
+      begun.resolve()
+      return new Promise(() => {})
+    },
+  })
+  await using app = await testSystem({ services: [implementation], forceWire: true })
+  const answer = fetch(`${app.host.serviceUrls.get('slow')!}/wait`, { headers: { 'grpc-timeout': '500m' } })
+  await begun.promise
+  await app.clock.advance('500ms')
+  expect((await answer).status).toBe(504)
+})
