@@ -1,0 +1,4 @@
+create table notes (
+  id int primary key,
+  text text not null
+);
