@@ -65,14 +65,15 @@ function pathAndBodyBinding(plan: Plan): HttpBinding {
     hasBody: true,
     carry,
     encode(input) {
-      const body: Record<string, unknown> = { ...carry(input) }
-      const target = targetOf(plan, body)
-      for (const parameter of plan.parameters.keys()) delete body[parameter]
-      return { target, body }
+      const fields = asFields(plan, input)
+      // Fields made from entries are own fields whatever their name, where assigning to "__proto__" would set the prototype.
+      return {
+        target: targetOf(plan, fields),
+        body: Object.fromEntries(Object.entries(fields).filter(([name]) => !plan.parameters.has(name))),
+      }
     },
     decode(parameters, _query, body) {
       if (body !== undefined && !isFields(body)) return body
-      // A spread makes own fields of all names, "__proto__" included, where an assignment would set the prototype.
       const input: Record<string, unknown> = { ...body }
       readParameters(plan, parameters, input)
       return input
@@ -91,7 +92,7 @@ function urlBinding(plan: Plan): HttpBinding {
         pathText(plan, parameter, fields[parameter])
         carried[parameter] = fields[parameter]
       }
-      for (const [name, value] of Object.entries(fields)) if (queryTexts(plan, name, value) !== undefined) carried[name] = value
+      for (const name of Object.keys(fields)) if (queryTexts(plan, name, fields[name]) !== undefined) carried[name] = fields[name]
       return isEmpty(carried) ? plan.empty : carried
     },
     encode(input) {

@@ -34,11 +34,11 @@ export function obstacle(schema: JsonSchema, root: JsonSchema, place: 'path' | '
 export function urlField(schema: JsonSchema, root: JsonSchema): UrlField {
   const types = typesOf(schema, root)
   if (types?.has('array') === true) return listField(schema, root)
-  const read = scalarReader(types)
+  const { read, write } = scalar(types)
   return {
     read: (texts) => (texts.length === 1 ? read(texts[0]!) : texts),
     write(value) {
-      const text = writeScalar(value, read)
+      const text = write(value)
       return text === undefined ? undefined : [text]
     },
   }
@@ -46,37 +46,43 @@ export function urlField(schema: JsonSchema, root: JsonSchema): UrlField {
 
 /** `a=1&a=2` is a list of two; an empty list is one empty text, `a=`, so that it differs from no list at all. */
 function listField(schema: JsonSchema, root: JsonSchema): UrlField {
-  const readers = elementsOf(schema, root).map((element) => scalarReader(typesOf(element, root)))
-  const readerAt = (index: number): ReadScalar => readers[Math.min(index, readers.length - 1)] ?? asText
+  const scalars = elementsOf(schema, root).map((element) => scalar(typesOf(element, root)))
+  const scalarAt = (index: number): Scalar => scalars[Math.min(index, scalars.length - 1)] ?? TEXT
   return {
-    read: (texts) => (texts.length === 1 && texts[0] === '' ? [] : texts.map((text, index) => readerAt(index)(text))),
+    read: (texts) => (texts.length === 1 && texts[0] === '' ? [] : texts.map((text, index) => scalarAt(index).read(text))),
     write(value) {
       if (!Array.isArray(value)) return undefined
       if (value.length === 0) return ['']
-      const texts = value.flatMap((element: unknown, index) => writeScalar(element, readerAt(index)) ?? [])
+      const texts = value.flatMap((element: unknown, index) => scalarAt(index).write(element) ?? [])
       return texts.length < value.length || (texts.length === 1 && texts[0] === '') ? undefined : texts
     },
   }
 }
 
-type ReadScalar = (text: string) => string | number | boolean
+/** One value as one text. `write` gives only what `read` takes for the same value. */
+interface Scalar {
+  readonly read: (text: string) => string | number | boolean
+  readonly write: (value: unknown) => string | undefined
+}
 
-const asText: ReadScalar = (text) => text
+/** A lone surrogate has no UTF-8 form: it would arrive as another character. */
+const TEXT: Scalar = { read: (text) => text, write: (value) => (typeof value === 'string' && value.isWellFormed() ? value : undefined) }
 
-function scalarReader(types: ReadonlySet<JsonType> | undefined): ReadScalar {
+function scalar(types: ReadonlySet<JsonType> | undefined): Scalar {
   const numbers = types?.has('number') === true
   const booleans = types?.has('boolean') === true
-  if (!numbers && !booleans) return asText
-  return (text) => {
+  if (!numbers && !booleans) return TEXT
+  const read = (text: string): string | number | boolean => {
     if (numbers && /^-?\d/.test(text) && String(Number(text)) === text) return Number(text)
     if (booleans && (text === 'true' || text === 'false')) return text === 'true'
     return text
   }
-}
-
-function writeScalar(value: unknown, read: ReadScalar): string | undefined {
-  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return undefined
-  const text = String(value)
-  // A lone surrogate has no UTF-8 form: it would arrive as another character.
-  return read(text) === value && text.isWellFormed() ? text : undefined
+  return {
+    read,
+    write(value) {
+      if (typeof value === 'number') return numbers ? String(value) : undefined
+      if (typeof value === 'boolean') return booleans ? String(value) : undefined
+      return typeof value === 'string' && read(value) === value ? TEXT.write(value) : undefined
+    },
+  }
 }

@@ -1,4 +1,7 @@
-/** The link to a service in this process: what HTTP would carry is handed over as it is, a copy of plain JSON in both directions. */
+/**
+ * The link to a service in this process: what HTTP would carry is handed over as it is, a copy of plain JSON in both
+ * directions, and what HTTP could not carry is refused as it would be there.
+ */
 import { copyJson } from '../../base/json.ts'
 import type { Link } from '../../client/link.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
@@ -8,7 +11,7 @@ export function inProcessLink(service: () => HostedService): Link {
     async send({ operation, input, trace, deadlineAtMs, idempotencyKey, signal }) {
       const answer = await service().answer({
         operation,
-        input,
+        input: operation.http.carry(input),
         scope: { service: operation.contract, trace, deadlineAtMs },
         idempotencyKey,
         signal,
