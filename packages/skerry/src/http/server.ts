@@ -74,18 +74,25 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   let draining = false
 
   const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, noDelay: true },
-    (request, response) => {
-      serve(request, response).catch((error: unknown) => {
-        options.log.error('A request could not be answered', { cause: error })
-        response.destroy()
-      })
-    },
+    // Node would answer for a missing Host itself, with an empty body.
+    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, noDelay: true, requireHostHeader: false },
+    answerTo,
   )
+  // Expectations that we do not know are ignored, as nginx does and RFC 9110, 10.1.1 allows, instead of a 417 with an empty body.
+  server.on('checkExpectation', answerTo)
+
+  function answerTo(request: IncomingMessage, response: ServerResponse): void {
+    serve(request, response).catch((error: unknown) => {
+      options.log.error('A request could not be answered', { cause: error })
+      response.destroy()
+    })
+  }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let answer: HttpResponse
     try {
+      if (request.headers.host === undefined && request.httpVersion === '1.1')
+        throw new SkerryError('malformedRequest', 'The request has no Host header')
       const url = originForm(request.url ?? '/')
       const mark = url.indexOf('?')
       const { target, parameters } = router.match(request.method ?? 'GET', mark === -1 ? url : url.slice(0, mark))
