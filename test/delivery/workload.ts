@@ -1,0 +1,133 @@
+/**
+ * Customers who place orders and confirm them, over HTTP, and never give up: a request without a good answer is repeated
+ * as it was. At the end it knows what must be true.
+ */
+import { waitUntil } from '../services/wait-until.ts'
+
+interface Customer {
+  readonly id: number
+  readonly product: string
+  done: 'nothing' | 'placed' | 'confirmed'
+}
+
+interface Notification {
+  readonly order_id: number
+  readonly kind: string
+}
+
+const ATTEMPT_TIMEOUT_MS = 8_000
+const PRODUCTS = ['kettle', 'cup', 'fails-once', 'teapot', 'rejected']
+const SETTLE_MS = 60_000
+
+export class Workload {
+  readonly #customers: Customer[] = []
+  #nextId = 1
+  /** Answers other than 2xx, by status. */
+  readonly refusals: { readonly status: number; readonly retryAfter: string | null; readonly code: unknown }[] = []
+
+  get acknowledged(): number {
+    return this.#customers.filter(({ done }) => done !== 'nothing').length
+  }
+
+  /** Orders are placed and confirmed, several at a time, until `ended` resolves. */
+  async run(gatewayUrl: string, ended: Promise<unknown>, products: readonly string[] = PRODUCTS): Promise<void> {
+    let going = true
+    void ended.then(() => (going = false))
+    const lane = async (): Promise<void> => {
+      while (going) {
+        const id = this.#nextId++
+        const customer: Customer = { id, product: products[id % products.length]!, done: 'nothing' }
+        this.#customers.push(customer)
+        await this.#serve(gatewayUrl, customer)
+      }
+    }
+    await Promise.all(Array.from({ length: 4 }, lane))
+  }
+
+  /** Places and confirms this many orders. */
+  async place(gatewayUrl: string, count: number, products: readonly string[] = PRODUCTS): Promise<void> {
+    const until = this.#nextId + count
+    const served = async (): Promise<void> => {
+      while (this.#nextId < until) {
+        const id = this.#nextId++
+        const customer: Customer = { id, product: products[id % products.length]!, done: 'nothing' }
+        this.#customers.push(customer)
+        await this.#serve(gatewayUrl, customer)
+      }
+    }
+    await Promise.all(Array.from({ length: 4 }, served))
+  }
+
+  /** Every request that has had no good answer is repeated until it has one. */
+  async finish(gatewayUrl: string): Promise<void> {
+    const unfinished = this.#customers.filter(({ done }) => done !== 'confirmed')
+    await Promise.all(
+      unfinished.map((customer) =>
+        waitUntil(`order ${customer.id} is confirmed`, SETTLE_MS, async () => {
+          await this.#serve(gatewayUrl, customer)
+          return customer.done === 'confirmed' ? true : undefined
+        }),
+      ),
+    )
+  }
+
+  /**
+   * Waits until every order that was acknowledged is there, with exactly one notification of each kind, in order; until those that can
+   * never be handled are dead letters; and until nothing is left unsent. Anything else fails, with what was seen.
+   */
+  async verify(gatewayUrl: string): Promise<void> {
+    let difference = ''
+    await waitUntil(
+      'all orders are there and notified once, in order',
+      SETTLE_MS,
+      async () => {
+        difference = await this.#difference(gatewayUrl)
+        return difference === '' ? true : undefined
+      },
+      async () => difference,
+    )
+  }
+
+  async #serve(gatewayUrl: string, customer: Customer): Promise<void> {
+    const { id, product } = customer
+    if (customer.done === 'nothing' && (await this.#post(`${gatewayUrl}/orders`, { id, product }))) customer.done = 'placed'
+    if (customer.done === 'placed' && (await this.#post(`${gatewayUrl}/orders/${id}/confirmation`, {}))) customer.done = 'confirmed'
+  }
+
+  /** True when the answer was good. A connection that fails is no answer. */
+  async #post(url: string, body: unknown): Promise<boolean> {
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS),
+      })
+      const answer = (await response.json()) as { code?: unknown }
+      if (!response.ok) this.refusals.push({ status: response.status, retryAfter: response.headers.get('retry-after'), code: answer.code })
+      return response.ok
+    } catch {
+      return false
+    }
+  }
+
+  async #difference(gatewayUrl: string): Promise<string> {
+    const read = async <T>(path: string): Promise<T> => (await (await fetch(gatewayUrl + path)).json()) as T
+    const orders = new Map((await read<{ id: number; confirmed: boolean }[]>('/orders')).map((order) => [order.id, order]))
+    const kinds = new Map<number, string[]>()
+    for (const { order_id, kind } of await read<Notification[]>('/notifications')) kinds.set(order_id, [...(kinds.get(order_id) ?? []), kind])
+    const dead = new Set((await read<{ key: string }[]>('/dead-letters')).map(({ key }) => Number(key)))
+    const { events } = await read<{ events: number }>('/orders-unsent')
+    const wrong: string[] = []
+    for (const { id, product, done } of this.#customers) {
+      const seen = kinds.get(id) ?? []
+      if (done !== 'nothing' && !orders.has(id)) wrong.push(`order ${id} was acknowledged and is gone`)
+      const expected = !orders.has(id) || product === 'rejected' ? [] : orders.get(id)!.confirmed ? ['placed', 'confirmed'] : ['placed']
+      if (seen.join() !== expected.join()) wrong.push(`order ${id} (${product}) is notified [${seen.join()}], not [${expected.join()}]`)
+      if (orders.has(id) && dead.has(id) !== (product === 'rejected')) wrong.push(`order ${id} (${product}) is ${dead.has(id) ? 'a' : 'no'} dead letter`)
+    }
+    for (const id of [...orders.keys(), ...kinds.keys()]) if (!this.#customers.some((customer) => customer.id === id)) wrong.push(`nobody placed order ${id}`)
+    if (events > 0) wrong.push(`${events} events are unsent`)
+    return wrong.length > 10 ? `${wrong.slice(0, 10).join('; ')}; and ${wrong.length - 10} more` : wrong.join('; ')
+  }
+}
