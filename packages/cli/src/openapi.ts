@@ -1,5 +1,5 @@
-import { selectServices } from './run-host.ts'
 /** `skerry openapi`: prints the API document of a service, or the gateway's. It opens nothing. */
+import { selectServices } from './run-host.ts'
 import type { LoadedSystem } from './system-file.ts'
 import { loadSystem, platformPart } from './system-file.ts'
 

@@ -6,11 +6,8 @@ import { describe, expect, test } from 'vitest'
 import { request } from '../../../test/topologies/request.ts'
 import type { Project, RunningCommand } from './fixtures/project.ts'
 import { openProject } from './fixtures/project.ts'
-import { HOLDING_SYSTEM, SMALL_SYSTEM } from './fixtures/small-system.ts'
+import { PLAIN_SYSTEM, SMALL_SYSTEM } from './fixtures/small-system.ts'
 import type { StartedLine } from './started.ts'
-
-/** Making an embedded database takes seconds, and many on a busy machine. */
-const DATABASE = { timeout: 120_000 }
 
 async function startedLine(command: RunningCommand): Promise<StartedLine> {
   const [line] = await command.printed(/^\{"event":"started".*$/m)
@@ -30,7 +27,7 @@ async function heldRequest(project: Project, command: RunningCommand, gateway: s
 }
 
 describe('what it says', () => {
-  test('--json: one line on standard output when it serves, the log elsewhere', DATABASE, async () => {
+  test('--json: one line on standard output when it serves, the log elsewhere', async () => {
     await using project = await openProject()
     const command = await project.start(['start', '--json'], { USERS_PORT: '0' })
     const { gateway, services, pid } = await startedLine(command)
@@ -45,7 +42,7 @@ describe('what it says', () => {
     for (const line of stderr.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg')
   })
 
-  test('for people: a table on standard error whose first request works as it is', DATABASE, async () => {
+  test('for people: a table on standard error whose first request works as it is', async () => {
     await using project = await openProject()
     const command = await project.start(['start'], { SKERRY_DATA: 'here' })
     const [, url, body] = await command.printed(/try +curl (\S+) -H 'content-type: application\/json' -d '(.*)'$/m)
@@ -59,7 +56,7 @@ describe('what it says', () => {
   })
 
   test('the log goes to standard output, a line of JSON each', async () => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     const command = await project.start(['start'])
     const [, url] = await command.printed(/gateway +(\S+)/)
     const held = await heldRequest(project, command, url!)
@@ -69,14 +66,14 @@ describe('what it says', () => {
   })
 
   test('LOG_LEVEL=silent leaves standard output empty', async () => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     const command = await project.start(['start'], { LOG_LEVEL: 'silent' })
     await command.printed(/is running/)
     command.signal('SIGTERM')
     expect(await command.ended).toMatchObject({ code: 0, stdout: '' })
   })
 
-  test('one service without the gateway listens on PORT, and is what there is to try', DATABASE, async () => {
+  test('one service without the gateway listens on PORT, and is what there is to try', async () => {
     await using project = await openProject()
     const command = await project.start(['start', 'users'])
     const [, url] = await command.printed(/try +curl (\S+)/)
@@ -87,7 +84,7 @@ describe('what it says', () => {
 
 describe('how it ends', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('%s: what has begun is finished, then exit 0', async (signal) => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     const command = await project.start(['start', '--json'])
     const { gateway } = await startedLine(command)
     const held = await heldRequest(project, command, gateway!)
@@ -102,7 +99,7 @@ describe('how it ends', () => {
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const)('a second %s does not wait: exit %i', async (signal, code) => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     const command = await project.start(['start', '--json'])
     const { gateway } = await startedLine(command)
     const held = await heldRequest(project, command, gateway!)
@@ -129,10 +126,10 @@ describe('how it ends', () => {
   })
 
   test('by an error that nothing caught: in the log with its stack, exit 1', async () => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     await project.write(
       'system.ts',
-      HOLDING_SYSTEM['system.ts']!.replace("log.info('holding')", "queueMicrotask(() => { throw new Error('lost') })"),
+      PLAIN_SYSTEM['system.ts']!.replace("log.info('holding')", "queueMicrotask(() => { throw new Error('lost') })"),
     )
     const command = await project.start(['start', '--json'])
     const { gateway } = await startedLine(command)
@@ -145,7 +142,7 @@ describe('how it ends', () => {
   })
 
   test('at the crash point it was given, and not before', async () => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     const command = await project.start(['start', '--json'], { SKERRY_CRASH_AT: 'operation.received:2' })
     const { gateway } = await startedLine(command)
     expect((await request('POST', `${gateway}/hold`, { until: '/' })).status).toBe(200)
@@ -156,7 +153,7 @@ describe('how it ends', () => {
 
 describe('what is wrong', () => {
   test('a port in use: named, with what to do, exit 1', async () => {
-    await using project = await openProject({ files: HOLDING_SYSTEM })
+    await using project = await openProject({ files: PLAIN_SYSTEM })
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -200,7 +197,7 @@ describe('what is wrong', () => {
     expect(stderr).toMatch(/SKERRY_CRASH_AT: "relay\.publishd" is not a crash point.*relay\.published/)
   })
 
-  test('two hosts on one data directory: the second names the process of the first and gives up', DATABASE, async () => {
+  test('two hosts on one data directory: the second names the process of the first and gives up', async () => {
     await using project = await openProject()
     const first = await project.start(['start', '--json'], { SKERRY_DATA: 'data' })
     await startedLine(first)

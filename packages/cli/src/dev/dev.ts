@@ -16,7 +16,10 @@ export async function dev(options: DevOptions): Promise<void> {
   const development = new Development({ file, verbose: options.verbose === true, environment: process.env, clock: systemClock })
   keepAlive()
   onStopSignal(
-    () => development.stop(),
+    (signal) => {
+      process.stdout.write(`stopping on ${signal}\n`)
+      return development.stop()
+    },
     (error) => process.stderr.write(describeFailure(error, options.verbose === true).text),
     () => development.kill(),
   )

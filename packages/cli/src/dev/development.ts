@@ -23,8 +23,8 @@ export interface DevelopmentOptions {
   readonly clock: Clock
 }
 
-/** Nobody wants to wait for requests in progress as long as in production. */
-const DEFAULT_GRACE_MS = '3000'
+/** Connections that are just being made arrive; and nobody wants to wait for requests as long as in production. */
+const STOPPING = { SKERRY_DRAIN_MS: '50', SKERRY_GRACE_MS: '3000' }
 
 export class Development {
   readonly #options: DevelopmentOptions
@@ -75,7 +75,7 @@ export class Development {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#watcher.close()
-    this.#front.hold()
+    this.#front.leave()
     await Promise.all([...this.#hosts].map((host) => host.stop()))
     this.#front.close()
   }
@@ -133,9 +133,8 @@ export class Development {
 
   #newHost(): HostHandle {
     const { file, verbose, environment, clock } = this.#options
-    const graceMs = environment['SKERRY_GRACE_MS'] || DEFAULT_GRACE_MS
     const onProgress = (step: string): void => say(styleText('dim', step))
-    const host = new HostHandle({ file, verbose, environment: { ...environment, SKERRY_GRACE_MS: graceMs }, clock, onProgress })
+    const host = new HostHandle({ file, verbose, environment: { ...STOPPING, ...environment }, clock, onProgress })
     this.#hosts.add(host)
     void host.ended.then(() => this.#hosts.delete(host))
     return host

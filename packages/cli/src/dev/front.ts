@@ -1,26 +1,35 @@
-import { once } from 'node:events'
 /**
  * The gateway's port, held for as long as `skerry dev` runs. Connections are passed on to the process that runs the services;
  * while it restarts they wait, and when it cannot start they are told why. Nobody is refused because somebody saved a file.
  */
+import { once } from 'node:events'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { CommandError, EXIT } from '../failure.ts'
 
-type State =
-  | { readonly kind: 'holding' }
-  | { readonly kind: 'serving'; readonly host: string; readonly port: number }
-  | { readonly kind: 'failed'; readonly detail: string }
+interface Serving {
+  readonly kind: 'serving'
+  readonly host: string
+  readonly port: number
+}
 
-const MAX_HELD = 1_024
+type State = { readonly kind: 'holding' } | Serving | { readonly kind: 'failed'; readonly detail: string }
+
+const DEFAULT_MAX_HELD = 1_024
 /** How long a client that has been refused may stay without closing. */
 const REFUSED_IDLE_MS = 5_000
 
 export class Front {
   #server: Server | undefined
   #state: State = { kind: 'holding' }
+  readonly #maxHeld: number
   readonly #held = new Set<Socket>()
   readonly #open = new Set<Socket>()
+
+  /** How many connections may wait at a time; more are answered with 503. */
+  constructor(maxHeld = DEFAULT_MAX_HELD) {
+    this.#maxHeld = maxHeld
+  }
 
   /** `http://127.0.0.1:8080`, once it listens. */
   get url(): string | undefined {
@@ -62,9 +71,14 @@ export class Front {
     this.#release()
   }
 
+  /** Gives up the port; connections there are stay. */
+  leave(): void {
+    this.#server?.close()
+  }
+
   /** Gives up the port and every connection. */
   close(): void {
-    this.#server?.close()
+    this.leave()
     for (const socket of this.#open) socket.destroy()
   }
 
@@ -82,8 +96,12 @@ export class Front {
     const state = this.#state
     if (state.kind === 'serving') this.#passOn(socket, state)
     else if (state.kind === 'failed') refuse(socket, state.detail)
-    else if (this.#held.size < MAX_HELD) this.#held.add(socket)
-    else refuse(socket, `The services restart, and ${MAX_HELD} connections are already waiting for them`)
+    else this.#keep(socket)
+  }
+
+  #keep(socket: Socket): void {
+    if (this.#held.size < this.#maxHeld) this.#held.add(socket)
+    else refuse(socket, `The services restart, and ${this.#maxHeld} connections are already waiting for them`)
   }
 
   #release(): void {
@@ -92,8 +110,8 @@ export class Front {
     for (const socket of held) this.#handle(socket)
   }
 
-  #passOn(socket: Socket, { host, port }: { readonly host: string; readonly port: number }): void {
-    const inner = connect({ host, port, allowHalfOpen: true, noDelay: true })
+  #passOn(socket: Socket, state: Serving): void {
+    const inner = connect({ host: state.host, port: state.port, allowHalfOpen: true, noDelay: true })
     let connected = false
     inner.once('connect', () => {
       connected = true
@@ -102,8 +120,9 @@ export class Front {
     })
     inner.on('error', () => {
       if (connected) socket.destroy()
-      // It has just ended, and that has not been heard of yet. Nothing of the request has been read.
-      else refuse(socket, 'The services have just ended')
+      // They have just ended, and it will be heard in a moment whether that was meant. Nothing of the request has been read.
+      else if (this.#state === state) this.#keep(socket)
+      else this.#handle(socket)
     })
     inner.once('close', () => {
       if (connected && !socket.writableEnded) socket.end()

@@ -1,20 +1,16 @@
 /** The log for people at a terminal: one short line for each of pino's, stacks below. */
 import { stripVTControlCharacters, styleText } from 'node:util'
 
-interface Output {
-  write(text: string): unknown
-}
-
 type Style = Parameters<typeof styleText>[0]
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: 'dim', info: 'cyan', warn: 'yellow', error: 'red' }
 const LEVEL_WIDTH = 5
 
 /** A destination for the platform's log that writes lines for people. Colours follow the terminal and NO_COLOR. */
-export function readableLog(output: Output & { isTTY?: boolean }): { write(line: string): void } {
+export function readableLog(output: NodeJS.WritableStream): { write(line: string): void } {
   return {
     write(line) {
-      output.write(readableLine(line, (style, text) => styleText(style, text, { stream: output as NodeJS.WritableStream })))
+      output.write(readableLine(line, (style, text) => styleText(style, text, { stream: output })))
     },
   }
 }

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { openProject } from './fixtures/project.ts'
+
+const COMMANDS = ['dev', 'start', 'migrate', 'openapi']
+
+test('--version is that of the package', async () => {
+  await using project = await openProject({ files: {} })
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  expect(await project.run(['--version'])).toEqual({ code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
+})
+
+test('help names every command and what it is for', async () => {
+  await using project = await openProject({ files: {} })
+  const { code, stdout } = await project.run(['--help'])
+  expect(code).toBe(0)
+  for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} .*[a-z]`, 'm'))
+  expect(await project.run(['help'])).toMatchObject({ code: 0, stdout })
+})
+
+test.each(COMMANDS)('help of %s: its purpose in one sentence, examples, the variables it reads', async (command) => {
+  await using project = await openProject({ files: {} })
+  const { code, stdout, stderr } = await project.run([command, '--help'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(new RegExp(`^Usage: skerry ${command}.*\\n\\n[A-Z][^.]*\\.\\n`))
+  expect(stdout).toMatch(new RegExp(`^Examples:\\n( {2}\\$ .*skerry ${command}.* # .*\\n)+`, 'm'))
+  if (command !== 'openapi') expect(stdout).toMatch(/^Environment:\n(.*\n)* {2}DATABASE_URL /m)
+  expect(await project.run(['help', command])).toMatchObject({ code: 0, stdout })
+})
+
+test.each([
+  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, openapi,'],
+  [['start', '--sytem', 'x.ts'], "unknown option '--sytem'", 'See skerry help'],
+  [['dev', 'system.ts'], "too many arguments for 'dev'", 'See skerry help'],
+  [['start', '--system'], "option '--system <file>' argument missing", 'See skerry help'],
+])('wrong usage: %j', async (parameters, what, help) => {
+  await using project = await openProject()
+  const { code, stdout, stderr } = await project.run(parameters)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain(`error: ${what}`)
+  expect(stderr).toMatch(new RegExp(`^What to do: ${help}`, 'm'))
+})
+
+test('without a command: the help, on standard error, and exit 2', async () => {
+  await using project = await openProject({ files: {} })
+  expect(await project.run([])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^Usage: skerry/) })
+})
