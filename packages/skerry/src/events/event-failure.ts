@@ -33,7 +33,7 @@ export class OvertakenEvent extends Error {
 /** Takes whatever was thrown. Never throws itself. */
 export function describeFailure(error: unknown): EventFailure {
   const message = error instanceof Error ? textOf(error.message) : textOf(error)
-  const stack = error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined
+  const stack = stackOf(error)
   return { kind: kindOf(error), cause: causeOf(error), message, stack, hash: hashOf(error, stack), error }
 }
 
@@ -49,6 +49,15 @@ function textOf(value: unknown): string {
     return String(value)
   } catch {
     return `a thrown ${typeof value} without a text`
+  }
+}
+
+/** It is made when it is asked for, from a message that may be anything. */
+function stackOf(error: unknown): string | undefined {
+  try {
+    return error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined
+  } catch {
+    return undefined
   }
 }
 
@@ -68,7 +77,7 @@ function kindOf(error: unknown): FailureKind {
 /** FNV-1a over the error's name and the first frame of its stack: the same place and kind, whatever the message says. */
 function hashOf(error: unknown, stack: string | undefined): string {
   const frame = stack?.split('\n').find((line) => line.trimStart().startsWith('at ')) ?? ''
-  const text = `${error instanceof Error ? error.name : typeof error}${frame.trim()}`
+  const text = `${error instanceof Error ? textOf(error.name) : typeof error}${frame.trim()}`
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
   return (hash >>> 0).toString(16).padStart(8, '0')

@@ -38,11 +38,16 @@ export async function advance(on: Queryable, consumer: string, source: string, k
   return rows.length > 0
 }
 
-/** Starts a key in the middle, for a consumer that joined later. False when another instance was faster. */
-export async function begin(on: Queryable, consumer: string, source: string, key: string, sequence: number): Promise<boolean> {
+/** Starts a key in the middle, or once more behind what was missed. False when another instance was faster. */
+export async function begin(
+  on: Queryable,
+  { consumer, envelope: { source, key, sequence } }: StoredMessage,
+  cursor: Cursor | undefined,
+): Promise<boolean> {
   const { rows } = await on.query(
-    `insert into skerry_key_cursor (consumer, source, key, seq, began) values ($1, $2, $3, $4, $4) on conflict do nothing returning 1 as moved`,
-    [consumer, source, key, sequence],
+    `insert into skerry_key_cursor as cursor (consumer, source, key, seq, began) values ($1, $2, $3, $4, $4)
+     on conflict (consumer, source, key) do update set seq = excluded.seq, began = excluded.began where cursor.seq = $5 returning 1 as moved`,
+    [consumer, source, key, sequence, cursor?.sequence ?? null],
   )
   return rows.length > 0
 }
@@ -78,12 +83,16 @@ export async function readCursor(on: Queryable, consumer: string, source: string
   return rows[0]
 }
 
-/** Whether a message of the key before `sequence` waits here or is dead. */
-export async function hasEarlier(on: Queryable, { consumer, envelope: { source, key, sequence } }: StoredMessage): Promise<boolean> {
+/** Whether a message of the key between the cursor and this one waits here or is dead. */
+export async function hasEarlier(
+  on: Queryable,
+  { consumer, envelope: { source, key, sequence } }: StoredMessage,
+  cursor: Cursor | undefined,
+): Promise<boolean> {
   const { rows } = await on.query<{ found: boolean }>(
-    `select exists (select from skerry_delivery where consumer = $1 and source = $2 and key = $3 and seq < $4)
-         or exists (select from skerry_dead_letter where consumer = $1 and source = $2 and key = $3 and seq < $4) as found`,
-    [consumer, source, key, sequence],
+    `select exists (select from skerry_delivery where consumer = $1 and source = $2 and key = $3 and seq > $4 and seq < $5)
+         or exists (select from skerry_dead_letter where consumer = $1 and source = $2 and key = $3 and seq > $4 and seq < $5) as found`,
+    [consumer, source, key, cursor?.sequence ?? 0, sequence],
   )
   return rows[0]!.found
 }

@@ -313,7 +313,7 @@ export class InboxWorker {
     if (await store.advance(on, service, source, key, sequence)) return 'fresh'
     const cursor = await store.readCursor(on, service, source, key)
     const verdict = await this.#decide(on, message, tries.firstSeenMs, cursor)
-    if (verdict === 'begin' && (await store.begin(on, service, source, key, sequence))) return 'fresh'
+    if (verdict === 'begin' && (await store.begin(on, message, cursor))) return 'fresh'
     if (verdict === 'duplicate') return 'duplicate'
     if (verdict === 'overtaken') throw overtaken(message)
     await this.#park(on, message, tries, cursor)
@@ -359,17 +359,17 @@ export class InboxWorker {
 
   async #decide(on: Pick<Database, 'query'>, message: StoredMessage, firstSeenMs: number, cursor: Cursor | undefined): Promise<Arrival> {
     const { sequence, previousTime } = message.envelope
-    return arrival(
-      {
-        cursor,
-        sequence: sequence!,
-        previousAtMs: timeOf(previousTime),
-        subscribedSinceMs: this.#options.subscribedSinceMs(message.topic),
-        earlierIsHere: cursor === undefined && sequence !== 1 && (await store.hasEarlier(on, message)),
-        firstSeenMs,
-      },
-      this.#options.clock.nowMs(),
-    )
+    const facts = {
+      cursor,
+      sequence: sequence!,
+      previousAtMs: timeOf(previousTime),
+      subscribedSinceMs: this.#options.subscribedSinceMs(message.topic),
+      earlierIsHere: false,
+      firstSeenMs,
+    }
+    const verdict = arrival(facts, this.#options.clock.nowMs())
+    // Only this verdict depends on it, and it is rare.
+    return verdict === 'begin' && (await store.hasEarlier(on, message, cursor)) ? 'early' : verdict
   }
 
   /** Rejects when it cannot be recorded. */

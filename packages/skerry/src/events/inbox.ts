@@ -13,14 +13,14 @@ export type Arrival =
   | 'early'
   /** One before it will never come, because this consumer did not exist when it was published: begin here. */
   | 'begin'
-  /** The key was begun after it, in the belief that it would never come: it was not handled, and its turn is over. */
+  /** The key was begun after it, in the belief that it would never come: its turn is over. */
   | 'overtaken'
 
 /** How far a key has been handled. */
 export interface Cursor {
   /** The number handled last. */
   readonly sequence: number
-  /** The number it began with: 1, or more where the consumer joined later. */
+  /** The number it began with: 1, or more where the consumer joined later. Whether older ones were handled is not known any more. */
   readonly began: number
 }
 
@@ -32,7 +32,7 @@ export interface ArrivalFacts {
   readonly previousAtMs: number | undefined
   /** Since when this consumer holds what is published; undefined while that is being arranged. */
   readonly subscribedSinceMs: number | undefined
-  /** An earlier event of this key is here, waiting or dead: so none was missed. */
+  /** An earlier event of this key that has not been handled is here, waiting or dead: so none was missed. */
   readonly earlierIsHere: boolean
   /** When this message was first seen by the consumer. */
   readonly firstSeenMs: number
@@ -48,7 +48,7 @@ export function arrival(facts: ArrivalFacts, nowMs: number): Arrival {
   if (cursor !== undefined && sequence < cursor.began) return 'overtaken'
   if (cursor !== undefined && sequence <= cursor.sequence) return 'duplicate'
   if (sequence === (cursor?.sequence ?? 0) + 1) return 'handle'
-  return cursor === undefined && !facts.earlierIsHere && nowMs >= mayBeginAtMs(facts) ? 'begin' : 'early'
+  return !facts.earlierIsHere && nowMs >= mayBeginAtMs(facts) ? 'begin' : 'early'
 }
 
 /** When a key may be begun with this message, if none before it comes; Infinity when one before it must come. */
@@ -72,7 +72,7 @@ export interface RetrySettings {
   readonly maxBackoffMs: number
 }
 
-/** 12 attempts, from 1 s doubling to 10 min: about 50 minutes in all. */
+/** 12 attempts, from 1 s doubling to 10 min: a quarter to half an hour in all. */
 export const RETRY_DEFAULTS: RetrySettings = { maxAttempts: 12, minBackoffMs: 1_000, maxBackoffMs: 600_000 }
 
 export type AfterFailure = { readonly retryAtMs: number } | { readonly deadLetter: 'rejected' | 'exhausted' }
