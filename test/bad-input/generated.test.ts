@@ -1,0 +1,89 @@
+/**
+ * Whatever is sent to whatever is public: an answer, or a problem that agrees with its status and tells nothing of the
+ * inside, and never a failure. Operations come from the contracts, so a new one is covered as soon as it exists.
+ */
+import fc from 'fast-check'
+import type { Contract } from 'skerry'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ecommerce } from '../../examples/ecommerce/system.ts'
+import { shop } from '../../shop/system.ts'
+import { send } from '../gateway/http-request.ts'
+import type { RunningHost } from '../topologies/host.ts'
+import { startHost } from '../topologies/host.ts'
+import { flawIn } from './problem.ts'
+
+const REQUESTS_PER_OPERATION = 300
+
+
+// Fields that exist, with values that nearly fit, get past the first check; arbitrary ones do not.
+const FIELDS = ['id', 'name', 'email', 'user_id', 'order_id', 'product', 'amount', 'sku', 'quantity', 'items', 'lines', 'price', 'category', 'after', 'limit', 'currency', 'skus', 'password', '__proto__', 'constructor', 'toString', 'length', '']
+const HOSTILE = ['', ' ', '\0', 'a\0b', '\u{1F6A2}', '\uD800', '\u202E', '..', '../../etc/passwd', '%00', '%', '__proto__', 'constructor', "' or 1=1 --", '$1', '{{7*7}}', '\r\nX: y', 'ann@example.com', 'lighthouse', '0190b6a4-7c6e-7000-8000-000000000000', '-0', '1e309', 'NaN', 'null', 'true', 'x'.repeat(5_000)]
+
+const text = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'binary' }), fc.string())
+const number = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(2 ** 31, 2 ** 53, 2 ** 63, 1e308, -0, 5e-324))
+const scalar = fc.oneof(text, number, fc.boolean(), fc.constant(null))
+const value = fc.oneof({ depthSize: 'small' }, scalar, fc.array(scalar, { maxLength: 4 }), fc.jsonValue({ maxDepth: 4 }))
+const near = fc.dictionary(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...FIELDS) }, text), value, { maxKeys: 8 })
+/** A well-formed body for people, users and orders with one or two fields spoilt. */
+const spoilt = fc
+  .tuple(
+    fc.constantFrom(
+      { id: 1, name: 'Ann', email: 'ann@example.com' },
+      { name: 'Ann', email: 'ann@example.com' },
+      { id: 7, user_id: 1, product: 'kettle', amount: 20 },
+      { user_id: 1, items: [{ sku: 'lighthouse', quantity: 1 }] },
+    ),
+    near,
+  )
+  .map(([whole, wrong]) => ({ ...whole, ...wrong }))
+const jsonText = fc.oneof({ weight: 5, arbitrary: fc.oneof(spoilt, near, value).map((body) => JSON.stringify(body)) }, fc.string({ unit: 'binary' }))
+const encoded = (piece: string): string => encodeURIComponent(piece.toWellFormed())
+const segment = fc.oneof(
+  { weight: 4, arbitrary: fc.oneof(text, number.map(String)).map(encoded) },
+  // As it is, as far as a request line can carry it.
+  fc.string({ unit: fc.constantFrom(...`abc019%/?#[]@!$&'()*+,;=:.~_-"<>\\^{|}\``) }),
+)
+const pair = fc.tuple(fc.oneof(fc.constantFrom(...FIELDS), text), fc.oneof(text, number.map(String)))
+const query = fc.oneof(
+  fc.array(pair, { maxLength: 6 }).map((pairs) => pairs.map(([name, given]) => `${encoded(name)}=${encoded(given)}`).join('&')),
+  fc.string({ unit: fc.constantFrom(...'ab1=&%[]+;.,/?') }),
+)
+const headers = fc.record(
+  {
+    'content-type': fc.constantFrom('application/json', 'application/json', 'application/json', 'text/plain', 'application/json; charset=utf-16'),
+    'idempotency-key': fc.stringMatching(/^[\x21-\x7e]{0,300}$/),
+    traceparent: fc.constantFrom('00-', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'x'.repeat(200)),
+  },
+  { requiredKeys: ['content-type'] },
+)
+
+describe.each([
+  { file: 'examples/ecommerce/system.ts', name: 'ecommerce', contracts: ecommerce.services.map(({ contract }): Contract => contract) },
+  { file: 'shop/system.ts', name: 'shop', contracts: shop.services.map(({ contract }): Contract => contract) },
+])('$name', ({ file, contracts }) => {
+  let host: RunningHost
+  beforeAll(async () => {
+    host = await startHost({ system: file, env: { LOG_LEVEL: 'error' } })
+  })
+  afterAll(() => host?.[Symbol.asyncDispose]())
+
+  const operations = contracts.flatMap((contract) =>
+    Object.entries(contract.operations)
+      .filter(([, operation]) => operation.public)
+      .map(([name, { method, path }]) => ({ name: `${contract.name}.${name}`, method, path })),
+  )
+
+  test.each(operations)('$name: $method $path', async ({ method, path }) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(segment, { minLength: 3, maxLength: 3 }), query, jsonText, headers, async (segments, search, body, sent) => {
+        const filled = segments.reduce((rest, next) => rest.replace(/\{[^}]*\}/, () => next), path)
+        const target = search === '' ? filled : `${filled}?${search}`
+        const answer = await send(host.gatewayUrl, method, target, method === 'GET' ? { headers: sent } : { headers: sent, body })
+        if (answer.status >= 500) expect.fail(`${method} ${target} was answered ${answer.status}: ${answer.text}\n${await host.output()}`)
+        if (answer.status >= 400) expect(flawIn(answer, `${target}${body}`)).toBeUndefined()
+      }),
+      { numRuns: REQUESTS_PER_OPERATION },
+    )
+    expect((await send(host.gatewayUrl, 'GET', '/health/ready')).json).toMatchObject({ status: 'ready' })
+  })
+})
