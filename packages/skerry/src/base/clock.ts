@@ -122,7 +122,7 @@ function refuseNotANumber(delayMs: number): void {
   if (Number.isNaN(delayMs)) throw new TypeError('A timer needs a delay in milliseconds, not NaN')
 }
 
-/** One real turn of the event loop: every promise that waits for nothing real has settled. */
-function turn(): Promise<void> {
+/** One real turn of the event loop: every promise that waits for nothing real has settled, and what had arrived from outside is here. */
+export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,5 +1,5 @@
-import type { CallResponse } from '../client/link.ts'
 /** An operation as an HTTP target: the request becomes its input, its answer a response. Used by service listeners and by the gateway. */
+import type { CallResponse } from '../client/link.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import type { Route } from './router.ts'
 import type { HttpRequest, HttpResponse, HttpTarget } from './server.ts'

@@ -95,7 +95,7 @@ async function readFolder({ service, folder }: MigrateOptions): Promise<readonly
   const path = fileURLToPath(folder)
   let files: string[]
   try {
-    files = (await readdir(path)).filter((file) => file.endsWith('.sql')).sort()
+    files = (await readdir(path)).filter((file) => file.endsWith('.sql')).toSorted()
   } catch (error) {
     throw new SkerryError('migrationInvalid', `${service}: the migrations folder ${path} cannot be read`, { cause: error })
   }

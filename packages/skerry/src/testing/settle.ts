@@ -1,5 +1,5 @@
 /** Waits until a host has nothing left to do, moving its virtual clock to whatever it waits for. */
-import { sleep, systemClock } from '../base/clock.ts'
+import { sleep, systemClock, turn } from '../base/clock.ts'
 import type { VirtualClock } from '../base/clock.ts'
 import { BEGIN_GRACE_MS } from '../events/inbox.ts'
 import type { Host } from '../runtime/host.ts'
@@ -68,9 +68,4 @@ async function workLeft({ name, database }: ServiceInstance): Promise<WorkLeft> 
   const { outbox, retry, early } = rows[0]!
   const due = [retry, early].filter((at) => at !== null).map((at) => at.getTime())
   return { name, outbox, dueMs: due.length === 0 ? undefined : Math.min(...due) }
-}
-
-/** A real turn of the event loop, in which answers from the database's worker and from sockets arrive. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -5,7 +5,6 @@
 import { VirtualClock } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
-import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
@@ -117,7 +116,7 @@ export async function testSystem<const Services extends readonly Service[]>(
         .filter(({ type }) => type === event.type)
         .flatMap(({ body }) => {
           const read = readCloudEvent(body)
-          return read.ok ? [read.envelope.data as OutputOf<S>] : []
+          return read.ok ? [read.envelope.data] : []
         }),
     async publish(event, data) {
       const key = String((data as Record<string, unknown>)[event.key])
