@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import type { Contract } from 'skerry'
+import type { Schema } from 'skerry/contract'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ecommerce } from '../../examples/ecommerce/system.ts'
 import { shop } from '../../shop/system.ts'
@@ -23,31 +24,43 @@ const text = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'binary' })
 const number = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(2 ** 31, 2 ** 53, 2 ** 63, 1e308, -0, 5e-324))
 const scalar = fc.oneof(text, number, fc.boolean(), fc.constant(null))
 const value = fc.oneof({ depthSize: 'small' }, scalar, fc.array(scalar, { maxLength: 4 }), fc.jsonValue({ maxDepth: 4 }))
-const near = fc.dictionary(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...FIELDS) }, text), value, { maxKeys: 8 })
+/** Objects of fields that exist somewhere, mostly in this operation. */
+const nearTo = (own: readonly string[]) => {
+  const name = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...own) }, { weight: 3, arbitrary: fc.constantFrom(...FIELDS) }, text)
+  return fc.dictionary(name, value, { maxKeys: 8 })
+}
 /** A well-formed body for people, users and orders with one or two fields spoilt. */
-const spoilt = fc
-  .tuple(
-    fc.constantFrom(
-      { id: 1, name: 'Ann', email: 'ann@example.com' },
-      { name: 'Ann', email: 'ann@example.com' },
-      { id: 7, user_id: 1, product: 'kettle', amount: 20 },
-      { user_id: 1, items: [{ sku: 'lighthouse', quantity: 1 }] },
-    ),
-    near,
+const spoilt = (own: readonly string[]) =>
+  fc
+    .tuple(
+      fc.constantFrom(
+        { id: 1, name: 'Ann', email: 'ann@example.com' },
+        { name: 'Ann', email: 'ann@example.com' },
+        { id: 7, user_id: 1, product: 'kettle', amount: 20 },
+        { user_id: 1, items: [{ sku: 'lighthouse', quantity: 1 }] },
+      ),
+      nearTo(own),
+    )
+    .map(([whole, wrong]) => ({ ...whole, ...wrong }))
+const jsonText = (own: readonly string[]) =>
+  fc.oneof(
+    { weight: 5, arbitrary: fc.oneof(spoilt(own), nearTo(own), value).map((body) => JSON.stringify(body)) },
+    fc.string({ unit: 'binary' }),
   )
-  .map(([whole, wrong]) => ({ ...whole, ...wrong }))
-const jsonText = fc.oneof({ weight: 5, arbitrary: fc.oneof(spoilt, near, value).map((body) => JSON.stringify(body)) }, fc.string({ unit: 'binary' }))
 const encoded = (piece: string): string => encodeURIComponent(piece.toWellFormed())
 const segment = fc.oneof(
   { weight: 4, arbitrary: fc.oneof(text, number.map(String)).map(encoded) },
   // As it is, as far as a request line can carry it.
   fc.string({ unit: fc.constantFrom(...`abc019%/?#[]@!$&'()*+,;=:.~_-"<>\\^{|}\``) }),
 )
-const pair = fc.tuple(fc.oneof(fc.constantFrom(...FIELDS), text), fc.oneof(text, number.map(String)))
-const query = fc.oneof(
-  fc.array(pair, { maxLength: 6 }).map((pairs) => pairs.map(([name, given]) => `${encoded(name)}=${encoded(given)}`).join('&')),
-  fc.string({ unit: fc.constantFrom(...'ab1=&%[]+;.,/?') }),
-)
+const queryOf = (own: readonly string[]) => {
+  const name = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...own) }, fc.constantFrom(...FIELDS), text)
+  const pair = fc.tuple(name, fc.oneof(text, number.map(String)))
+  return fc.oneof(
+    fc.array(pair, { maxLength: 3 }).map((pairs) => pairs.map(([field, given]) => `${encoded(field)}=${encoded(given)}`).join('&')),
+    fc.string({ unit: fc.constantFrom(...'ab1=&%[]+;.,/?') }),
+  )
+}
 const headers = fc.record(
   {
     'content-type': fc.constantFrom('application/json', 'application/json', 'application/json', 'text/plain', 'application/json; charset=utf-16'),
@@ -70,12 +83,12 @@ describe.each([
   const operations = contracts.flatMap((contract) =>
     Object.entries(contract.operations)
       .filter(([, operation]) => operation.public)
-      .map(([name, { method, path }]) => ({ name: `${contract.name}.${name}`, method, path })),
+      .map(([name, { method, path, input }]) => ({ name: `${contract.name}.${name}`, method, path, own: fieldsOf(input) })),
   )
 
-  test.each(operations)('$name: $method $path', async ({ method, path }) => {
+  test.each(operations)('$name: $method $path', async ({ method, path, own }) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(segment, { minLength: 3, maxLength: 3 }), query, jsonText, headers, async (segments, search, body, sent) => {
+      fc.asyncProperty(fc.array(segment, { minLength: 3, maxLength: 3 }), queryOf(own), jsonText(own), headers, async (segments, search, body, sent) => {
         const filled = segments.reduce((rest, next) => rest.replace(/\{[^}]*\}/, () => next), path)
         const target = search === '' ? filled : `${filled}?${search}`
         const answer = await send(host.gatewayUrl, method, target, method === 'GET' ? { headers: sent } : { headers: sent, body })
@@ -87,3 +100,18 @@ describe.each([
     expect((await send(host.gatewayUrl, 'GET', '/health/ready')).json).toMatchObject({ status: 'ready' })
   })
 })
+
+/** The names in the input, also of objects below. */
+function fieldsOf(input: Schema): readonly string[] {
+  const found = new Set<string>()
+  const visit = (schema: unknown): void => {
+    if (typeof schema !== 'object' || schema === null) return
+    for (const [key, inner] of Object.entries(schema)) {
+      if (key === 'properties') for (const name of Object.keys(inner as object)) found.add(name)
+      visit(inner)
+    }
+  }
+  visit(input['~standard'].jsonSchema.input({ target: 'draft-2020-12' }))
+  if (found.size === 0) throw new Error('An input without fields: say so here when there is one')
+  return [...found]
+}
