@@ -80,6 +80,12 @@ describe.each([
   })
   afterAll(() => host?.[Symbol.asyncDispose]())
 
+  const refusedOrAnswered = async (method: string, target: string, more: { headers?: Record<string, string>; body?: string } = {}) => {
+    const answer = await send(host.gatewayUrl, method, target, more)
+    if (answer.status >= 500) expect.fail(`${method} ${target} was answered ${answer.status}: ${answer.text}\n${await host.output()}`)
+    if (answer.status >= 400) expect(flawIn(answer, `${target}${more.body ?? ''}`)).toBeUndefined()
+  }
+
   const operations = contracts.flatMap((contract) =>
     Object.entries(contract.operations)
       .filter(([, operation]) => operation.public)
@@ -91,12 +97,16 @@ describe.each([
       fc.asyncProperty(fc.array(segment, { minLength: 3, maxLength: 3 }), queryOf(own), jsonText(own), headers, async (segments, search, body, sent) => {
         const filled = segments.reduce((rest, next) => rest.replace(/\{[^}]*\}/, () => next), path)
         const target = search === '' ? filled : `${filled}?${search}`
-        const answer = await send(host.gatewayUrl, method, target, method === 'GET' ? { headers: sent } : { headers: sent, body })
-        if (answer.status >= 500) expect.fail(`${method} ${target} was answered ${answer.status}: ${answer.text}\n${await host.output()}`)
-        if (answer.status >= 400) expect(flawIn(answer, `${target}${body}`)).toBeUndefined()
+        await refusedOrAnswered(method, target, method === 'GET' ? { headers: sent } : { headers: sent, body })
       }),
       { numRuns: REQUESTS_PER_OPERATION },
     )
+    for (const field of own)
+      for (const hostile of HOSTILE) {
+        const query = `${encoded(field)}=${encoded(hostile)}`
+        if (method === 'GET') await refusedOrAnswered(method, `${path.replaceAll(/\{[^}]*\}/g, '1')}?${query}`)
+        else await refusedOrAnswered(method, path, { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ [field]: hostile }) })
+      }
     expect((await send(host.gatewayUrl, 'GET', '/health/ready')).json).toMatchObject({ status: 'ready' })
   })
 })
