@@ -67,25 +67,27 @@ export function gatewayRoutes({ title, contracts, linkTo, clock, random, log }: 
   ]
 }
 
-/** What contracts offer to the outside, whichever gateway does it. Throws `systemInvalid` when two of them claim one route. */
+/** What contracts offer to the outside, whichever gateway does it. Throws `systemInvalid` with every route that two of them claim. */
 export function publicOperations(
   contracts: readonly Contract[],
 ): readonly { readonly contract: Contract; readonly bound: BoundOperation }[] {
   const owners = new Map<string, string>()
-  return contracts.flatMap((contract) =>
+  const mistakes: string[] = []
+  const offered = contracts.flatMap((contract) =>
     [...boundOperations(contract).values()]
       .filter(({ operation }) => operation.public)
       .map((bound) => {
         const { operation, fullName } = bound
         const route = `${operation.method} ${operation.path.replaceAll(/\{[^}]*\}/g, '{}')}`
         const owner = owners.get(route)
-        if (owner !== undefined)
-          throw new SkerryError(
-            'systemInvalid',
+        if (owner === undefined) owners.set(route, fullName)
+        else
+          mistakes.push(
             `${owner} and ${fullName} are both public at ${operation.method} ${operation.path}: change one path, or make one not public`,
           )
-        owners.set(route, fullName)
         return { contract, bound }
       }),
   )
+  if (mistakes.length > 0) throw new SkerryError('systemInvalid', mistakes.join('\n'))
+  return offered
 }
