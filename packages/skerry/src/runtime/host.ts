@@ -28,7 +28,7 @@ import { healthRoutes } from './health.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
 import type { ServiceInstance } from './service-instance.ts'
-import { startServiceInstance } from './service-instance.ts'
+import { createServiceInstance } from './service-instance.ts'
 import type { Selection, System } from './system.ts'
 import { consumersOf, GATEWAY } from './system.ts'
 
@@ -79,6 +79,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
 /** How long the relays may take to hand over what is on its way when stopping. */
 const RELAY_GRACE_MS = 2_000
+/** How long closing may take after that; a handler that never ends ends with the process. */
+const CLOSE_MS = 5_000
 
 class RunningHost implements Host {
   readonly instances = new Map<string, ServiceInstance>()
@@ -113,8 +115,10 @@ class RunningHost implements Host {
       if (applied.length > 0) onProgress?.(`migrated ${name}: ${applied.join(', ')}`)
     }
     await this.#openBroker()
-    for (const service of selection.services) await this.#startService(service)
+    for (const service of selection.services) await this.#createService(service)
     await this.#listen()
+    // Last, because their handlers may call every service of this host.
+    for (const instance of this.instances.values()) instance.begin()
     this.#ready = true
   }
 
@@ -142,12 +146,12 @@ class RunningHost implements Host {
     })
   }
 
-  async #startService(service: Selection['services'][number]): Promise<void> {
+  async #createService(service: Selection['services'][number]): Promise<void> {
     const { name } = service.contract
     const opened = this.#databases?.of(name)
     this.instances.set(
       name,
-      await startServiceInstance({
+      await createServiceInstance({
         service,
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
@@ -237,11 +241,12 @@ class RunningHost implements Host {
   }
 
   async #stop(): Promise<void> {
-    const { configuration, log } = this.#options
+    const { configuration } = this.#options
     const instances = [...this.instances.values()]
+    const wasReady = this.#ready
     this.#ready = false
     for (const server of this.#servers) server.drain()
-    if (configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
+    if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
     const timer = this.#clock.setTimer(configuration.graceMs, () => grace.abort())
     const consumers = Promise.all(instances.map(async ({ consumer }) => consumer?.close()))
@@ -251,14 +256,23 @@ class RunningHost implements Host {
     for (const { relay } of instances) relay?.stop()
     const drained = Promise.all(instances.map(async ({ relay }) => relay?.drained()))
     await Promise.race([drained, sleep(this.#clock, RELAY_GRACE_MS)])
-    await this.#broker?.close()
-    await drained
-    for (const link of this.#links.values()) await link.close()
-    for (const instance of instances)
-      await instance
-        .close()
-        .catch((error: unknown) => log.warn('A service could not be closed cleanly', { service: instance.name, cause: error }))
-    await this.#databases?.close()
+    await this.#inTime('The broker', this.#broker?.close())
+    await this.#inTime('The relays', drained)
+    for (const link of this.#links.values()) await this.#inTime('A connection to another service', link.close())
+    await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
+    await this.#inTime('The databases', this.#databases?.close())
+  }
+
+  /** Waits until something has been closed, but not for ever, and whatever comes of it. */
+  async #inTime(what: string, closing: Promise<unknown> | undefined): Promise<void> {
+    if (closing === undefined) return
+    const closed = new AbortController()
+    const late = sleep(this.#clock, CLOSE_MS, closed.signal).then(() => {
+      if (!closed.signal.aborted) this.#options.log.warn(`${what} could not be closed within ${CLOSE_MS} ms and is left as it is`)
+    })
+    const done = closing.catch((error: unknown) => this.#options.log.warn(`${what} could not be closed cleanly`, { cause: error }))
+    await Promise.race([done, late])
+    closed.abort()
   }
 }
 

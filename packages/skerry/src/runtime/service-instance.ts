@@ -1,5 +1,6 @@
 /** One service in one host, from opening its database to giving back its leases. */
 import type { Clock } from '../base/clock.ts'
+import { sleep } from '../base/clock.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Contract } from '../contract/contract.ts'
@@ -37,18 +38,27 @@ export interface ServiceInstance {
   readonly name: string
   readonly hosted: HostedService
   readonly database: Database | undefined
+  /** Undefined before `begin`, and where there is nothing to publish. */
   readonly relay: RelayWorker | undefined
+  /** Undefined before `begin`, and where there is nothing to consume. */
   readonly consumer: RunningConsumer | undefined
+  /** Begins to publish and to consume. Call when everything that handlers may call answers. */
+  begin(): void
+  /** Says within two seconds whether the database answers. */
   checkDatabase(): Promise<CheckResult>
   /** Disposes of the service's resources and closes its database. Call when nothing uses them any more. */
   close(): Promise<void>
 }
 
-export async function startServiceInstance(options: ServiceInstanceOptions): Promise<ServiceInstance> {
+const CHECK_MS = 2_000
+
+/** Makes the instance: from then on it answers calls. */
+export async function createServiceInstance(options: ServiceInstanceOptions): Promise<ServiceInstance> {
   const { service, database, broker, clock, random, newId } = options
   const { contract } = service
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
+  let consumer: RunningConsumer | undefined
   const transactions =
     database &&
     createTransactionRunner({
@@ -67,9 +77,10 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
   const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
 
-  const events = Object.values(contract.events as Record<string, Event>)
-  if (database !== undefined && events.length > 0)
-    relay = startRelay({
+  const publish = (): RelayWorker | undefined => {
+    const events = Object.values(contract.events as Record<string, Event>)
+    if (database === undefined || events.length === 0) return undefined
+    return startRelay({
       service: contract.name,
       database,
       broker,
@@ -80,46 +91,62 @@ export async function startServiceInstance(options: ServiceInstanceOptions): Pro
       hasConsumers: options.hasConsumers,
       events: new Map(events.map((event) => [event.type, event])),
     })
-
-  const publishers = new Set(service.subscriptions.map(({ event }) => event.contract))
-  const consumer =
-    database === undefined || transactions === undefined || publishers.size === 0
-      ? undefined
-      : startConsumer({
-          service: contract.name,
-          contracts: [contract, ...Object.values(service.uses), ...service.listens].filter(
-            ({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index,
-          ),
-          handlers: hosted.eventHandlers,
-          database,
-          transactions,
-          broker,
-          exclusive: options.exclusive,
-          clock,
-          random,
-          newId,
-          log,
-        })
+  }
+  const consume = (): RunningConsumer | undefined => {
+    const publishers = new Set(service.subscriptions.map(({ event }) => event.contract))
+    if (database === undefined || transactions === undefined || publishers.size === 0) return undefined
+    return startConsumer({
+      service: contract.name,
+      contracts: [contract, ...Object.values(service.uses), ...service.listens].filter(
+        ({ name }, index, all) => publishers.has(name) && all.findIndex((other) => other.name === name) === index,
+      ),
+      handlers: hosted.eventHandlers,
+      database,
+      transactions,
+      broker,
+      exclusive: options.exclusive,
+      clock,
+      random,
+      newId,
+      log,
+    })
+  }
 
   return {
     name: contract.name,
     hosted,
     database,
-    relay,
-    consumer,
-    async checkDatabase() {
-      try {
-        await database?.ping()
-        return { status: 'up' }
-      } catch (error) {
-        return { status: 'down', reason: error instanceof Error ? error.message : String(error) }
-      }
+    get relay() {
+      return relay
     },
+    get consumer() {
+      return consumer
+    },
+    begin() {
+      relay = publish()
+      consumer = consume()
+    },
+    checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {
       await disposeOf(resources, log)
       await database?.close()
     },
   }
+}
+
+async function answerOf(database: Database, clock: Clock): Promise<CheckResult> {
+  const answered = new AbortController()
+  const asked = database.ping().then(
+    (): CheckResult => ({ status: 'up' }),
+    (error: unknown): CheckResult => ({ status: 'down', reason: error instanceof Error ? error.message : String(error) }),
+  )
+  const late = sleep(clock, CHECK_MS, answered.signal).then((): CheckResult => ({
+    status: 'down',
+    reason: `it has not answered for ${CHECK_MS} ms`,
+  }))
+  const result = await Promise.race([asked, late])
+  answered.abort()
+  return result
 }
 
 async function disposeOf(resources: unknown, log: Log): Promise<void> {
