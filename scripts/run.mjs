@@ -44,7 +44,10 @@ const commands = {
   },
   bench: {
     purpose: 'every figure we claim, measured against a peer',
-    run: (node, parameters) => passThrough(node, ['bench/main.ts', ...parameters]),
+    async run(node, parameters) {
+      await testServices({ required: parameters.length === 0 })
+      return passThrough(node, ['bench/main.ts', ...parameters])
+    },
   },
 }
 

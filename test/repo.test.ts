@@ -192,14 +192,20 @@ describe('documents', () => {
     expect(broken).toEqual([])
   })
 
-  test.skipIf(!exists('ARCHITECTURE.md'))(
-    'the import graph in ARCHITECTURE.md is the one there is (node scripts/import-graph.mjs --write)',
-    async () => {
-      expect(documentedBlock()).toBe(await importGraphBlock())
-    },
-  )
+  test('CONTRIBUTING.md knows the commands there are', () => {
+    const { manifest } = workspace.find(({ directory }) => directory === '') ?? {}
+    const commands = Object.keys(manifest?.scripts ?? {}).map((name) =>
+      name === 'start' || name === 'test' ? `npm ${name}` : `npm run ${name}`,
+    )
+    const documented = [...read('CONTRIBUTING.md').matchAll(/^\| `(npm (?:run )?\w+)`/gm)].map(([, command]) => command)
+    expect(documented.toSorted()).toEqual(commands.toSorted())
+  })
 
-  test.skipIf(!exists('README.md'))('every command of README.md is one that this run tests', () => {
+  test('the import graph in ARCHITECTURE.md is the one there is (node scripts/import-graph.mjs --write)', async () => {
+    expect(documentedBlock()).toBe(await importGraphBlock())
+  })
+
+  test('every command of README.md is one that this run tests', () => {
     // A block may instead name the test that runs it: <!-- run by test/readme.test.ts --> on the line before.
     const blocks = [...read('README.md').matchAll(/(?:<!-- run by (\S+) -->\n+)?```(?:sh|bash|shell|console)\n([\s\S]*?)```/g)]
     const runs = [...files.filter(isTest), '.ci/run', ...files.filter((file) => /^scripts\/.*\.mjs$/.test(file))].map((file) =>
