@@ -71,6 +71,12 @@ describe.each(topologies)('$name', (topology) => {
     ])
       await expect(orders.query(statement)).rejects.toMatchObject({ sqlState: permissionDenied })
     expect((await orders.query('select * from orders')).rows).not.toEqual([])
+    // The hosts themselves have worked as these roles: what they made belongs to them.
+    const owners = await orders.query(
+      `select schemaname, tableowner from pg_tables where tablename in ('users', 'orders', 'notifications')`,
+    )
+    expect(owners.rows).toHaveLength(ecommerce.services.length)
+    expect(owners.rows).toEqual(expect.arrayContaining(ecommerce.services.map((name) => ({ schemaname: name, tableowner: name }))))
     await engine.close()
     await running.start()
     await waitUntil('the restarted host is ready', 10_000, async () => (await get('/health/ready')).status === 200 || undefined)
