@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import type { DevOptions } from './dev/dev.ts'
 import { describeFailure, EXIT } from './failure.ts'
+import type { ComposeOptions, GenerateOptions, NginxOptions } from './generate/generate.ts'
 import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
 import type { MigrateOptions } from './migrate.ts'
 import type { OpenApiOptions } from './openapi.ts'
@@ -38,18 +39,21 @@ function program(): Command {
   addStart(skerry)
   addMigrate(skerry)
   addOpenApi(skerry)
-  // Commander names what was given; the names there are belong in the same message.
-  const names = skerry.commands.map((command) => command.name()).join(', ')
-  skerry.configureOutput({
+  addGenerate(skerry)
+  nameAlternatives(skerry, skerry)
+  return skerry
+}
+
+/** Commander says what was wrong; what there is instead belongs in the same message. */
+function nameAlternatives(command: Command, skerry: Command): void {
+  const names = [...command.commands.map((one) => one.name()), 'help']
+  command.copyInheritedSettings(skerry).configureOutput({
     outputError: (text, write) =>
       write(
-        text.startsWith('error: unknown command')
-          ? `${text}\nWhat to do: Use one of: ${names}, help.\n`
-          : `${text}\nWhat to do: See skerry help.\n`,
+        `${text}\nWhat to do: ${text.startsWith('error: unknown command') ? `Use one of: ${names.join(', ')}.` : 'See skerry help.'}\n`,
       ),
   })
-  for (const command of skerry.commands) command.copyInheritedSettings(skerry)
-  return skerry
+  for (const one of command.commands) nameAlternatives(one, skerry)
 }
 
 function addDev(skerry: Command): void {
@@ -133,6 +137,47 @@ function addOpenApi(skerry: Command): void {
     .action((service: string | undefined, options: OpenApiOptions) =>
       guardToEnd(options, async () => (await import('./openapi.ts')).openapi(service, options)),
     )
+}
+
+function addGenerate(skerry: Command): void {
+  const generate = skerry
+    .command('generate')
+    .description('Write the files that run a system in production: for Docker, Compose or nginx.')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry generate compose', 'Compose file, Dockerfiles and gateway, beside the system file'],
+          ['skerry generate compose --check', 'for CI: fails when they are out of date'],
+          ['skerry generate docker orders', 'the Dockerfile of one service'],
+          ['skerry generate nginx --upstream orders=10.0.0.7:8080', 'nginx as the gateway'],
+        ],
+        notes: ['Files that were generated before are replaced; others only with --force.'],
+      }),
+    )
+  withOutput(generate.command('compose'))
+    .description('Write a Compose file in which each service has its own image and database, and all that it builds.')
+    .addOption(new Option('--gateway <kind>', 'who serves on the public port').choices(['nginx', 'embedded']).default('nginx'))
+    .action((options: ComposeOptions) => guardToEnd(options, async () => (await import('./generate/generate.ts')).generateCompose(options)))
+  withOutput(generate.command('docker'))
+    .description('Write a Dockerfile for each service and the gateway, or for the named ones.')
+    .argument('[service...]', 'the services, and "gateway" (default: all, and the gateway)')
+    .action((services: string[], options: GenerateOptions) =>
+      guardToEnd(options, async () => (await import('./generate/generate.ts')).generateDocker(services, options)),
+    )
+  withOutput(generate.command('nginx'))
+    .description('Write the configuration of nginx as the gateway.')
+    .addOption(new Option('--upstream <service=address...>', 'where a service is: orders=10.0.0.7:8080,10.0.0.8:8080, or one DNS name'))
+    .option('--listen <address>', 'a port, or an address with a port (default: 8080)')
+    .option('--resolver <address...>', 'DNS servers, needed when an upstream is a DNS name')
+    .action((options: NginxOptions) => guardToEnd(options, async () => (await import('./generate/generate.ts')).generateNginx(options)))
+}
+
+function withOutput(command: Command): Command {
+  return withSystem(command)
+    .option('--out <folder>', 'where to write (default: the folder of the system file)')
+    .option('--check', 'write nothing, and fail when something would be written')
+    .option('--force', 'replace files that were not generated')
 }
 
 function withSystem(command: Command): Command {
