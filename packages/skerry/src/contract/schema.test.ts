@@ -44,6 +44,11 @@ describe('jsonSchema', () => {
     expect(jsonSchema(Input, 'input')).not.toHaveProperty('$schema')
   })
 
+  it('asks a schema once for each side', () => {
+    expect(jsonSchema(Input, 'input')).toBe(jsonSchema(Input, 'input'))
+    expect(jsonSchema(Input, 'input')).not.toEqual(jsonSchema(Input, 'output'))
+  })
+
   it('throws for what JSON cannot carry', () => {
     expect(() => jsonSchema(z.date(), 'input')).toThrow('Date cannot be represented')
   })

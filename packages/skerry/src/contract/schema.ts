@@ -29,10 +29,17 @@ export function validate<T>(schema: Schema<unknown, T>, value: unknown): Validat
   return result instanceof Promise ? result.then(toValidation) : toValidation(result)
 }
 
-/** The schema as JSON Schema 2020-12: of what is sent (`input`) or of what is received (`output`). */
+const described = { input: new WeakMap<Schema, JsonSchema>(), output: new WeakMap<Schema, JsonSchema>() }
+
+/** The schema as JSON Schema 2020-12: of what is sent (`input`) or of what is received (`output`). Made once; throws for what JSON cannot carry. */
 export function jsonSchema(schema: Schema, side: 'input' | 'output'): JsonSchema {
-  const { $schema: _dialect, ...rest } = schema['~standard'].jsonSchema[side]({ target: 'draft-2020-12' })
-  return rest
+  let json = described[side].get(schema)
+  if (json === undefined) {
+    const { $schema: _dialect, ...rest } = schema['~standard'].jsonSchema[side]({ target: 'draft-2020-12' })
+    json = rest
+    described[side].set(schema, json)
+  }
+  return json
 }
 
 declare const noField: unique symbol
