@@ -8,6 +8,12 @@ export const Sku = z
   .max(40)
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'expected lower-case words joined by "-"')
 
+/** One line of text: what else a query may carry, NUL above all, no database stores. */
+const Category = z
+  .string()
+  .max(100)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text')
+
 /** 1299 minor units are 12.99: money is counted in whole hundredths. */
 export const Money = z.object({ minor_units: z.int().min(0).max(1_000_000_000), currency: z.enum(['EUR', 'GBP', 'USD']) })
 export type Money = z.output<typeof Money>
@@ -22,7 +28,7 @@ export const catalog = contract('catalog', {
   operations: {
     listProducts: get('/products', {
       summary: 'Products by sku; for the next page give the last sku as `after`',
-      input: z.object({ category: z.string().optional(), after: Sku.optional(), limit: z.int().min(1).max(100).default(50) }),
+      input: z.object({ category: Category.optional(), after: Sku.optional(), limit: z.int().min(1).max(100).default(50) }),
       output: z.array(Product),
       public: true,
     }),
