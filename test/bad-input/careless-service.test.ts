@@ -16,7 +16,7 @@ const insides: readonly Inside[] = [
     name: 'PostgreSQL, calls over HTTP',
     async env() {
       const database = await createSharedDatabase()
-      return { env: { DATABASE_URL: database.url, SKERRY_WIRE: 'http' }, dispose: () => database[Symbol.asyncDispose]() }
+      return { env: { DATABASE_URL: database.url, SKERRY_WIRE: 'http' }, dispose: async () => database[Symbol.asyncDispose]() }
     },
   },
 ]
@@ -41,14 +41,24 @@ describe.each(insides)('$name', ({ env: prepare }) => {
     ['a handler that throws text', '/throw-text', /topsecret/],
     ['a handler that throws nothing', '/throw-nothing', /throwNothing could not be answered/],
     ['a statement that the database refuses', '/break-statement', /column .*topsecret.* does not exist/],
-    ['a declared problem with data of another type', '/fail', /failed with \\?"tooLate\\?" and data that its contract does not promise: hours: /],
+    [
+      'a declared problem with data of another type',
+      '/fail',
+      /failed with \\?"tooLate\\?" and data that its contract does not promise: hours: /,
+    ],
   ])('%s: 500 that tells nothing, its cause in the log under the trace id of the answer', async (_what, path, cause) => {
     for (const door of doors()) {
       const answer = await send(door, 'GET', path)
       expect(answer.status).toBe(500)
       expect(answer.headers['content-type']).toBe('application/problem+json')
       const { traceId, ...rest } = answer.json as { traceId: string }
-      expect(rest).toEqual({ type: 'urn:problem:skerry:internal', title: 'Internal error', detail: 'Internal error', status: 500, code: 'internal' })
+      expect(rest).toEqual({
+        type: 'urn:problem:skerry:internal',
+        title: 'Internal error',
+        detail: 'Internal error',
+        status: 500,
+        code: 'internal',
+      })
       expect(traceId).toMatch(/^[0-9a-f]{32}$/)
       const lines = (await host.output()).split('\n').filter((line) => line.includes(traceId))
       expect(lines.filter((line) => cause.test(line))).toHaveLength(1)

@@ -8,7 +8,12 @@ export const notes = contract('notes', {
   version: '1.0.0',
   operations: {
     writeNote: post('/notes', { input: Note, output: Note, public: true }),
-    readNote: get('/notes/{id}', { input: z.object({ id: z.int() }), output: Note, errors: { noSuchNote: problem(404, 'No such note') }, public: true }),
+    readNote: get('/notes/{id}', {
+      input: z.object({ id: z.int() }),
+      output: Note,
+      errors: { noSuchNote: problem(404, 'No such note') },
+      public: true,
+    }),
     promiseText: get('/promise', { input: z.object({}), output: z.object({ text: z.string() }), public: true }),
     throwError: get('/throw', { input: z.object({}), public: true }),
     throwText: get('/throw-text', { input: z.object({}), public: true }),
@@ -41,15 +46,16 @@ const implementation = service(notes, {
     throw new Error('topsecret: no disk left')
   },
   async throwText() {
-    // oxlint-disable-next-line no-throw-literal, typescript/only-throw-error -- what careless code does
     throw 'topsecret'
   },
   async throwNothing() {
-    // oxlint-disable-next-line no-throw-literal, typescript/only-throw-error -- what careless code does
     throw undefined
   },
   async breakStatement({ db }) {
-    await db.selectFrom('notes').select('topsecret' as 'text').execute()
+    await db
+      .selectFrom('notes')
+      .select('topsecret' as 'text')
+      .execute()
   },
   async failUndeclared({ fail }) {
     throw fail.tooLate({ hours: 'topsecret' as unknown as number })

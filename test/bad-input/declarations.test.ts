@@ -21,26 +21,42 @@ test('a contract, with two operations on one route', () => {
   const found = mistakes(() =>
     contract('Orders', {
       version: 'one',
-      operations: { first: get('/orders', { input: Nothing }), second: get('/orders', { input: Nothing }), then: get('/then', { input: Nothing }) },
+      operations: {
+        first: get('/orders', { input: Nothing }),
+        second: get('/orders', { input: Nothing }),
+        constructor: get('/constructor', { input: Nothing }),
+      },
     }),
   )
-  for (const mistake of ['lower-case words', 'version "one"', 'second and first have the same route, GET /orders', '"then"']) expect(found).toContain(mistake)
+  for (const mistake of ['lower-case words', 'version "one"', 'second and first have the same route, GET /orders', '"constructor"'])
+    expect(found).toContain(mistake)
 })
 
 test('a service: handlers that are missing or too many, events of strangers, events handled twice', () => {
-  const strangers = contract('strangers', { version: '1.0.0', operations: {}, events: { heard: event(z.object({ id: z.int() }), { key: 'id' }) } })
-  const orders = contract('orders', { version: '1.0.0', operations: { place: get('/orders', { input: Nothing }), list: get('/list', { input: Nothing }) } })
+  const strangers = contract('strangers', {
+    version: '1.0.0',
+    operations: {},
+    events: { heard: event(z.object({ id: z.int() }), { key: 'id' }) },
+  })
+  const orders = contract('orders', {
+    version: '1.0.0',
+    operations: { place: get('/orders', { input: Nothing }), list: get('/list', { input: Nothing }) },
+  })
   const declared = service(orders, { migrations: new URL('./migrations/', import.meta.url) })
-  const handler = declared.on(strangers.events.heard as never, async () => {})
+  const handler = declared.on(strangers.events.heard, async () => {})
   const found = mistakes(() => declared.implement({ plaec: async () => {} } as never, { on: [handler, handler] }))
   expect(found).toMatch(/^systemInvalid: /)
-  for (const name of ['place', 'list', 'plaec', 'has two handlers', 'without naming the contract "strangers"']) expect(found).toContain(name)
+  for (const name of ['place', 'list', 'plaec', 'has two handlers', 'without naming the contract "strangers"'])
+    expect(found).toContain(name)
 })
 
 describe('a system', () => {
   const named = (name: string, paths: readonly [string, string]) => {
     const [one, two] = paths
-    return contract(name, { version: '1.0.0', operations: { one: get(one, { input: Nothing, public: true }), two: get(two, { input: Nothing, public: true }) } })
+    return contract(name, {
+      version: '1.0.0',
+      operations: { one: get(one, { input: Nothing, public: true }), two: get(two, { input: Nothing, public: true }) },
+    })
   }
   const implemented = (name: string) => service(named(name, ['/one', '/two']), {}).implement({ one: async () => {}, two: async () => {} })
 

@@ -16,7 +16,9 @@ export function exchange(base: string, bytes: string, { end = false }: { readonl
     const socket = connect({ host: hostname, port: Number(port) })
     let received = ''
     socket.setEncoding('latin1')
-    socket.setTimeout(LIMIT_MS, () => socket.destroy(new Error(`The connection was still open after ${LIMIT_MS} ms, with ${JSON.stringify(received)}`)))
+    socket.setTimeout(LIMIT_MS, () =>
+      socket.destroy(new Error(`The connection was still open after ${LIMIT_MS} ms, with ${JSON.stringify(received)}`)),
+    )
     socket.on('data', (piece: string) => (received += piece))
     // A server that refuses may reset while we still send; what it has said counts.
     socket.on('error', (error: NodeJS.ErrnoException) => {

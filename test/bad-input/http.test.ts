@@ -121,12 +121,21 @@ describe.each(doors)('%s', (_door, url) => {
     expect([answer.status, answer.json]).toEqual([200, ann])
   })
 
-  test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json-seq', 'text/json', '*/*', 'application/json, text/plain', ';'])(
-    'a body of type %s is not read',
-    async (type) => {
-      refusal(await send(url(), 'POST', '/users', { body: JSON.stringify(ann), headers: { 'content-type': type } }), 415, 'unsupportedMediaType')
-    },
-  )
+  test.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'application/json-seq',
+    'text/json',
+    '*/*',
+    'application/json, text/plain',
+    ';',
+  ])('a body of type %s is not read', async (type) => {
+    refusal(
+      await send(url(), 'POST', '/users', { body: JSON.stringify(ann), headers: { 'content-type': type } }),
+      415,
+      'unsupportedMediaType',
+    )
+  })
 
   test.each([false, true])('a body over the limit is refused (chunked: %s)', async (chunked) => {
     const body = JSON.stringify({ ...ann, name: 'n'.repeat(1_048_576) })
@@ -210,10 +219,25 @@ describe.each(doors)('%s', (_door, url) => {
     ['without a Host', 400, 'malformedRequest', 'GET /users/1 HTTP/1.1\r\nConnection: close\r\n\r\n'],
     ['with two lengths', 400, 'malformedRequest', 'POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} '],
     ['with a list of lengths', 400, 'malformedRequest', 'POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\n{}'],
-    ['with a length and chunks', 400, 'malformedRequest', 'POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-    ['chunked twice', 400, 'malformedRequest', 'POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n'],
+    [
+      'with a length and chunks',
+      400,
+      'malformedRequest',
+      'POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    [
+      'chunked twice',
+      400,
+      'malformedRequest',
+      'POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n',
+    ],
     ['with a negative length', 400, 'malformedRequest', 'POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n'],
-    ['with a chunk of absurd size', 400, 'malformedRequest', 'POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}'],
+    [
+      'with a chunk of absurd size',
+      400,
+      'malformedRequest',
+      'POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}',
+    ],
     ['with line feeds alone', 400, 'malformedRequest', 'GET /users/1 HTTP/1.1\nHost: x\n\n'],
     ['with a bare carriage return', 400, 'malformedRequest', 'GET /users/1 HTTP/1.1\r\nHost: x\r\nX-A: b\rX-B: c\r\n\r\n'],
   ])('a request %s is %s', async (_what, status, code, bytes) => {
@@ -225,17 +249,33 @@ describe.each(doors)('%s', (_door, url) => {
     expect((await send(url(), 'GET', '/users/1', { headers: { expect: 'wonders' } })).json).toEqual(ann)
   })
 
-  const inner = 'POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 53\r\n\r\n{"id":66,"name":"Smuggler","email":"sam@example.com"}\n'
+  const inner =
+    'POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 53\r\n\r\n{"id":66,"name":"Smuggler","email":"sam@example.com"}\n'
   test.each([
-    ['behind chunks that a length hides', `POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${inner}`],
+    [
+      'behind chunks that a length hides',
+      `POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${inner}`,
+    ],
     ['behind the shorter of two lengths', `POST /users HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\n${inner}`],
-    ['behind a folded header', `POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n${inner}`],
+    [
+      'behind a folded header',
+      `POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n${inner}`,
+    ],
     ['behind a coding nobody knows', `POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n${inner}`],
-    ['behind a chunk extension with a line feed', `POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;\nxx\r\n{}\r\n0\r\n\r\n${inner}`],
+    [
+      'behind a chunk extension with a line feed',
+      `POST /users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;\nxx\r\n{}\r\n0\r\n\r\n${inner}`,
+    ],
     ['in the body of a GET', `GET /users/1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`],
     ['in a body that is refused unread', `PUT /users/1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`],
-    ['in a body of another type', `POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`],
-    ['behind a body that is too large', `POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n${inner}`],
+    [
+      'in a body of another type',
+      `POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`,
+    ],
+    [
+      'behind a body that is too large',
+      `POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n${inner}`,
+    ],
   ])('no request is smuggled %s', async (_where, bytes) => {
     const answers = await exchange(url(), bytes, { end: true })
     expect(answers).toHaveLength(1)

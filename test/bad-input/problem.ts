@@ -2,7 +2,8 @@
 import type { Answer } from '../gateway/http-request.ts'
 
 // Stack frames, our files and folders, statements, and what the engines and Node say when they break.
-const INSIDE = /\n\s+at |\.ts\b|\.js\b|node:|node_modules|\/(work|home|root|usr|tmp)\/|select .* from|insert into|relation "|sqlstate|pglite|postgres|ECONN|TypeError|Cannot read/i
+const INSIDE =
+  /\n\s+at |\.ts\b|\.js\b|node:|node_modules|\/(work|home|root|usr|tmp)\/|select .* from|insert into|relation "|sqlstate|pglite|postgres|ECONN|TypeError|Cannot read/i
 
 /** What is wrong with an answer as a refusal; undefined when nothing is. `sent` is what the answer may repeat. */
 export function flawIn({ status, headers, text }: Answer, sent = ''): string | undefined {
@@ -16,5 +17,7 @@ export function flawIn({ status, headers, text }: Answer, sent = ''): string | u
   if (problem['status'] !== status) return `the status is ${status}, the problem's is ${JSON.stringify(problem['status'])}`
   for (const field of ['type', 'title', 'detail', 'code']) if (typeof problem[field] !== 'string') return `the problem has no ${field}`
   const leak = INSIDE.exec(text)?.[0]
-  return leak === undefined || sent.includes(leak.trim()) ? undefined : `the problem tells of the inside: ${JSON.stringify(leak)} in ${text}`
+  return leak === undefined || sent.includes(leak.trim())
+    ? undefined
+    : `the problem tells of the inside: ${JSON.stringify(leak)} in ${text}`
 }

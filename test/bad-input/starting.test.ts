@@ -23,25 +23,29 @@ test('a broker that is down at the start: orders are taken meanwhile, and told o
   expect(await request('GET', `${gateway}/notifications?order_id=7`)).toMatchObject({ status: 200, body: [] })
 
   await broker.start()
-  for (const id of [7, 8]) expect(await notificationSent({ serviceUrls: { 'notification-service': gateway } }, id)).toMatchObject({ order_id: id })
+  for (const id of [7, 8])
+    expect(await notificationSent({ serviceUrls: { 'notification-service': gateway } }, id)).toMatchObject({ order_id: id })
   expect(await request('GET', `${gateway}/health/ready`)).toMatchObject({ status: 200, body: { status: 'ready' } })
   expect(await host.output()).not.toContain(new URL(broker.url).password)
 })
 
-test.each(['secret-of-nobody', 'p@ss/word?#%25'])('a wrong password for the database: host and database are named, the password %s is not', async (password) => {
-  await using databases = await createDatabases(['orders'])
-  const url = new URL(databases.urls['orders']!)
-  const right = url.password
-  url.password = encodeURIComponent(password)
-  const started = startHost({ system: ecommerce.file, env: { DATABASE_URL: url.href } })
-  const failure = await started.then(
-    async (host) => {
-      await host[Symbol.asyncDispose]()
-      return new Error('The host has started')
-    },
-    (error: unknown) => error as Error,
-  )
-  expect(failure.message).toContain(`(PostgreSQL at ${url.hostname}:${url.port}${url.pathname})`)
-  expect(failure.message).toContain('What to do: Start the database, or correct its URL.')
-  for (const secret of [password, url.password, right]) expect(failure.message).not.toContain(secret)
-})
+test.each(['secret-of-nobody', 'p@ss/word?#%25'])(
+  'a wrong password for the database: host and database are named, the password %s is not',
+  async (password) => {
+    await using databases = await createDatabases(['orders'])
+    const url = new URL(databases.urls['orders']!)
+    const right = url.password
+    url.password = encodeURIComponent(password)
+    const started = startHost({ system: ecommerce.file, env: { DATABASE_URL: url.href } })
+    const failure = await started.then(
+      async (host) => {
+        await host[Symbol.asyncDispose]()
+        return new Error('The host has started')
+      },
+      (error: unknown) => error as Error,
+    )
+    expect(failure.message).toContain(`(PostgreSQL at ${url.hostname}:${url.port}${url.pathname})`)
+    expect(failure.message).toContain('What to do: Start the database, or correct its URL.')
+    for (const secret of [password, url.password, right]) expect(failure.message).not.toContain(secret)
+  },
+)
