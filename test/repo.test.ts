@@ -197,7 +197,7 @@ describe('documents', () => {
     const commands = Object.keys(manifest?.scripts ?? {}).map((name) =>
       name === 'start' || name === 'test' ? `npm ${name}` : `npm run ${name}`,
     )
-    const documented = [...read('CONTRIBUTING.md').matchAll(/^\| `(npm (?:run )?\w+)`/gm)].map(([, command]) => command)
+    const documented = [...read('CONTRIBUTING.md').matchAll(/^\| `(npm (?:run )?\w+)`/gm)].map(([, command]) => command ?? '')
     expect(documented.toSorted()).toEqual(commands.toSorted())
   })
 
