@@ -4,6 +4,12 @@
  */
 import { waitUntil } from '../services/wait-until.ts'
 
+/** Where the two services answer: the same gateway, or each its own listener. */
+export interface Addresses {
+  readonly orders: string
+  readonly notifications: string
+}
+
 interface Customer {
   readonly id: number
   readonly product: string
@@ -30,7 +36,7 @@ export class Workload {
   }
 
   /** Orders are placed and confirmed, several at a time, until `ended` resolves. */
-  async run(gatewayUrl: string, ended: Promise<unknown>, products: readonly string[] = PRODUCTS): Promise<void> {
+  async run(at: Addresses, ended: Promise<unknown>, products: readonly string[] = PRODUCTS): Promise<void> {
     let going = true
     void ended.then(() => (going = false))
     const lane = async (): Promise<void> => {
@@ -38,33 +44,33 @@ export class Workload {
         const id = this.#nextId++
         const customer: Customer = { id, product: products[id % products.length]!, done: 'nothing' }
         this.#customers.push(customer)
-        await this.#serve(gatewayUrl, customer)
+        await this.#serve(at, customer)
       }
     }
     await Promise.all(Array.from({ length: 4 }, lane))
   }
 
   /** Places and confirms this many orders. */
-  async place(gatewayUrl: string, count: number, products: readonly string[] = PRODUCTS): Promise<void> {
+  async place(at: Addresses, count: number, products: readonly string[] = PRODUCTS): Promise<void> {
     const until = this.#nextId + count
     const served = async (): Promise<void> => {
       while (this.#nextId < until) {
         const id = this.#nextId++
         const customer: Customer = { id, product: products[id % products.length]!, done: 'nothing' }
         this.#customers.push(customer)
-        await this.#serve(gatewayUrl, customer)
+        await this.#serve(at, customer)
       }
     }
     await Promise.all(Array.from({ length: 4 }, served))
   }
 
   /** Every request that has had no good answer is repeated until it has one. */
-  async finish(gatewayUrl: string): Promise<void> {
+  async finish(at: Addresses): Promise<void> {
     const unfinished = this.#customers.filter(({ done }) => done !== 'confirmed')
     await Promise.all(
       unfinished.map((customer) =>
         waitUntil(`order ${customer.id} is confirmed`, SETTLE_MS, async () => {
-          await this.#serve(gatewayUrl, customer)
+          await this.#serve(at, customer)
           return customer.done === 'confirmed' ? true : undefined
         }),
       ),
@@ -75,23 +81,23 @@ export class Workload {
    * Waits until every order that was acknowledged is there, with exactly one notification of each kind, in order; until those that can
    * never be handled are dead letters; and until nothing is left unsent. Anything else fails, with what was seen.
    */
-  async verify(gatewayUrl: string): Promise<void> {
+  async verify(at: Addresses): Promise<void> {
     let difference = ''
     await waitUntil(
       'all orders are there and notified once, in order',
       SETTLE_MS,
       async () => {
-        difference = await this.#difference(gatewayUrl)
+        difference = await this.#difference(at)
         return difference === '' ? true : undefined
       },
       async () => difference,
     )
   }
 
-  async #serve(gatewayUrl: string, customer: Customer): Promise<void> {
+  async #serve(at: Addresses, customer: Customer): Promise<void> {
     const { id, product } = customer
-    if (customer.done === 'nothing' && (await this.#post(`${gatewayUrl}/orders`, { id, product }))) customer.done = 'placed'
-    if (customer.done === 'placed' && (await this.#post(`${gatewayUrl}/orders/${id}/confirmation`, {}))) customer.done = 'confirmed'
+    if (customer.done === 'nothing' && (await this.#post(`${at.orders}/orders`, { id, product }))) customer.done = 'placed'
+    if (customer.done === 'placed' && (await this.#post(`${at.orders}/orders/${id}/confirmation`, {}))) customer.done = 'confirmed'
   }
 
   /** True when the answer was good. A connection that fails is no answer. */
@@ -111,22 +117,25 @@ export class Workload {
     }
   }
 
-  async #difference(gatewayUrl: string): Promise<string> {
-    const read = async <T>(path: string): Promise<T> => (await (await fetch(gatewayUrl + path)).json()) as T
-    const orders = new Map((await read<{ id: number; confirmed: boolean }[]>('/orders')).map((order) => [order.id, order]))
+  async #difference(at: Addresses): Promise<string> {
+    const read = async <T>(url: string): Promise<T> => (await (await fetch(url)).json()) as T
+    const orders = new Map((await read<{ id: number; confirmed: boolean }[]>(`${at.orders}/orders`)).map((order) => [order.id, order]))
     const kinds = new Map<number, string[]>()
-    for (const { order_id, kind } of await read<Notification[]>('/notifications')) kinds.set(order_id, [...(kinds.get(order_id) ?? []), kind])
-    const dead = new Set((await read<{ key: string }[]>('/dead-letters')).map(({ key }) => Number(key)))
-    const { events } = await read<{ events: number }>('/orders-unsent')
+    for (const { order_id, kind } of await read<Notification[]>(`${at.notifications}/notifications`))
+      kinds.set(order_id, [...(kinds.get(order_id) ?? []), kind])
+    const dead = new Set((await read<{ key: string }[]>(`${at.notifications}/dead-letters`)).map(({ key }) => Number(key)))
+    const { events } = await read<{ events: number }>(`${at.orders}/orders-unsent`)
     const wrong: string[] = []
     for (const { id, product, done } of this.#customers) {
       const seen = kinds.get(id) ?? []
       if (done !== 'nothing' && !orders.has(id)) wrong.push(`order ${id} was acknowledged and is gone`)
       const expected = !orders.has(id) || product === 'rejected' ? [] : orders.get(id)!.confirmed ? ['placed', 'confirmed'] : ['placed']
       if (seen.join() !== expected.join()) wrong.push(`order ${id} (${product}) is notified [${seen.join()}], not [${expected.join()}]`)
-      if (orders.has(id) && dead.has(id) !== (product === 'rejected')) wrong.push(`order ${id} (${product}) is ${dead.has(id) ? 'a' : 'no'} dead letter`)
+      if (orders.has(id) && dead.has(id) !== (product === 'rejected'))
+        wrong.push(`order ${id} (${product}) is ${dead.has(id) ? 'a' : 'no'} dead letter`)
     }
-    for (const id of [...orders.keys(), ...kinds.keys()]) if (!this.#customers.some((customer) => customer.id === id)) wrong.push(`nobody placed order ${id}`)
+    for (const id of [...orders.keys(), ...kinds.keys()])
+      if (!this.#customers.some((customer) => customer.id === id)) wrong.push(`nobody placed order ${id}`)
     if (events > 0) wrong.push(`${events} events are unsent`)
     return wrong.length > 10 ? `${wrong.slice(0, 10).join('; ')}; and ${wrong.length - 10} more` : wrong.join('; ')
   }
