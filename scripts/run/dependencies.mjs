@@ -24,7 +24,10 @@ export async function dependencies() {
   // CI=true keeps pnpm from asking questions that nobody may be there to answer.
   const { code, output } = await capture('npx', parameters, {
     environment: { CI: 'true' },
-    onLine: (line) => console.log(paint('dim', `  ${line}`)),
+    onLine: (line) => {
+      // pnpm runs under the Node that is there; what it installs runs under the one it brings.
+      if (!line.includes('Unsupported engine')) console.log(paint('dim', `  ${line}`))
+    },
   })
   if (code !== 0) throw installFailure(code, output)
   writeFileSync(stampFile, stamp)

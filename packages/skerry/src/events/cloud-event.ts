@@ -17,8 +17,6 @@ export interface Envelope {
   readonly previousTime: string | undefined
 }
 
-export const CLOUD_EVENT_MEDIA_TYPE = 'application/cloudevents+json'
-
 /** The source attribute of a Skerry service: a URI-reference. */
 export function sourceOf(service: string): string {
   return `/services/${service}`

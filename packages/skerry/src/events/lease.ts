@@ -37,11 +37,17 @@ export function shareLeases(database: Database, { name, owner, parts, now, ttlMs
     await transaction.query(`delete from skerry_lease_member where name = $1 and expires_at < $2`, [name, now])
     const members = await transaction.query<{ count: number }>(`select count(*) as count from skerry_lease_member where name = $1`, [name])
     const share = fairShare(parts, members.rows[0]!.count)
-    const held = await transaction.query<{ part: number }>(`update skerry_lease set expires_at = $3 where name = $1 and owner = $2 returning part`, [name, owner, expiresAt])
+    const held = await transaction.query<{ part: number }>(
+      `update skerry_lease set expires_at = $3 where name = $1 and owner = $2 returning part`,
+      [name, owner, expiresAt],
+    )
     const mine = held.rows.map((row) => row.part).toSorted((a, b) => a - b)
     if (mine.length > share) {
       const surplus = mine.splice(share)
-      await transaction.query(`update skerry_lease set owner = null, expires_at = null where name = $1 and owner = $2 and part = any($3::int[])`, [name, owner, surplus])
+      await transaction.query(
+        `update skerry_lease set owner = null, expires_at = null where name = $1 and owner = $2 and part = any($3::int[])`,
+        [name, owner, surplus],
+      )
     } else if (mine.length < share) {
       const taken = await transaction.query<{ part: number }>(
         `update skerry_lease set owner = $2, epoch = epoch + 1, expires_at = $3 where name = $1 and part in (

@@ -24,7 +24,8 @@ export interface PendingEvent {
 /** Checks what a service emits against its contract. Throws `contractBroken` when the data or its key is wrong. */
 export function pendingEvent(event: Event, data: unknown, newId: NewId): PendingEvent {
   const validation = validate(event.data, data)
-  if (validation instanceof Promise) throw new SkerryError('contractBroken', `The schema of ${event.type} is asynchronous: emit needs one that is not`)
+  if (validation instanceof Promise)
+    throw new SkerryError('contractBroken', `The schema of ${event.type} is asynchronous: emit needs one that is not`)
   if (!validation.ok) {
     const issues = validation.issues.map((issue) => `${issue.path || 'the event'}: ${issue.message}`).join('; ')
     throw new SkerryError('contractBroken', `emit.${event.name} was given what its contract does not allow: ${issues}`)
@@ -92,13 +93,28 @@ interface Written {
 }
 
 /** Writes the events of a transaction into its outbox; the last thing before COMMIT. Returns them as they stand there, in the order emitted. */
-export async function flushOutbox(transaction: Transaction, topic: string, events: readonly PendingEvent[], now: Date, traceparent: string): Promise<readonly OutboxEntry[]> {
+export async function flushOutbox(
+  transaction: Transaction,
+  topic: string,
+  events: readonly PendingEvent[],
+  now: Date,
+  traceparent: string,
+): Promise<readonly OutboxEntry[]> {
   const prepared = events.map((event) => ({ ...event, part: partOf(event.key), payload: JSON.stringify(event.data) }))
   const [first] = prepared
   if (first === undefined) return []
   const { rows } =
     prepared.length === 1
-      ? await transaction.query<Written>(FLUSH_ONE, [topic, first.key, now, first.part, first.id, first.event.type, first.payload, traceparent])
+      ? await transaction.query<Written>(FLUSH_ONE, [
+          topic,
+          first.key,
+          now,
+          first.part,
+          first.id,
+          first.event.type,
+          first.payload,
+          traceparent,
+        ])
       : await transaction.query<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now, traceparent])
   const written = new Map(rows.map((row) => [row.message_id ?? first.id, row]))
   return prepared.map(({ id: messageId, key, part, payload, event }) => {

@@ -267,7 +267,7 @@ describe('two relays of one outbox', () => {
     await until(isEmpty)
 
     // A process that dies gives nothing back; a stopped relay that is not drained does neither.
-    first!.stop()
+    first.stop()
     sent = []
     for (let id = 101; id <= 140; id++) await commit(id, second)
     await until(() => new Set(sent.flatMap(({ messages }) => keysOf(messages))).size === 40, 500)

@@ -146,7 +146,12 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       await nextDeletion()
       crashPoint('relay.deleted')
     }
-    if (outcome.failure !== undefined) log.warn('An event could not be published and will be tried again', { topic: batch[0]!.topic, key: batch[0]!.key, reason: outcome.failure })
+    if (outcome.failure !== undefined)
+      log.warn('An event could not be published and will be tried again', {
+        topic: batch[0]!.topic,
+        key: batch[0]!.key,
+        reason: outcome.failure,
+      })
     state = settled(state, batch, outcome, clock.nowMs(), RELAY_DEFAULTS)
     scheduleNextRetry()
     // Rows of this key, or beyond the last limit, may have been waiting for this batch.
@@ -249,7 +254,9 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       await claiming
       await Promise.all(batchesOnTheirWay)
       if (options.exclusive) return
-      await releaseLeases(database, 'relay', options.owner).catch((error: unknown) => log.warn('Leases could not be given back; they will expire', { cause: error }))
+      await releaseLeases(database, 'relay', options.owner).catch((error: unknown) =>
+        log.warn('Leases could not be given back; they will expire', { cause: error }),
+      )
     },
   }
 }

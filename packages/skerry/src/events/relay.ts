@@ -86,7 +86,13 @@ export function confirmation(batch: readonly OutboxRow[], outcomes: readonly Pub
 }
 
 /** The state once the rows that are done have been deleted: the key is free again, or parked when its batch failed. */
-export function settled(state: RelayState, batch: readonly OutboxRow[], { done, failure }: Confirmation, nowMs: number, settings: RelaySettings): RelayState {
+export function settled(
+  state: RelayState,
+  batch: readonly OutboxRow[],
+  { done, failure }: Confirmation,
+  nowMs: number,
+  settings: RelaySettings,
+): RelayState {
   const key = keyOf(batch[0]!)
   const inFlight = new Map(state.inFlight)
   inFlight.delete(key)
@@ -107,7 +113,8 @@ export function parkedKeys(state: RelayState, nowMs: number): readonly string[] 
 /** When the earliest parked key may be tried again. One that is being tried says itself what comes next. */
 export function nextRetryMs(state: RelayState): number | undefined {
   let earliest: number | undefined
-  for (const [key, { untilMs }] of state.parked) if (!state.inFlight.has(key) && (earliest === undefined || untilMs < earliest)) earliest = untilMs
+  for (const [key, { untilMs }] of state.parked)
+    if (!state.inFlight.has(key) && (earliest === undefined || untilMs < earliest)) earliest = untilMs
   return earliest
 }
 

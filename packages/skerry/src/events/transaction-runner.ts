@@ -57,13 +57,21 @@ export function createTransactionRunner(options: TransactionRunnerOptions): Tran
   }
 }
 
-async function runOnce<T>(options: TransactionRunnerOptions, scope: Scope, isolation: Isolation, work: (open: OpenTransaction) => Promise<T>): Promise<T> {
+async function runOnce<T>(
+  options: TransactionRunnerOptions,
+  scope: Scope,
+  isolation: Isolation,
+  work: (open: OpenTransaction) => Promise<T>,
+): Promise<T> {
   const pending: PendingEvent[] = []
   let written: readonly OutboxEntry[] = []
   let open = true
   const emit = (event: Event, data: unknown): void => {
     if (!open)
-      throw new SkerryError('outsideTransaction', `emit.${event.name} was called after its transaction had ended: await everything inside the closure given to transaction(…)`)
+      throw new SkerryError(
+        'outsideTransaction',
+        `emit.${event.name} was called after its transaction had ended: await everything inside the closure given to transaction(…)`,
+      )
     pending.push(pendingEvent(event, data, options.newId))
   }
   let result: T
@@ -74,7 +82,8 @@ async function runOnce<T>(options: TransactionRunnerOptions, scope: Scope, isola
         const value = await runInScope({ ...scope, transaction }, () => work({ transaction, emit }))
         open = false
         crashPoint('transaction.before-flush')
-        if (pending.length > 0) written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
+        if (pending.length > 0)
+          written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
         crashPoint('transaction.before-commit')
         return value
       } finally {
