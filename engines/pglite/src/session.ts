@@ -35,7 +35,7 @@ export class Session {
   readonly #userTypes: UserTypes
   readonly #writer = new ProtocolWriter()
   readonly #prepared = new PreparedStatements()
-  #corked = false
+  #corks = 0
   #unsent: Pending[] = []
   readonly #exchanges: (readonly Pending[])[] = []
   #answeredExchanges = 0
@@ -90,14 +90,13 @@ export class Session {
     return this.#request({ sql, patient: true })
   }
 
-  /** Until `uncork`, requests are gathered, to be sent as one exchange. */
+  /** Until `uncork` has been called as often, requests are gathered, to be sent as one exchange. */
   cork(): void {
-    this.#corked = true
+    this.#corks++
   }
 
   uncork(): void {
-    this.#corked = false
-    this.#send()
+    if (--this.#corks === 0) this.#send()
   }
 
   close(): Promise<void> {
@@ -115,7 +114,7 @@ export class Session {
   #request(request: Request): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#unsent.push({ ...request, resolve, reject })
-      if (!this.#corked) this.#send()
+      if (this.#corks === 0) this.#send()
     })
   }
 

@@ -55,7 +55,8 @@ export class PoolConnection implements EngineConnection {
   }
 
   async begin(sql: string): Promise<void> {
-    await this.#send({ text: sql, query_timeout: this.#context.answerTimeoutMs })
+    // Without a time limit of its own: the statement sent with it has one.
+    await this.#send({ text: sql })
   }
 
   async query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {

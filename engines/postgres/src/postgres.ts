@@ -49,7 +49,6 @@ const CONNECTION_LIFETIME_S = 1_800
 const PROVISIONING_ATTEMPTS = 10
 /** Duplicate role or schema, and catalogue rows changed by another session: another host provisions at this moment. */
 const PROVISIONING_RACES = new Set(['42710', '42P06', '23505', 'XX000', '40001', '40P01'])
-const PROVISIONING_LOCK = 5_392_015_270_171
 
 /** Throws a `TypeError` that lists what is wrong with the options. Connects to nothing yet. */
 export function postgres(options: PostgresOptions): DatabaseEngine {
@@ -80,10 +79,11 @@ class PostgresEngine implements DatabaseEngine {
 
   async open(options: DatabaseOptions): Promise<Database> {
     if (this.#closed) throw new DatabaseError('unavailable', `${this.description} is closed`)
-    const own = serviceSettings(options)
+    const settings = sessionSettings(options)
     await this.#provision(options)
-    const database = this.#openPool(options, own)
+    const database = this.#openPool(options.service, settings)
     this.#databases.add(database)
+    if (this.#closed) await database.close()
     return database
   }
 
@@ -92,13 +92,11 @@ class PostgresEngine implements DatabaseEngine {
     await Promise.all([...this.#databases].map((database) => database.close()))
   }
 
-  #openPool({ service }: DatabaseOptions, own: Readonly<Record<string, string>>): Database {
+  #openPool(service: string, settings: Readonly<Record<string, string>>): Database {
     const { poolSize, answerTimeoutMs, transactionPooler } = this.#settings
     const userTypes = new UserTypes()
     const pool = new Pool({
-      ...this.#clientConfig(
-        transactionPooler ? {} : { ...SESSION_SETTINGS, idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}`, ...own },
-      ),
+      ...this.#clientConfig(transactionPooler ? {} : settings),
       application_name: `skerry ${service}`,
       max: poolSize,
       pipeline: true,
@@ -120,9 +118,7 @@ class PostgresEngine implements DatabaseEngine {
       service,
       description: this.description,
       preamble: transactionPooler
-        ? Object.entries({ ...SESSION_SETTINGS, ...own }).map(
-            ([name, value]) => `set local ${name} = ${value.startsWith('"') ? value : `'${value}'`}`,
-          )
+        ? Object.entries(settings).map(([name, value]) => `set local ${name} = ${value.startsWith('"') ? value : `'${value}'`}`)
         : [],
       userTypes,
       acquire: async () => {
@@ -140,7 +136,7 @@ class PostgresEngine implements DatabaseEngine {
     return database
   }
 
-  /** Safe to run on many hosts at once: an advisory lock orders those of one database, repeating settles the rest. */
+  /** Safe to run on many hosts at once: who loses a race finds, on looking again, that less is missing. */
   async #provision(options: DatabaseOptions): Promise<void> {
     const client = new Client({ ...this.#clientConfig({}), application_name: 'skerry provisioning' })
     client.on('error', () => undefined)
@@ -155,7 +151,6 @@ class PostgresEngine implements DatabaseEngine {
           if (error instanceof DatabaseError) throw error
           const failure = statementFailure(error, this.description)
           if (attempt === PROVISIONING_ATTEMPTS || !PROVISIONING_RACES.has(failure.sqlState ?? '')) throw failure
-          await client.query('rollback')
         }
     } finally {
       await client.end().catch(() => undefined)
@@ -177,21 +172,21 @@ class PostgresEngine implements DatabaseEngine {
   }
 }
 
-function serviceSettings({ service, shared }: DatabaseOptions): Readonly<Record<string, string>> {
-  const identifier = serviceIdentifier(service)
-  return { search_path: identifier, ...(shared ? { role: service } : {}) }
+/** What makes a session the service's: values as SQL or a start-up option takes them. */
+function sessionSettings({ service, shared }: DatabaseOptions): Readonly<Record<string, string>> {
+  return {
+    ...SESSION_SETTINGS,
+    idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
+    search_path: serviceIdentifier(service),
+    ...(shared ? { role: service } : {}),
+  }
 }
 
 async function provision(client: Client, options: DatabaseOptions): Promise<void> {
-  const find = async (): Promise<string> => {
-    const { rows } = await client.query<FoundSchema>(FIND_SERVICE_SCHEMA, [options.service])
-    return provisioningScript(options, rows[0]!)
-  }
-  if ((await find()) === '') return
-  await client.query(`begin; select pg_catalog.pg_advisory_xact_lock(${PROVISIONING_LOCK})`)
-  const script = await find()
+  const { rows } = await client.query<FoundSchema>(FIND_SERVICE_SCHEMA, [options.service])
+  const script = provisioningScript(options, rows[0]!)
+  // Sent as one message, it is one transaction.
   if (script !== '') await client.query(script)
-  await client.query('commit')
 }
 
 const asText = (text: string): string => text

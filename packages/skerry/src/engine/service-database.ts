@@ -24,7 +24,7 @@ export interface EngineConnection {
   query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>>
   /** Runs statements without parameters. May take as long as it takes. */
   script(sql: string): Promise<void>
-  /** Until `uncork`, what is sent waits, to leave in one piece. Every promise is made before anything is sent. */
+  /** Until `uncork` has been called as often, what is sent waits, to leave in one piece. */
   cork(): void
   uncork(): void
   /**
