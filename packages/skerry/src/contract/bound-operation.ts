@@ -1,9 +1,13 @@
 /** An operation together with its name, its contract and its HTTP binding: what links, servers and dispatch work with. */
 import { SkerryError } from '../base/errors.ts'
 import type { Contract } from './contract.ts'
+import type { Event } from './event.ts'
 import type { HttpBinding } from './http-binding.ts'
 import { httpBinding } from './http-binding.ts'
+import { objectFields, typesOf } from './json-schema.ts'
 import type { Operation } from './operation.ts'
+import type { JsonSchema } from './schema.ts'
+import { jsonSchema } from './schema.ts'
 
 export interface BoundOperation {
   readonly contract: string
@@ -16,7 +20,10 @@ export interface BoundOperation {
 
 const bound = new WeakMap<Contract, ReadonlyMap<string, BoundOperation>>()
 
-/** The operations of a contract by name, bound once. Throws `contractInvalid` with everything that keeps one from being carried over HTTP. */
+/**
+ * The operations of a contract by name, bound once. Throws `contractInvalid` with everything in the contract that cannot
+ * cross a wire: operations that HTTP cannot carry, events that JSON cannot.
+ */
 export function boundOperations(contract: Contract): ReadonlyMap<string, BoundOperation> {
   let operations = bound.get(contract)
   if (operations === undefined) {
@@ -38,6 +45,24 @@ function bind(contract: Contract): ReadonlyMap<string, BoundOperation> {
       mistakes.push(error.message)
     }
   }
+  mistakes.push(...Object.values(contract.events).flatMap((event) => mistakesInEvent(event)))
   if (mistakes.length > 0) throw new SkerryError('contractInvalid', mistakes.join('\n'))
   return operations
+}
+
+/** An event is written as its schema gives it and read through the schema again, so that is what must be JSON; and its key must be in there. */
+function mistakesInEvent({ contract, name, data, key }: Event): string[] {
+  const where = `${contract}.${name}`
+  let schema: JsonSchema
+  try {
+    schema = jsonSchema(data, 'output')
+  } catch (error) {
+    return [`${where}: its data cannot be described as JSON Schema: ${error instanceof Error ? error.message : String(error)}`]
+  }
+  const field = objectFields(schema, schema)?.fields.get(key)
+  if (field?.required !== true) return [`${where}: its data must be an object that always has the ordering key "${key}"`]
+  const types = [...(typesOf(field.schema, schema) ?? ['any'])]
+  return types.every((type) => type === 'string' || type === 'number')
+    ? []
+    : [`${where}: the ordering key "${key}" must be text or a number`]
 }

@@ -162,7 +162,7 @@ function readParameters({ parameters }: Plan, texts: Readonly<Record<string, str
   for (const [parameter, urlField] of parameters) input[parameter] = urlField.read([texts[parameter] ?? ''])
 }
 
-function readQuery({ parameters, query, otherFields }: Plan, text: string, input: Record<string, unknown>): void {
+function readQuery({ query, otherFields }: Plan, text: string, input: Record<string, unknown>): void {
   const collected = new Map<string, string[]>()
   for (const pair of text.split('&')) {
     if (pair === '') continue
@@ -174,9 +174,8 @@ function readQuery({ parameters, query, otherFields }: Plan, text: string, input
     else values.push(value)
   }
   for (const [field, values] of collected) {
-    if (field === '__proto__' || parameters.has(field)) continue
     const urlField = query.get(field) ?? otherFields
-    if (urlField !== undefined) input[field] = urlField.read(values)
+    if (urlField !== undefined && field !== '__proto__') input[field] = urlField.read(values)
   }
 }
 
