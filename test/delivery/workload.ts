@@ -22,6 +22,7 @@ interface Notification {
 }
 
 const ATTEMPT_TIMEOUT_MS = 8_000
+const REFUSED_PAUSE_MS = 50
 const PRODUCTS = ['kettle', 'cup', 'fails-once', 'teapot', 'rejected']
 const SETTLE_MS = 60_000
 
@@ -110,11 +111,14 @@ export class Workload {
         signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS),
       })
       const answer = (await response.json()) as { code?: unknown }
-      if (!response.ok) this.refusals.push({ status: response.status, retryAfter: response.headers.get('retry-after'), code: answer.code })
-      return response.ok
+      if (response.ok) return true
+      this.refusals.push({ status: response.status, retryAfter: response.headers.get('retry-after'), code: answer.code })
     } catch {
-      return false
+      // No answer is like a bad one.
     }
+    // A customer does not ask again in the same millisecond: an outage would be met by ten thousand of them.
+    await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS))
+    return false
   }
 
   async #difference(at: Addresses): Promise<string> {
