@@ -13,7 +13,7 @@ import { createDatabases } from '../topologies/databases.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
 const blocks = [
-  ...readme.matchAll(/<!-- run by test\/readme\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```(?:\n+```json\n([\s\S]*?)```)?/g),
+  ...readme.matchAll(/<!-- run by test\/readme\/readme\.test\.ts -->\n+```sh\n([\s\S]*?)```(?:\n+```json\n([\s\S]*?)```)?/g),
 ].map(([, commands = '', answer]) => ({ commands: commands.trim().split('\n'), answer }))
 const START_MS = 120_000
 
