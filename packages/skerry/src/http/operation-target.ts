@@ -2,7 +2,7 @@
 import type { CallResponse } from '../client/link.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import type { Route } from './router.ts'
-import type { HttpRequest, HttpResponse, HttpTarget } from './server.ts'
+import type { HttpRequest, HttpTarget } from './server.ts'
 import { problemResponse } from './server.ts'
 
 /** Answers a decoded but unvalidated input. Never rejects. */
@@ -16,12 +16,9 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
     target: {
       takesBody: http.hasBody,
       async handle(request) {
-        return toHttp(operation.status, await answer(http.decode(request.parameters, request.query, request.body), request))
+        const response = await answer(http.decode(request.parameters, request.query, request.body), request)
+        return response.ok ? { status: operation.status, body: response.output } : problemResponse(response.problem, response.retryAfterMs)
       },
     },
   }
-}
-
-function toHttp(status: number, response: CallResponse): HttpResponse {
-  return response.ok ? { status, body: response.output } : problemResponse(response.problem, response.retryAfterMs)
 }

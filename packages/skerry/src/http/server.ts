@@ -177,17 +177,9 @@ function failureResponse(error: unknown, log: Log): HttpResponse {
   return { ...response, headers }
 }
 
-async function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<unknown> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
-  const type = request.headers['content-type']
-  const text = await readText(request, maxBodyBytes)
-  if (text === '') return undefined
-  if (!isJson(type)) throw new SkerryError('unsupportedMediaType', `The body is ${type ?? 'of no stated type'}; send application/json`)
-  return parseJson(text)
-}
-
-function readText(request: IncomingMessage, maxBodyBytes: number): Promise<string> {
+function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return reject(bodyTooLarge(maxBodyBytes))
     const chunks: Buffer[] = []
     let bytes = 0
     request.on('data', (chunk: Buffer) => {
@@ -199,14 +191,22 @@ function readText(request: IncomingMessage, maxBodyBytes: number): Promise<strin
       }
       chunks.push(chunk)
     })
-    request.on('end', () => resolve(decodeUtf8(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), reject)))
+    request.on('end', () => {
+      try {
+        resolve(readJson(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), request.headers['content-type']))
+      } catch (error) {
+        reject(error)
+      }
+    })
     request.on('error', () => reject(new SkerryError('malformedRequest', 'The request ended before its body did')))
   })
 }
 
-function decodeUtf8(bytes: Buffer, reject: (error: SkerryError) => void): string {
-  if (!isUtf8(bytes)) reject(new SkerryError('malformedJson', 'The body is not valid UTF-8'))
-  return bytes.toString('utf8')
+function readJson(bytes: Buffer, type: string | undefined): unknown {
+  if (bytes.length === 0) return undefined
+  if (!isJson(type)) throw new SkerryError('unsupportedMediaType', `The body is ${type ?? 'of no stated type'}; send application/json`)
+  if (!isUtf8(bytes)) throw new SkerryError('malformedJson', 'The body is not valid UTF-8')
+  return parseJson(bytes.toString('utf8'))
 }
 
 function bodyTooLarge(maxBodyBytes: number): SkerryError {

@@ -29,12 +29,40 @@ export function formatTraceparent(trace: TraceContext): string {
 
 /** The context of a new piece of work, part of the parent's trace or the first of a new one. */
 export function childTrace(parent: TraceContext | undefined, random: Random): TraceContext {
-  const spanId = hexadecimal32(random) + hexadecimal32(random)
-  if (parent !== undefined) return { traceId: parent.traceId, spanId, sampled: parent.sampled }
-  return { traceId: hexadecimal32(random) + hexadecimal32(random) + hexadecimal32(random) + hexadecimal32(random), spanId, sampled: true }
+  return new ChildTrace(parent, random)
 }
+
+/** Draws its ids when they are asked for: most work is done without anybody asking. */
+class ChildTrace implements TraceContext {
+  readonly sampled: boolean
+  readonly #parent: TraceContext | undefined
+  readonly #random: Random
+  #traceId: string | undefined
+  #spanId: string | undefined
+
+  constructor(parent: TraceContext | undefined, random: Random) {
+    this.sampled = parent?.sampled ?? true
+    this.#parent = parent
+    this.#random = random
+  }
+
+  get traceId(): string {
+    return (this.#traceId ??= this.#parent?.traceId ?? hexadecimal64(this.#random) + hexadecimal64(this.#random))
+  }
+
+  get spanId(): string {
+    return (this.#spanId ??= hexadecimal64(this.#random))
+  }
+}
+
+function hexadecimal64(random: Random): string {
+  return hexadecimal32(random) + hexadecimal32(random)
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Eight digits, never all zero, which the specification reserves for "invalid". */
 function hexadecimal32(random: Random): string {
-  return (Math.floor(random.next() * 0xfffffffe) + 1).toString(16).padStart(8, '0')
+  const value = Math.floor(random.next() * 0xfffffffe) + 1
+  return HEX[value >>> 24]! + HEX[(value >>> 16) & 0xff]! + HEX[(value >>> 8) & 0xff]! + HEX[value & 0xff]!
 }
