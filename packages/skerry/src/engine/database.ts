@@ -81,7 +81,11 @@ export class DatabaseError extends Error {
   /** Offset in the statement where the server saw the error, in characters from 1. */
   readonly position: number | undefined
 
-  constructor(kind: DatabaseErrorKind, message: string, details: { sqlState?: string | undefined; constraint?: string | undefined; position?: number | undefined; cause?: unknown } = {}) {
+  constructor(
+    kind: DatabaseErrorKind,
+    message: string,
+    details: { sqlState?: string | undefined; constraint?: string | undefined; position?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, { cause: details.cause })
     this.kind = kind
     this.sqlState = details.sqlState

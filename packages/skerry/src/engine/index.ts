@@ -1,5 +1,18 @@
 /** `skerry/engine`: the ports that an engine package implements. */
-export type { Broker, BrokerEngine, BrokerOptions, BrokerStatus, Consumer, Delivery, Disposition, Message, MessageBindings, PublishOutcome, SubscribeOptions, Subscription } from './broker.ts'
+export type {
+  Broker,
+  BrokerEngine,
+  BrokerOptions,
+  BrokerStatus,
+  Consumer,
+  Delivery,
+  Disposition,
+  Message,
+  MessageBindings,
+  PublishOutcome,
+  SubscribeOptions,
+  Subscription,
+} from './broker.ts'
 export { embeddedBroker } from './embedded-broker.ts'
 export type { EmbeddedBrokerOptions } from './embedded-broker.ts'
 export { sleep, systemClock } from '../base/clock.ts'
@@ -7,7 +20,16 @@ export type { Clock, Timer } from '../base/clock.ts'
 export { systemRandom } from '../base/random.ts'
 export type { Random } from '../base/random.ts'
 export { DatabaseError, kindOfSqlState } from './database.ts'
-export type { Database, DatabaseEngine, DatabaseErrorKind, DatabaseOptions, Isolation, Queryable, QueryResult, Transaction } from './database.ts'
+export type {
+  Database,
+  DatabaseEngine,
+  DatabaseErrorKind,
+  DatabaseOptions,
+  Isolation,
+  Queryable,
+  QueryResult,
+  Transaction,
+} from './database.ts'
 
 /** For engines of databases that speak PostgreSQL's SQL: what they have in common. */
 export { encodeParameters } from './sql-parameter.ts'
