@@ -12,6 +12,7 @@ import type { Copy } from './publication.ts'
 import { Batch, CONFIRMED, Publication } from './publication.ts'
 import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
+import { REMAKE_DELAY_MS } from './topology.ts'
 import { within } from './within.ts'
 
 const UNROUTABLE: PublishOutcome = Object.freeze({ kind: 'unroutable' })
@@ -35,7 +36,7 @@ export class Publisher {
   #stalledSinceMs: number
   #pumping = false
   #closed = false
-  #redeclaring = false
+  #redeclaring: Timer | undefined
   #sweeper: Timer | undefined
   #onIdle: (() => void) | undefined
 
@@ -106,6 +107,7 @@ export class Publisher {
     if (this.#unconfirmed.size > 0)
       await within(this.#settings.clock, CLOSE_TIMEOUT_MS, new Promise<void>((resolve) => (this.#onIdle = resolve)))
     this.detach(reason)
+    this.#redeclaring?.cancel()
     this.#sweeper?.cancel()
   }
 
@@ -205,14 +207,11 @@ export class Publisher {
   }
 
   #redeclare(): void {
-    const channel = this.#channel
-    if (channel === undefined || this.#redeclaring) return
-    this.#redeclaring = true
-    // A refusal closes the channel, which says why and starts the connection again.
-    this.#topology
-      .declareAll(channel)
-      .catch(() => undefined)
-      .finally(() => (this.#redeclaring = false))
+    this.#redeclaring ??= this.#settings.clock.setTimer(REMAKE_DELAY_MS, () => {
+      this.#redeclaring = undefined
+      // A refusal closes the channel, which says why and starts the connection again.
+      if (this.#channel !== undefined) this.#topology.declareAll(this.#channel).catch(() => undefined)
+    })
   }
 
   #block(reason: string | undefined): void {

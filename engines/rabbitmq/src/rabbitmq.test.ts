@@ -211,6 +211,16 @@ describe('what is deleted under us is declared again:', () => {
     await eventually(() => billing.map(({ message }) => message.id)).toContain('1')
   })
 
+  test('the queue of a subscriber who has not heard of it when the next message is published', async () => {
+    const broker = await open()
+    const billing = await subscribe(broker)
+    for (const id of ['1', '2', '3']) {
+      await channel.deleteQueue(`${name}.billing`)
+      expect(await publishUntilConfirmed(broker, message(id))).toBe('confirmed')
+      await eventually(() => billing.map((received) => received.message.id)).toContain(id)
+    }
+  })
+
   test('the queue of a declared consumer', async () => {
     const broker = await open()
     expect(await broker.publish([message('1')])).toEqual([{ kind: 'confirmed' }])

@@ -8,6 +8,7 @@ import type { Health } from './health.ts'
 import { readMessage } from './message.ts'
 import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
+import { REMAKE_DELAY_MS } from './topology.ts'
 import { within } from './within.ts'
 
 /** A queue that takes longer to answer than this is reported. */
@@ -102,6 +103,7 @@ export class Subscriber {
   /** RabbitMQ cancels a consumer whose queue was deleted. */
   #cancelled(session: Session): void {
     session.problem = 'its queue was deleted; it is declared again'
+    session.pauseMs = REMAKE_DELAY_MS
     void this.#abandon(session, session.problem)
   }
 
@@ -111,7 +113,7 @@ export class Subscriber {
     if (session === undefined || session.open) this.#lost(session ?? { problem })
   }
 
-  #lost(session: Session | { problem: string }): void {
+  #lost(session: Session | { problem: string; pauseMs?: number }): void {
     if ('channel' in session) {
       session.open = false
       if (this.#session === session) this.#session = undefined
@@ -119,9 +121,10 @@ export class Subscriber {
     if (this.#isClosing) return
     const { clock, random, description, maxReconnectDelayMs } = this.#settings
     this.#health.report(this, `${description}: consumer "${this.#options.name}": ${session.problem ?? 'its channel was closed'}`)
-    const delayMs = Math.min(maxReconnectDelayMs, (maxReconnectDelayMs / 100) * 2 ** Math.min(this.#failures++, 10))
+    const backoffMs = Math.min(maxReconnectDelayMs, (maxReconnectDelayMs / 100) * 2 ** Math.min(this.#failures++, 10))
+    const delayMs = Math.max(session.pauseMs ?? 0, backoffMs * (0.5 + random.next() / 2))
     this.#retry?.cancel()
-    this.#retry = clock.setTimer(delayMs * (0.5 + random.next() / 2), () => this.attach(this.#currentConnection()))
+    this.#retry = clock.setTimer(delayMs, () => this.attach(this.#currentConnection()))
   }
 
   #received(received: Received): void {
@@ -198,6 +201,8 @@ interface Session {
   readonly channel: Channel
   open: boolean
   problem: string | undefined
+  /** At least this long before the next one. */
+  pauseMs?: number
   consumerTag?: string
 }
 

@@ -6,6 +6,12 @@ import type { Channel } from 'amqplib'
 import type { Consumer } from 'skerry/engine'
 import type { Settings } from './settings.ts'
 
+/**
+ * How long a queue that was deleted is left alone, in milliseconds, so that RabbitMQ has told all its consumers. Before version 4 a
+ * consumer whose queue exists again by then is not told but moved over to the new one, where it never receives anything.
+ */
+export const REMAKE_DELAY_MS = 1_000
+
 export class Topology {
   readonly exchange: string
   readonly #prefix: string
