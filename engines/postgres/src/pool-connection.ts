@@ -2,7 +2,8 @@
  * One connection of the pool, while a query or transaction has it. Statements are pipelined: each is sent at once and
  * answered in order, so BEGIN costs no round trip of its own. Statements that are run often are prepared by name.
  */
-import type { PoolClient, QueryArrayResult, QueryConfig, QueryResult as PgResult } from 'pg'
+import { Query } from 'pg'
+import type { PoolClient, QueryResult as PgResult } from 'pg'
 import type { DatabaseError, EngineConnection, EngineResult, StatementNames, UserTypes } from 'skerry/engine'
 import { encodeParameters, PreparedStatements } from 'skerry/engine'
 import { endsConnection, stalePlan, statementFailure } from './failures.ts'
@@ -19,8 +20,10 @@ export interface PoolContext {
   readonly answerTimeoutMs: number
 }
 
-/** Options of the driver that its types leave out. */
-interface DriverQuery extends QueryConfig<unknown[]> {
+/** What a statement needs besides its text, under the names that the driver reads from its `Query`. */
+interface StatementOptions {
+  readonly values?: readonly unknown[]
+  readonly name?: string | undefined
   readonly queryMode?: 'extended'
   readonly query_timeout?: number
 }
@@ -56,24 +59,23 @@ export class PoolConnection implements EngineConnection {
 
   async begin(sql: string): Promise<void> {
     // Without a time limit of its own: the statement sent with it has one.
-    await this.#send({ text: sql })
+    await this.#send(sql, {})
   }
 
   async query<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
     const values = encodeParameters(parameters)
     const name = this.#context.names?.nameOf(sql)
-    const result = await this.#send({
-      text: sql,
+    const result = await this.#send(sql, {
       values: values.map((value) => (value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value)),
       queryMode: 'extended',
       query_timeout: this.#context.answerTimeoutMs,
-      ...(name === undefined ? {} : { name: this.#prepared(name) }),
+      name: name === undefined ? undefined : this.#prepared(name),
     })
     return { rows: result.rows as Row[], affected: result.rowCount ?? 0, unread: this.#context.userTypes.unknownAmong(result.fields) }
   }
 
   async script(sql: string): Promise<void> {
-    await this.#send({ text: sql })
+    await this.#send(sql, {})
   }
 
   cork(): void {
@@ -88,7 +90,7 @@ export class PoolConnection implements EngineConnection {
     try {
       // In one message, so that a pooler cannot send the second half to another session.
       const text = reset ? `${sql}; ${RESET_SESSION}` : sql
-      const result: PgResult | PgResult[] = await this.#send({ text, query_timeout: this.#context.answerTimeoutMs })
+      const result: PgResult | PgResult[] = await this.#send(text, { query_timeout: this.#context.answerTimeoutMs })
       return Array.isArray(result) ? result[0]!.command : result.command
     } finally {
       this.release()
@@ -108,15 +110,17 @@ export class PoolConnection implements EngineConnection {
     return statement.name
   }
 
-  async #send(query: DriverQuery): Promise<PgResult> {
+  async #send(text: string, options: StatementOptions): Promise<PgResult> {
     try {
       return await new Promise<PgResult>((resolve, reject) => {
-        this.#client.query(query, (error: Error | null, result: QueryArrayResult | PgResult) =>
-          error === null ? resolve(result) : reject(error),
-        )
+        // Set afterwards, because the driver copies a configuration object property by property, which costs more than all the rest of it.
+        const query = Object.assign(new Query(text), options, {
+          callback: (error: Error | null, result: PgResult) => (error === null ? resolve(result) : reject(error)),
+        })
+        this.#client.query(query)
       })
     } catch (error) {
-      if (stalePlan(error)) this.#context.names?.forget(query.text)
+      if (stalePlan(error)) this.#context.names?.forget(text)
       throw endsConnection(error) ? this.#lose(error) : statementFailure(error, this.#context.description)
     }
   }

@@ -5,7 +5,6 @@
 export const CRASH_POINTS = [
   'operation.received',
   'transaction.opened',
-  'transaction.before-flush',
   'transaction.before-commit',
   'transaction.committed',
   'operation.before-answer',

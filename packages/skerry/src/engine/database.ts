@@ -22,6 +22,11 @@ export interface Queryable {
 }
 
 export interface Transaction extends Queryable {
+  /**
+   * Runs the last statement and commits, in one round trip; nothing may follow. Resolves when both are done, and rejects when nothing
+   * was committed, or with kind `outcome-unknown`.
+   */
+  queryLast<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<QueryResult<Row>>
   /** Runs several statements without parameters, as in a migration file. */
   script(sql: string): Promise<void>
 }

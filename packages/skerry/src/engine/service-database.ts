@@ -136,16 +136,7 @@ export class ServiceDatabase implements Database {
 
   /** BEGIN, the statement and COMMIT travel together: one round trip. */
   async #queryWrapped<Row>(connection: EngineConnection, sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
-    const transaction = this.#open(connection, 'read committed')
-    connection.cork()
-    const answered = transaction.run<Row>(sql, parameters)
-    const committed = transaction.commit()
-    connection.uncork()
-    const [answer, commit] = await Promise.allSettled([answered, committed])
-    if (commit.status === 'rejected' && connection.failure !== undefined) throw commit.reason
-    if (answer.status === 'rejected') throw answer.reason
-    if (commit.status === 'rejected') throw commit.reason
-    return answer.value
+    return this.#open(connection, 'read committed').runLast<Row>(sql, parameters)
   }
 }
 
@@ -156,6 +147,7 @@ class OpenTransaction implements Transaction {
   /** BEGIN is sent with the first statement, in the same round trip. */
   #begun: Promise<void> | undefined
   #ended = false
+  #committed: Promise<void> | undefined
   #scripted = false
   #lastFailure: DatabaseError | undefined
   #endedFromWithin: DatabaseError | undefined
@@ -168,10 +160,30 @@ class OpenTransaction implements Transaction {
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
     checkStatement(sql)
-    return complete(await this.run<Row>(sql, parameters), this.#options.userTypes, this)
+    return complete(await this.#run<Row>(sql, parameters), this.#options.userTypes, this)
   }
 
-  run<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
+  async queryLast<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
+    checkStatement(sql)
+    const { unread, rows, affected } = await this.runLast<Row>(sql, parameters)
+    if (unread.length > 0)
+      throw new DatabaseError('statement', 'The last statement of a transaction cannot return columns of types made by the service')
+    return { rows, affected }
+  }
+
+  async runLast<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
+    this.#connection.cork()
+    const answered = this.#run<Row>(sql, parameters)
+    const committed = this.commit()
+    this.#connection.uncork()
+    const [answer, commit] = await Promise.allSettled([answered, committed])
+    if (commit.status === 'rejected' && this.#connection.failure !== undefined) throw commit.reason
+    if (answer.status === 'rejected') throw answer.reason
+    if (commit.status === 'rejected') throw commit.reason
+    return answer.value
+  }
+
+  #run<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
     return this.#send(() => this.#connection.query<Row>(sql, parameters))
   }
 
@@ -187,11 +199,23 @@ class OpenTransaction implements Transaction {
     throw this.#endedFromWithin
   }
 
-  async commit(): Promise<void> {
+  /** Does nothing when the last statement has brought its COMMIT along. */
+  commit(): Promise<void> {
+    this.#committed ??= this.#commit()
+    return this.#committed
+  }
+
+  /** Never rejects: the reason for the rollback is what the caller must see. */
+  async rollback(): Promise<void> {
+    if (this.#committed === undefined) await this.#rollback()
+    else await this.#committed.catch(() => undefined)
+  }
+
+  async #commit(): Promise<void> {
     this.#ended = true
     if (this.#begun === undefined) return this.#connection.release()
     if (this.#endedFromWithin !== undefined) {
-      await this.rollback()
+      await this.#rollback()
       throw this.#endedFromWithin
     }
     const { failure } = this.#connection
@@ -215,8 +239,7 @@ class OpenTransaction implements Transaction {
     )
   }
 
-  /** Never rejects: the reason for the rollback is what the caller must see. */
-  async rollback(): Promise<void> {
+  async #rollback(): Promise<void> {
     this.#ended = true
     if (this.#begun === undefined || this.#connection.failure !== undefined) return this.#connection.release()
     await this.#connection.finish('rollback', this.#scripted).catch(() => undefined)

@@ -89,10 +89,11 @@ describe('flushOutbox', () => {
     const first = await flush(1, noted('a', 'one'))
     await expect(
       database.transaction('repeatable read', async (transaction) => {
+        // Found wrong by COMMIT, after the number has been drawn.
+        await transaction.script('create table doomed (id int unique deferrable initially deferred); insert into doomed values (1), (1)')
         await flushOutbox(transaction, 'orders', [noted('a', 'never')], at(2), 'trace')
-        throw new Error('rolled back')
       }),
-    ).rejects.toThrow('rolled back')
+    ).rejects.toMatchObject({ sqlState: '23505' })
     const second = await flush(3, noted('b', 'two'), noted('a', 'three'), noted('a', 'four'), noted('b', 'five'))
     const third = await flush(4, noted('a', 'six'))
     const all = [...first, ...second, ...third]

@@ -57,8 +57,8 @@ export interface OutboxEntry {
   readonly previous_at: Date | null
 }
 
-// One statement draws the number and writes the row: one round trip. It is the last of its transaction, so the row of a key in
-// skerry_key_head is locked until COMMIT and the outbox's ids are in the order of commits for each key.
+// One statement draws the number and writes the row, and COMMIT travels with it: the row of a key in skerry_key_head is locked no
+// longer than the server needs, and the outbox's ids are in the order of commits for each key.
 const FLUSH_ONE = `
 with head as (
   insert into skerry_key_head as h (topic, key, seq, at) values ($1, $2, 1, $3)
@@ -92,7 +92,7 @@ interface Written {
   readonly message_id?: string
 }
 
-/** Writes the events of a transaction into its outbox; the last thing before COMMIT. Returns them as they stand there, in the order emitted. */
+/** Writes the events of a transaction into its outbox and commits it. Returns them as they stand there, in the order emitted. */
 export async function flushOutbox(
   transaction: Transaction,
   topic: string,
@@ -105,7 +105,7 @@ export async function flushOutbox(
   if (first === undefined) return []
   const { rows } =
     prepared.length === 1
-      ? await transaction.query<Written>(FLUSH_ONE, [
+      ? await transaction.queryLast<Written>(FLUSH_ONE, [
           topic,
           first.key,
           now,
@@ -115,7 +115,7 @@ export async function flushOutbox(
           first.payload,
           traceparent,
         ])
-      : await transaction.query<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now, traceparent])
+      : await transaction.queryLast<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now, traceparent])
   const written = new Map(rows.map((row) => [row.message_id ?? first.id, row]))
   return prepared.map(({ id: messageId, key, part, payload, event }) => {
     const { id, seq, previous_at } = written.get(messageId)!

@@ -81,17 +81,16 @@ async function runOnce<T>(
       try {
         const value = await runInScope({ ...scope, transaction }, () => work({ transaction, emit }))
         open = false
-        crashPoint('transaction.before-flush')
+        crashPoint('transaction.before-commit')
         if (pending.length > 0)
           written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
-        crashPoint('transaction.before-commit')
         return value
       } finally {
         open = false
       }
     })
   } catch (error) {
-    if (written.length > 0 && error instanceof DatabaseError && error.kind === 'outcome-unknown') options.onUncertain()
+    if (pending.length > 0 && error instanceof DatabaseError && error.kind === 'outcome-unknown') options.onUncertain()
     throw error
   }
   crashPoint('transaction.committed')

@@ -114,6 +114,39 @@ export const transactionCases: readonly ConformanceCase<DatabaseEngine>[] = [
     assert.deepEqual([await count(database), await value(database, 'select count(*) from child')], [0, 0])
   }),
 
+  databaseCase('transactions: the last statement may bring COMMIT along', async (scene) => {
+    const database = await scene.open(scene.name(), KEPT)
+    await database.transaction('repeatable read', async (transaction) => {
+      await transaction.query('insert into kept values (1)')
+      const { rows } = await transaction.queryLast<{ id: number }>('insert into kept values ($1) returning id', [2])
+      assert.deepEqual(rows, [{ id: 2 }])
+      // Seen from outside, before the function ends.
+      assert.equal(await count(database), 2)
+      await failure(transaction.query('select 1'), 'statement')
+    })
+    await database.transaction('serializable', (transaction) => transaction.queryLast('insert into kept values (3)'))
+    assert.equal(await count(database), 3)
+  }),
+
+  databaseCase('transactions: a last statement that fails takes everything with it, with its error', async (scene) => {
+    const database = await scene.open(
+      scene.name(),
+      `${KEPT}; create table child (parent int4 constraint has_parent references kept deferrable initially deferred)`,
+    )
+    const work =
+      (last: string) =>
+      async (transaction: Transaction): Promise<unknown> => {
+        await transaction.query('insert into kept values (1)')
+        return transaction.queryLast(last)
+      }
+    await failure(database.transaction('repeatable read', work('insert into kept values (1)')), 'statement', '23505')
+    await failure(database.transaction('repeatable read', work('insert into child values (9)')), 'statement', '23503')
+    assert.equal(await count(database), 0)
+    // And the connection serves others.
+    await Promise.all(times(20, (id) => database.query('insert into kept values ($1)', [id])))
+    assert.equal(await count(database), 20)
+  }),
+
   databaseCase('transactions: statements begun together run in the order in which they were begun', async (scene) => {
     const database = await scene.open(scene.name(), 'create table log (id int4 generated always as identity, n int4)')
     await database.transaction('repeatable read', async (transaction) => {
