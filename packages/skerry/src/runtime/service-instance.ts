@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
+import type { Worker } from '../base/worker.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
@@ -42,6 +43,8 @@ export interface ServiceInstance {
   readonly relay: RelayWorker | undefined
   /** Undefined before `begin`, and where there is nothing to consume. */
   readonly consumer: RunningConsumer | undefined
+  /** What else it does by itself. Empty before `begin`. */
+  readonly workers: readonly Worker[]
   /** Begins to publish and to consume. Call when everything that handlers may call answers. */
   begin(): void
   /** Says within two seconds whether the database answers. */
@@ -59,6 +62,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
   let consumer: RunningConsumer | undefined
+  let workers: readonly Worker[] = []
   const transactions =
     database &&
     createTransactionRunner({
@@ -122,9 +126,13 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     get consumer() {
       return consumer
     },
+    get workers() {
+      return workers
+    },
     begin() {
       relay = publish()
       consumer = consume()
+      workers = []
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {
