@@ -10,6 +10,8 @@ import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
+import type { LaterWorker } from '../events/later-worker.ts'
+import { startLaterWorker } from '../events/later-worker.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
 import { startRelay } from '../events/relay-worker.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
@@ -62,6 +64,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
   let consumer: RunningConsumer | undefined
+  let later: LaterWorker | undefined
   let workers: readonly Worker[] = []
   const transactions =
     database &&
@@ -73,6 +76,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       newId,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
+      onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
     })
   const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({
     config: options.config,
@@ -94,6 +98,22 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       exclusive: options.exclusive,
       hasConsumers: options.hasConsumers,
       events: new Map(events.map((event) => [event.type, event])),
+    })
+  }
+  const doLater = (): LaterWorker | undefined => {
+    const events = Object.values(contract.events as Record<string, Event>)
+    if (database === undefined || transactions === undefined || (events.length === 0 && hosted.scheduledWork.length === 0)) return undefined
+    return startLaterWorker({
+      service: contract.name,
+      events,
+      schedules: hosted.scheduledWork,
+      database,
+      exclusive: options.exclusive,
+      transactions,
+      clock,
+      random,
+      log,
+      onEmitted: (entries) => relay?.offer(entries),
     })
   }
   const consume = (): RunningConsumer | undefined => {
@@ -132,7 +152,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     begin() {
       relay = publish()
       consumer = consume()
-      workers = []
+      later = doLater()
+      workers = [later].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {
