@@ -1,9 +1,9 @@
 /** How far one instance of a saga is, and what of that is not recorded yet. Whatever is written is refused once another has taken over. */
 import type { Queryable } from '../engine/database.ts'
 import type { SagaDefinition } from './definition.ts'
+import type { SagaWorkerOptions } from './saga-options.ts'
 import type { ClaimedSaga } from './saga-store.ts'
 import * as store from './saga-store.ts'
-import type { SagaWorkerOptions } from './saga-worker.ts'
 import type { SagaState } from './saga.ts'
 import { isPastPivot } from './saga.ts'
 

@@ -2,40 +2,20 @@
  * Sagas at work: claims instances, does what the state machine decides, and records it before it goes on. Several hosts share the work by
  * leases; what an instance that was thought dead still writes is refused by its epoch, and what it still calls carries the same keys.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
-import type { NewId } from '../base/id.ts'
-import type { Random } from '../base/random.ts'
 import type { Worker } from '../base/worker.ts'
-import type { Database } from '../engine/database.ts'
-import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
-import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
 import { CancelledNow, LEASE_MS, Progress, Replaced } from './progress.ts'
+import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
-import type { SagaState, StepOutcome, StepState } from './saga.ts'
+import type { StepOutcome, StepState } from './saga.ts'
 import { afterRun, afterUndo, compensate, decide, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
 import { Attempts } from './step-attempts.ts'
 import { keptOutput } from './step-run.ts'
-
-export interface SagaWorkerOptions {
-  readonly service: string
-  readonly definitions: readonly SagaDefinition[]
-  readonly database: Database
-  /** No other process can have the database open. */
-  readonly exclusive: boolean
-  readonly transactions: TransactionRunner
-  readonly clock: Clock
-  readonly random: Random
-  readonly newId: NewId
-  readonly log: Log
-  /** What a step is given besides its own: outside a transaction, and inside one. */
-  readonly remoteContext: (signal: AbortSignal) => object
-  readonly localContext: (open: OpenTransaction) => object
-}
 
 const RENEW_MS = 1_500
 /** Sagas in progress at once. */

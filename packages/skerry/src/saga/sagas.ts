@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import { SkerryError } from '../base/errors.ts'
 import { copyJson } from '../base/json.ts'
-import type { Schema } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
 import type { EventMeta } from '../events/subscription.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
@@ -10,8 +9,8 @@ import { currentScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
 import type { Saga, SagaDefinition } from './definition.ts'
 import { LEASE_MS } from './progress.ts'
+import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
-import type { SagaWorkerOptions } from './saga-worker.ts'
 import { SagaWorker } from './saga-worker.ts'
 import type { SagaState } from './saga.ts'
 import { decide, isPastPivot, withStep } from './saga.ts'
@@ -120,7 +119,7 @@ export class Sagas {
 }
 
 function checkedInput(definition: SagaDefinition, input: unknown): unknown {
-  const validation = validate(definition.input as Schema, input)
+  const validation = validate(definition.input, input)
   if (validation instanceof Promise)
     throw new SkerryError(
       'contractBroken',

@@ -180,7 +180,7 @@ describe('a step that', () => {
       async () =>
         Object.assign(
           {},
-          { self: null as unknown },
+          { self: null },
           {
             get self() {
               return this
