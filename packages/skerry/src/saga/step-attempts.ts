@@ -1,5 +1,5 @@
-import { crashPoint } from '../base/crash-points.ts'
 /** Attempts at the steps of one instance of a saga: what each is given, and in which transaction it runs. */
+import { crashPoint } from '../base/crash-points.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Scope } from '../telemetry/scope.ts'
