@@ -144,16 +144,22 @@ export async function keepEarly(on: Queryable, message: StoredMessage, until: Ke
   const nextAt = rows.length === 0 ? until.nextAt : new Date(until.now.getTime() + BEHIND_MS)
   await on.query(KEEP, [...keptAs(message, until.now), 'early', until.attempts, until.deferrals, nextAt, null, until.counted])
   // The first one may have been kept at the very moment in which the one before it was handled elsewhere.
-  if (cursor !== undefined) await bringAlong(on, message, cursor.sequence, until.nextAt)
+  if (cursor !== undefined) await bringAlong(on, { consumer, ...envelope }, cursor.sequence, until.nextAt)
 }
 
 /** Sees to it that the first message that waits for one after `sequence` of its key is looked at by `at`. */
-export async function bringAlong(on: Queryable, { consumer, envelope }: StoredMessage, sequence: number, at: Date): Promise<void> {
+export async function bringAlong(on: Queryable, { consumer, source, key }: KeyOfConsumer, sequence: number, at: Date): Promise<void> {
   await on.query(
     `update skerry_delivery set next_at = $5 where consumer = $1 and source = $2 and key = $3 and reason = 'early' and next_at > $5 and claimed_by is null
        and seq = (select min(seq) from skerry_delivery where consumer = $1 and source = $2 and key = $3 and seq > $4 and reason = 'early')`,
-    [consumer, envelope.source, envelope.key, sequence, at],
+    [consumer, source, key, sequence, at],
   )
+}
+
+export interface KeyOfConsumer {
+  readonly consumer: string
+  readonly source: string
+  readonly key: string
 }
 
 /** Gives a claimed early message back, to be looked at again. */
@@ -308,11 +314,16 @@ export async function subscribedSince(on: Queryable, consumer: string, topic: st
     topic,
     now,
   ])
+  return (await readSubscription(on, consumer, topic))!
+}
+
+/** Since when a consumer holds what is published on a topic; undefined while that has not been recorded. */
+export async function readSubscription(on: Queryable, consumer: string, topic: string): Promise<Date | undefined> {
   const { rows } = await on.query<{ since: Date }>(`select since from skerry_subscription where consumer = $1 and topic = $2`, [
     consumer,
     topic,
   ])
-  return rows[0]!.since
+  return rows[0]?.since
 }
 
 /** PostgreSQL's text cannot hold the character U+0000, which a foreign publisher or an error's message may contain. */

@@ -109,6 +109,8 @@ export class InboxWorker {
     const read = readCloudEvent(body)
     if (!read.ok) return this.buryUndecodable({ id: row.message_id, topic, type: '', body }, read.problem)
     const message: StoredMessage = { consumer: service, topic, envelope: read.envelope, body }
+    // Of an earlier life nobody here remembers what waits behind it.
+    this.#rememberEarly(message)
     await this.#claiming(message, () =>
       this.#byKey.run(keyOf(message.envelope), async () => {
         const firstSeenMs = row.first_at.getTime()
@@ -344,7 +346,7 @@ export class InboxWorker {
     const { id, sequence } = message.envelope
     if (tries.kept) await store.drop(on, service, id)
     if (sequence !== undefined && (tries.kept || this.#keysWithEarly.has(keyOf(message.envelope))))
-      await store.bringAlong(on, message, sequence, new Date(clock.nowMs() + NEXT_OF_KEY_MS))
+      await store.bringAlong(on, { consumer: message.consumer, ...message.envelope }, sequence, new Date(clock.nowMs() + NEXT_OF_KEY_MS))
   }
 
   async #look(message: StoredMessage, firstSeenMs: number): Promise<Arrival> {
