@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import type { DevOptions } from './dev/dev.ts'
+import { addEvents } from './events/commands.ts'
 import { describeFailure, EXIT } from './failure.ts'
 import type { ComposeOptions, GenerateOptions, NginxOptions } from './generate/generate.ts'
 import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
@@ -39,6 +40,7 @@ function program(): Command {
   addStart(skerry)
   addMigrate(skerry)
   addOpenApi(skerry)
+  addEvents(skerry, { withSystem, guardToEnd })
   addGenerate(skerry)
   nameAlternatives(skerry, skerry)
   return skerry
