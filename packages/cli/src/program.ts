@@ -1,6 +1,7 @@
 /** The commands, their options and their help. Each command's code is loaded when it runs, so that help is quick. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import type { AsyncApiOptions } from './asyncapi.ts'
 import type { DevOptions } from './dev/dev.ts'
 import { addEvents } from './events/commands.ts'
 import { describeFailure, EXIT } from './failure.ts'
@@ -40,6 +41,7 @@ function program(): Command {
   addStart(skerry)
   addMigrate(skerry)
   addOpenApi(skerry)
+  addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
   addGenerate(skerry)
   nameAlternatives(skerry, skerry)
@@ -138,6 +140,24 @@ function addOpenApi(skerry: Command): void {
     )
     .action((service: string | undefined, options: OpenApiOptions) =>
       guardToEnd(options, async () => (await import('./openapi.ts')).openapi(service, options)),
+    )
+}
+
+function addAsyncApi(skerry: Command): void {
+  withSystem(skerry.command('asyncapi'))
+    .description('Print the AsyncAPI document of the events of a service, or of the whole system.')
+    .argument('[service]', 'the service (default: all, with who sends and who receives what)')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry asyncapi > asyncapi.json', 'every event of the system'],
+          ['skerry asyncapi orders', 'what one service sends and receives'],
+        ],
+      }),
+    )
+    .action((service: string | undefined, options: AsyncApiOptions) =>
+      guardToEnd(options, async () => (await import('./asyncapi.ts')).asyncapi(service, options)),
     )
 }
 

@@ -20,6 +20,7 @@ import type { HttpServer } from '../http/server.ts'
 import { startHttpServer } from '../http/server.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
+import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
 import type { Databases, DatabaseEngineFactory } from './databases.ts'
@@ -245,7 +246,7 @@ class RunningHost implements Host {
           ],
     )
     const hosted = hostAdmin({ targets, clock: this.#clock, random: this.#random, newId: this.#newId, log })
-    const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
     const server = await startHttpServer({ host: configuration.adminHost, port: configuration.adminPort, routes, log })
     this.#servers.push(server)
     this.adminUrl = server.url

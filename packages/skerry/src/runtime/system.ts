@@ -1,5 +1,6 @@
 /** A system is the services and the gateway that make an application: the only place that knows what exists. Where they run is configuration. */
 import { SkerryError } from '../base/errors.ts'
+import type { EventParty } from '../contract/asyncapi.ts'
 import type { Consumer } from '../engine/broker.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Service } from '../service/service.ts'
@@ -59,4 +60,9 @@ export function consumersOf(system: System): readonly Consumer[] {
   return system.services
     .filter((service) => service.subscriptions.length > 0)
     .map((service) => ({ name: service.contract.name, topics: [...new Set(service.subscriptions.map(({ event }) => event.contract))] }))
+}
+
+/** Every service of the system with the events that it handles. */
+export function eventPartiesOf(system: System): readonly EventParty[] {
+  return system.services.map(({ contract, subscriptions }) => ({ contract, receives: subscriptions.map(({ event }) => event) }))
 }

@@ -47,6 +47,8 @@ describe('the admin API', () => {
     await expectValid(document)
     expect(Object.keys(document['paths'] as object)).toContain('/dead-letters/{id}/replay')
     expect((await fetch(`${shop.url}/health/ready`)).status).toBe(200)
+    const events = (await (await fetch(`${shop.url}/asyncapi.json`)).json()) as { info: object; operations: object }
+    expect([events.info, Object.keys(events.operations)]).toMatchObject([{ title: 'test' }, ['notes.receive.orders', 'orders.send']])
     const post = (path: string, body: unknown) =>
       fetch(`${shop.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
     for (const [answer, status, code] of [
