@@ -10,6 +10,7 @@ import { readCloudEvent } from './cloud-event.ts'
 import * as store from './inbox-store.ts'
 import type { InboxWorkerOptions } from './inbox-worker.ts'
 import { CLAIM_MS, InboxWorker } from './inbox-worker.ts'
+import { sweep } from './sweep.ts'
 
 export interface ConsumerOptions extends Omit<InboxWorkerOptions, 'owner' | 'subscribedSinceMs' | 'onKept'> {
   readonly broker: Broker
@@ -31,10 +32,9 @@ const PREFETCH = 32
 /** Kept messages in progress at once. */
 const MAX_RESUMED = 50
 const IDLE_POLL_MS = 5_000
-/** Longer than any broker keeps a message that it might deliver again. */
-const REMEMBER_MS = 30 * 24 * 3_600_000
-const FORGET_EVERY_MS = 3_600_000
-const FORGET_ROWS = 10_000
+const SWEEP_EVERY_MS = 3_600_000
+/** Between two batches when there is more, so that sweeping takes little of the database's time. */
+const SWEEP_PAUSE_MS = 1_000
 
 /** Starts consuming. Does not wait for the broker: what is kept here is handled meanwhile, and messages come when it does. */
 export function startConsumer(options: ConsumerOptions): RunningConsumer {
@@ -57,7 +57,7 @@ class EventConsumer implements RunningConsumer {
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined
   #renewal: Timer | undefined
   #freed = false
-  #forgetAtMs = 0
+  #sweepAtMs = 0
 
   constructor(options: ConsumerOptions) {
     this.#options = options
@@ -178,8 +178,8 @@ class EventConsumer implements RunningConsumer {
       for (const row of due) this.#resume(row)
       if (due.length < room || this.#closing.signal.aborted) break
     }
-    const next = await store.nextDue(database, service)
-    return next === undefined ? IDLE_POLL_MS : Math.max(1, Math.min(IDLE_POLL_MS, next.getTime() - clock.nowMs()))
+    const next = Math.min((await store.nextDue(database, service))?.getTime() ?? Infinity, this.#sweepAtMs)
+    return Math.max(1, Math.min(IDLE_POLL_MS, next - clock.nowMs()))
   }
 
   #resume(row: store.DeliveryRow): void {
@@ -230,8 +230,8 @@ class EventConsumer implements RunningConsumer {
       this.#freed = true
     }
     const nowMs = clock.nowMs()
-    if (nowMs < this.#forgetAtMs) return
-    const forgotten = await store.forget(database, service, new Date(nowMs - REMEMBER_MS), FORGET_ROWS)
-    this.#forgetAtMs = forgotten === FORGET_ROWS ? nowMs : nowMs + FORGET_EVERY_MS
+    if (nowMs < this.#sweepAtMs) return
+    const isMore = await sweep(database, service, clock.now())
+    this.#sweepAtMs = nowMs + (isMore ? SWEEP_PAUSE_MS : SWEEP_EVERY_MS)
   }
 }

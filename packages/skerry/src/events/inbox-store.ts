@@ -66,15 +66,6 @@ export async function isRemembered(on: Queryable, consumer: string, messageId: s
   return rows.length > 0
 }
 
-/** Forgets up to `limit` messages remembered before a moment; returns how many it forgot. */
-export async function forget(on: Queryable, consumer: string, before: Date, limit: number): Promise<number> {
-  const { affected } = await on.query(
-    `delete from skerry_inbox where consumer = $1 and message_id in (select message_id from skerry_inbox where consumer = $1 and received_at < $2 limit $3)`,
-    [consumer, before, limit],
-  )
-  return affected
-}
-
 export async function readCursor(on: Queryable, consumer: string, source: string, key: string): Promise<Cursor | undefined> {
   const { rows } = await on.query<Cursor>(
     `select seq as sequence, began from skerry_key_cursor where consumer = $1 and source = $2 and key = $3`,
