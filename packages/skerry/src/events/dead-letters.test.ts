@@ -58,7 +58,16 @@ async function consume(): Promise<void> {
   await consumer?.close()
   const random = seededRandom(1)
   const newId = idSource(clock, random)
-  const transactions = createTransactionRunner({ topic: 'notes', database, clock, random, newId, onEmitted() {}, onUncertain() {} })
+  const transactions = createTransactionRunner({
+    topic: 'notes',
+    database,
+    clock,
+    random,
+    newId,
+    onEmitted() {},
+    onUncertain() {},
+    onDelayed() {},
+  })
   consumer = startConsumer({
     service: 'notes',
     contracts: [orders],

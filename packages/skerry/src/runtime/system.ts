@@ -4,6 +4,7 @@ import type { EventParty } from '../contract/asyncapi.ts'
 import type { Consumer } from '../engine/broker.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Service } from '../service/service.ts'
+import { consumedEvents } from '../service/service.ts'
 
 export interface System<Services extends readonly Service[] = readonly Service[]> {
   readonly kind: 'system'
@@ -58,11 +59,11 @@ export function select(system: System, names: readonly string[]): Selection {
 /** Every consumer of the system and the topics it needs. */
 export function consumersOf(system: System): readonly Consumer[] {
   return system.services
-    .filter((service) => service.subscriptions.length > 0)
-    .map((service) => ({ name: service.contract.name, topics: [...new Set(service.subscriptions.map(({ event }) => event.contract))] }))
+    .map((service) => ({ name: service.contract.name, topics: [...new Set(consumedEvents(service).map((event) => event.contract))] }))
+    .filter(({ topics }) => topics.length > 0)
 }
 
 /** Every service of the system with the events that it handles. */
 export function eventPartiesOf(system: System): readonly EventParty[] {
-  return system.services.map(({ contract, subscriptions }) => ({ contract, receives: subscriptions.map(({ event }) => event) }))
+  return system.services.map((service) => ({ contract: service.contract, receives: consumedEvents(service) }))
 }

@@ -41,6 +41,7 @@ export function hostAdmin({ targets, clock, random, newId, log }: AdminOptions):
   return hostService({
     service: implementation,
     database: undefined,
+    exclusive: false,
     transactions: undefined,
     clients: {},
     config: {},
