@@ -42,6 +42,8 @@ export interface InboxWorkerOptions {
   readonly owner: string
   /** Since when the consumer holds what is published on a topic; undefined while that is being arranged. */
   readonly subscribedSinceMs: (topic: string) => number | undefined
+  /** Since when events of a type are handled that are subscribed to from `now` on; undefined while that is not recorded. */
+  readonly startedMs: (type: string) => number | undefined
   /** Told when a message has been kept, and until when. */
   readonly onKept: (untilMs: number) => void
 }
@@ -304,10 +306,22 @@ export class InboxWorker {
   }
 
   async #run(handler: EventHandler, { envelope }: StoredMessage, tries: Tries, open: OpenTransaction | undefined): Promise<void> {
+    const isTooOld = this.#isTooOld(handler, envelope)
+    if (isTooOld && handler.recorded === undefined) return
     const validation = await validate(handler.event.data, envelope.data)
     if (!validation.ok) throw new InvalidEvent(validation.issues.map((issue) => `${issue.path || 'the data'}: ${issue.message}`).join('; '))
-    if (handler.kind === 'effect') await handler.run(validation.value, metaOf(envelope, tries))
-    else await handler.run(validation.value, metaOf(envelope, tries), open!)
+    const meta = metaOf(envelope, tries)
+    if (handler.kind === 'effect') return isTooOld ? undefined : handler.run(validation.value, meta)
+    if (!isTooOld) await handler.run(validation.value, meta, open!)
+    await handler.recorded?.(validation.value, meta, open!)
+  }
+
+  /** Made before the subscription existed that asked for what is made later. What does not say when it was made is news. */
+  #isTooOld({ from, event }: EventHandler, { time }: Envelope): boolean {
+    if (from !== 'now') return false
+    const startedMs = this.#options.startedMs(event.type)
+    if (startedMs === undefined) throw new Error(`it is not known yet since when ${event.type} is subscribed to`)
+    return Date.parse(time) < startedMs
   }
 
   /** Claims the message's place in its key, in the open transaction; keeps it there when its turn has not come. */
