@@ -193,7 +193,7 @@ export class SagaWorker implements Worker {
           progress.set(compensate(progress.state, decision.failure))
           break
         case 'run':
-          await this.#run(progress, attempt, decision.steps, recorded)
+          if (await this.#run(progress, attempt, decision.steps, recorded)) return
           break
         case 'undo':
           await this.#undo(progress, attempt, decision.step)
@@ -213,7 +213,8 @@ export class SagaWorker implements Worker {
     }
   }
 
-  async #run(progress: Progress, attempt: Attempts, steps: readonly StepDefinition[], recorded: boolean): Promise<void> {
+  /** True when the saga has ended with it. */
+  async #run(progress: Progress, attempt: Attempts, steps: readonly StepDefinition[], recorded: boolean): Promise<boolean> {
     const [first] = steps
     if (first!.kind === 'local') return this.#runLocal(progress, attempt, first!)
     const begun = progress.state
@@ -225,16 +226,18 @@ export class SagaWorker implements Worker {
       if (cancelCode !== undefined && !isPastPivot(progress.definition, begun)) {
         // Recorded as begun, but not begun.
         for (const step of isNew) progress.set(withStep(progress.state, step, { status: 'refused', attempts: 0 }), step.name)
-        return progress.set({ ...progress.state, cancelCode })
+        progress.set({ ...progress.state, cancelCode })
+        return false
       }
     }
     crashPoint('saga.step-begun')
     const outcomes = await Promise.all(steps.map((step) => attempt.run(progress.state, step)))
     crashPoint('saga.step-ran')
     for (const [index, step] of steps.entries()) this.#note(progress, step, outcomes[index]!)
+    return false
   }
 
-  async #runLocal(progress: Progress, attempt: Attempts, step: StepDefinition): Promise<void> {
+  async #runLocal(progress: Progress, attempt: Attempts, step: StepDefinition): Promise<boolean> {
     const before = progress.state
     const started = withStep(before, step, { ...idleStep(before.steps[step.name]), status: 'running' })
     let after = started
@@ -256,17 +259,21 @@ export class SagaWorker implements Worker {
         if (error instanceof CancelledNow) return error
         throw error
       })
-    if (outcome instanceof CancelledNow) return progress.set({ ...before, cancelCode: outcome.code })
+    if (outcome instanceof CancelledNow) {
+      progress.set({ ...before, cancelCode: outcome.code })
+      return false
+    }
     if (outcome.kind === 'done') {
       progress.recorded(after)
       if (ended) crashPoint('saga.ended')
-      return
+      return ended
     }
     progress.set(started, step.name)
     this.#note(progress, step, outcome)
     // Nothing of a local step is left, so a compensation need not undo it.
     if (progress.state.status === 'compensating')
       progress.set(withStep(progress.state, step, { ...progress.state.steps[step.name]!, status: 'refused' }), step.name)
+    return false
   }
 
   #note(progress: Progress, step: StepDefinition, outcome: StepOutcome): void {

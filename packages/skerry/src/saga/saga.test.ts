@@ -26,6 +26,32 @@ describe('a saga', () => {
     expect(app.published(trips.events.tripConfirmed)).toEqual([{ trip: 'a', ticket: 'T-a' }])
   })
 
+  test('is forgotten 30 days after its end, with all its rows', async () => {
+    await using app = await open(world())
+    await app.call.trips.bookTrip({ trip: 'a' })
+    await app.settled()
+    await issue(app)
+    await app.settled()
+    const { database } = app.host.instances.get('trips')!
+    const rows = async () =>
+      (
+        await database!.query<{ sagas: number; steps: number; events: number }>(
+          `select (select count(*) from skerry_saga) as sagas, (select count(*) from skerry_saga_step) as steps, (select count(*) from skerry_saga_event) as events`,
+        )
+      ).rows[0]
+    expect(await rows()).toEqual({ sagas: 1, steps: 4, events: 1 })
+    const older = async (days: number) => {
+      await database!.query(`update skerry_saga set ended_at = ended_at - make_interval(days => $1)`, [days])
+      await database!.query(`update skerry_saga_event set at = at - make_interval(days => $1)`, [days])
+      await app.clock.advance('61m')
+      await app.settled()
+    }
+    await older(29)
+    expect(await rows()).toMatchObject({ sagas: 1 })
+    await older(2)
+    expect(await rows()).toEqual({ sagas: 0, steps: 0, events: 0 })
+  })
+
   test('leaves out a step whose condition is false', async () => {
     const it = world()
     await using app = await open(it)

@@ -17,6 +17,7 @@ const accounts = contract('accounts', {
       public: true,
     }),
     careless: post('/careless', { input: Money, output: z.object({ at: z.int() }), idempotent: true }),
+    touch: post('/touches', { input: Money, idempotent: true }),
     twice: post('/twice', { input: Money, idempotent: true }),
     broken: post('/broken', { input: Money, output: z.object({ balance: z.int() }), idempotent: true }),
     note: patch('/notes', { input: Money, output: z.object({ balance: z.int() }) }),
@@ -56,6 +57,10 @@ const accountService = service(accounts, {
     )
     return { at: ++answers }
   },
+  touch: ({ input, transaction }) =>
+    transaction(async ({ db }) => {
+      await db.insertInto('deposits').values(input).execute()
+    }),
   twice: async ({ input, transaction }) => {
     await transaction(({ db }) => db.insertInto('deposits').values(input).execute())
     await transaction(({ db }) => db.insertInto('deposits').values(input).execute())
@@ -90,6 +95,13 @@ test('a repeated key gets the first answer, and nothing is done again', async ()
   expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 200 })
   await app.settled()
   expect(app.published(accounts.events.deposited)).toHaveLength(2)
+})
+
+test('an operation without an answer is done once too', async () => {
+  await using app = await open()
+  await app.call.accounts.touch(money, { idempotencyKey: 'a' })
+  await app.call.accounts.touch(money, { idempotencyKey: 'a' })
+  expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 100 })
 })
 
 test('ten repetitions at once do it once', async () => {

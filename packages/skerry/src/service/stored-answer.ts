@@ -15,7 +15,8 @@ import type { Queryable, Transaction } from '../engine/database.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import { DeclaredProblemError } from './context.ts'
 
-export type Answer = { readonly output: unknown } | { readonly problem: ProblemDetails }
+/** Without output when the operation has none. */
+export type Answer = { readonly output?: unknown } | { readonly problem: ProblemDetails }
 
 /** Thrown through the handler of a repeated request: it has been answered before. */
 export class AnsweredBefore extends Error {
