@@ -1,5 +1,6 @@
 /** A system is the services and the gateway that make an application: the only place that knows what exists. Where they run is configuration. */
 import { SkerryError } from '../base/errors.ts'
+import type { EventParty } from '../contract/asyncapi.ts'
 import type { Consumer } from '../engine/broker.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Service } from '../service/service.ts'
@@ -60,4 +61,9 @@ export function consumersOf(system: System): readonly Consumer[] {
   return system.services
     .map((service) => ({ name: service.contract.name, topics: [...new Set(consumedEvents(service).map((event) => event.contract))] }))
     .filter(({ topics }) => topics.length > 0)
+}
+
+/** Every service of the system with the events that it handles. */
+export function eventPartiesOf(system: System): readonly EventParty[] {
+  return system.services.map((service) => ({ contract: service.contract, receives: consumedEvents(service) }))
 }

@@ -283,14 +283,14 @@ function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own
     const arrive = waited.has(event.type)
       ? (data: unknown, meta: EventMeta, open: OpenTransaction) => own.sagas!.arrive(open, data, meta)
       : undefined
+    const common = { event, from: subscription?.from, recorded: arrive }
     if (subscription?.kind === 'effect')
-      return { event, kind: 'effect', run: (data, meta) => handle!({ ...shared, event: data, meta }), recorded: arrive }
+      return { ...common, kind: 'effect', run: (data, meta) => handle!({ ...shared, event: data, meta }) }
     return {
-      event,
+      ...common,
       kind: 'transactional',
       async run(data, meta, open) {
         await handle?.({ ...inside, ...inTransaction(service, own, open), event: data, meta })
-        await arrive?.(data, meta, open)
       },
     }
   })

@@ -6,6 +6,7 @@ import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
 import type { Timing } from '../events/schedule.ts'
 import { checkTiming } from '../events/schedule.ts'
+import type { SubscriptionStart } from '../events/subscription.ts'
 import type { Saga, SagaBuilder, SagaOptions } from '../saga/index.ts'
 import { declareSaga } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -48,8 +49,17 @@ export function tables<Tables>(): TableTypes<Tables> {
 export interface Subscription<C = unknown> {
   readonly event: Event
   readonly kind: 'transactional' | 'effect'
+  readonly from: SubscriptionStart
   readonly handle: (context: never) => Promise<void>
   readonly subscriber?: C
+}
+
+export interface SubscriptionOptions {
+  /**
+   * Where it begins when it is new. `first`: with the first event that the publisher's outbox and the broker still hold for this service.
+   * `now`: with what is emitted after the service has first started with this subscription, by the clocks of both. Default: `first`.
+   */
+  readonly from?: SubscriptionStart
 }
 
 /** Work that a service does by the clock. */
@@ -87,11 +97,13 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
   on<S extends Schema>(
     event: Event<S>,
     handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+    options?: SubscriptionOptions,
   ): Subscription<C>
   /** Handles an event outside a transaction: may call other services and the world (mail, webhooks); happens at least once, so give the receiver `meta.id` as key. */
   effect<S extends Schema>(
     event: Event<S>,
     handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+    options?: SubscriptionOptions,
   ): Subscription<C>
   /**
    * Does something every so often, from 1 s, once across all instances: inside the transaction that moves the schedule on, so what it
@@ -132,8 +144,8 @@ export function service<
   const uses: Uses = options.uses ?? {}
   const listens = options.listens ?? []
   return {
-    on: (event, handle) => ({ event, kind: 'transactional', handle }),
-    effect: (event, handle) => ({ event, kind: 'effect', handle }),
+    on: (event, handle, { from = 'first' } = {}) => ({ event, kind: 'transactional', from, handle }),
+    effect: (event, handle, { from = 'first' } = {}) => ({ event, kind: 'effect', from, handle }),
     every: (every, name, handle) => schedule(contract, name, { every }, handle),
     cron: (cron, name, handle, { timeZone } = {}) =>
       schedule(contract, name, timeZone === undefined ? { cron } : { cron, timeZone }, handle),
