@@ -88,8 +88,9 @@ export class Progress {
     how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt'>,
   ): Promise<string | undefined> {
     const { id, epoch } = this.saga
+    const now = this.#options.clock.now()
     const pastPivot = isPastPivot(this.definition, state)
-    const written = await store.write(on, { id, epoch, state, changed: [...new Set(changed)], pastPivot, ...how })
+    const written = await store.write(on, { id, epoch, state, changed: [...new Set(changed)], pastPivot, now, ...how })
     if (written === undefined) throw new Replaced()
     return written.cancelCode
   }

@@ -13,7 +13,7 @@ import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
 import type { StepOutcome, StepState } from './saga.ts'
-import { afterRun, afterUndo, compensate, decide, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
+import { afterRun, afterUndo, compensate, decide, ENDING, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
 import { Attempts } from './step-attempts.ts'
 import { keptOutput } from './step-run.ts'
 
@@ -25,8 +25,6 @@ const POLL_MS = 1_000
 const TROUBLE_MS = 2_000
 /** When to look again whether an event came in the very moment in which a saga began to wait for it, on another host. */
 const RECHECK_MS = [2_000, 35_000] as const
-/** The pseudo step under which failures of the ending are counted. */
-const ENDING = '$ending'
 const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
 /** From so many failures on it is an error, to be looked at. */
 const ALARM_ATTEMPTS = 5
@@ -326,7 +324,7 @@ export class SagaWorker implements Worker {
     const state = withStep(progress.state, step, { status: 'refused', attempts: 0, error: message })
     progress.set(
       isPastPivot(progress.definition, state)
-        ? park(withStep(state, step, { status: 'running', attempts: 0 }), `It waits for "${step.name}" behind the pivot: ${message}`)
+        ? park(withStep(state, step, { status: 'running', attempts: 0 }), step, `It waits for "${step.name}" behind the pivot: ${message}`)
         : compensate(state, failure(reason, step.name, message, reason)),
       step.name,
     )
@@ -388,7 +386,7 @@ export class SagaWorker implements Worker {
 }
 
 function idleStep(step: StepState | undefined): StepState {
-  return { ...(step ?? { attempts: 0 }), status: 'running', retryAtMs: undefined }
+  return { ...(step ?? { attempts: 0 }), status: 'running', retryAtMs: undefined, parked: undefined }
 }
 
 function versionName(name: string, version: number): string {
