@@ -126,14 +126,17 @@ export interface SagaWrite {
 
 /**
  * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether somebody has
- * asked to cancel it meanwhile.
+ * asked to cancel it meanwhile: if it is given back then, and can still be undone, it is due at once.
  */
 export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly cancelCode: string | undefined } | undefined> {
   const { state } = saga
   const { rows } = await on.query<{ cancel_code: string | null }>(
     `with guarded as (
-       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
-         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 returning id, cancel_code
+       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, owner = $9, ended_at = $11,
+         wait_type = case when $13 and cancel_code is not null then null else $7 end,
+         wait_key = case when $13 and cancel_code is not null then null else $8 end,
+         next_at = case when $13 and cancel_code is not null then $14 else $10::timestamptz end
+       where id = $1 and epoch = $2 returning id, cancel_code
      ), stepped as (
        insert into skerry_saga_step (saga_id, step, state)
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
@@ -152,6 +155,8 @@ export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly 
       saga.nextAt,
       saga.endedAt,
       stepRows(state.steps, saga.changed, saga.now),
+      saga.owner === undefined && state.status === 'running' && !saga.pastPivot,
+      saga.now,
     ],
   )
   const [row] = rows

@@ -160,7 +160,7 @@ export class SagaWorker implements Worker {
     const attempt = new Attempts(this.#options, definition, saga, scope)
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()
-      if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
+      if (this.#stopping) return void (await progress.giveBack(clock.nowMs(), undefined))
       const decision = decide(definition, progress.state, clock.nowMs())
       switch (decision.kind) {
         case 'skip':
@@ -185,8 +185,7 @@ export class SagaWorker implements Worker {
         case 'rest':
           if (progress.state.status === 'parked')
             log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
-          await progress.giveBack(decision.untilMs, undefined)
-          return this.#wakeBy(decision.untilMs)
+          return this.#wakeBy(await progress.giveBack(decision.untilMs, undefined))
       }
     }
   }
@@ -308,11 +307,11 @@ export class SagaWorker implements Worker {
       if (nowMs >= untilMs) return 'late'
       progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
       const recheckMs = exclusive ? Infinity : (RECHECK_MS.map((ms) => sinceMs + ms).find((ms) => ms > nowMs) ?? Infinity)
-      await progress.giveBack(Math.min(untilMs, recheckMs), { type, key }, transaction)
-      return 'waits'
+      const dueMs = await progress.giveBack(Math.min(untilMs, recheckMs), { type, key }, transaction)
+      return { dueMs }
     })
-    if (found === 'waits') {
-      this.#wakeBy(untilMs)
+    if (typeof found === 'object' && 'dueMs' in found) {
+      this.#wakeBy(found.dueMs)
       return true
     }
     if (found === 'late') return this.#failWait(progress, step, 'timedOut', `no ${type} came within ${step.timeoutMs} ms`)
@@ -351,8 +350,7 @@ export class SagaWorker implements Worker {
         { ...progress.state, steps: { ...progress.state.steps, [ENDING]: { status: 'running', attempts, error: String(error) } } },
         ENDING,
       )
-      await progress.giveBack(retryAtMs, undefined)
-      this.#wakeBy(retryAtMs)
+      this.#wakeBy(await progress.giveBack(retryAtMs, undefined))
     }
     return true
   }
