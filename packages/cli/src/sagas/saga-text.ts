@@ -37,9 +37,15 @@ export function shownSaga(saga: Whole): string {
   ]
   return [
     ...rows.filter(([, value]) => value !== null).map(([label, value]) => `${label.padEnd(12)}${oneLine(String(value))}`),
-    ...['', 'input', printable(indented(saga.input))],
-    ...['', 'steps', ...saga.steps.map(stepText)],
-    ...['', 'timeline', ...saga.timeline.map(({ at, what }) => `  ${at}  ${oneLine(what)}`)],
+    '',
+    'input',
+    printable(indented(saga.input)),
+    '',
+    'steps',
+    ...saga.steps.map(stepText),
+    '',
+    'timeline',
+    ...saga.timeline.map(({ at, what }) => `  ${at}  ${oneLine(what)}`),
   ].join('\n')
 }
 

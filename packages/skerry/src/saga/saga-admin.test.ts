@@ -47,7 +47,7 @@ async function behindPivot(refuses: string[], parallel = false) {
   const job = await openWith((saga: Begun) => {
     const captured = saga.step('first', asking('first')).step('capture', { ...asking('capture'), pivot: true })
     const shipped = parallel ? captured.parallel({ ship: asking('ship'), bill: asking('bill') }) : captured.step('ship', asking('ship'))
-    return shipped as Begun
+    return shipped
   }, refuses)
   const { app } = job
   const { database, hosted } = app.host.instances.get('jobs')!
@@ -287,7 +287,7 @@ describe('at once', () => {
   ])('%s: one wins, and the other is told', async (_, acts) => {
     await using trip = await parkedScene()
     const results = await Promise.all(acts.map((act) => act(trip.database, trip.id, trip.act())))
-    expect(results.map(({ done }) => done).toSorted()).toEqual([false, true])
+    expect(results.filter(({ done }) => done)).toHaveLength(1)
     expect((await readSaga(trip.database, trip.id))!.interventions).toHaveLength(1)
   })
 

@@ -178,7 +178,7 @@ function summaryOf({ row, state }: ReadSaga, outlines: ReadonlyMap<string, Outli
     status: waits ? 'waiting' : state.status,
     at: stepsAt(state, outlineFor(outlines, row)),
     parkedBecause: state.status === 'parked' ? (state.parkedBecause ?? null) : null,
-    wait: waits ? { type: row.wait_type!, key: row.wait_key! } : null,
+    wait: waits ? { type: row.wait_type, key: row.wait_key! } : null,
     startedAt: row.started_at,
     endedAt: row.ended_at,
     nextAt: row.owner === null ? row.next_at : null,
