@@ -36,7 +36,9 @@ export default inventoryService.implement({
 
   async reserveStock({ input: { order_id, lines }, transaction, clock, fail }) {
     const now = clock.now()
-    const outcome = await transaction((open) => carryOut(open, { command: 'reserve', orderId: String(order_id), lines, now }))
+    const outcome = await transaction((open) => carryOut(open, { command: 'reserve', orderId: String(order_id), lines, now }), {
+      isolation: 'read committed',
+    })
     switch (outcome.kind) {
       case 'done':
         return toReservation(order_id, outcome.state)
