@@ -47,7 +47,7 @@ function overdue(db: InventoryDatabase, now: Date, skus?: readonly string[]) {
     .selectFrom('reservations')
     .select('order_id')
     .where('status', '=', 'reserved')
-
+    .where('expires_at', '<=', now)
     .orderBy('expires_at')
     .orderBy('order_id')
   return skus === undefined

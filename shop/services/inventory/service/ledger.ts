@@ -27,6 +27,7 @@ export async function lockStock(db: InventoryDatabase, skus: readonly string[]):
     .select(['sku', 'on_hand', 'reserved', 'low_below'])
     .where('sku', 'in', skus)
     .orderBy('sku')
+    .forUpdate()
     .execute()
   return new Map(rows.map((row) => [row.sku, { ...row, available: row.on_hand - row.reserved }]))
 }

@@ -57,7 +57,7 @@ export function decide(command: Command, state: ReservationState | undefined, no
 
 function undo(status: Reservation['status'] | 'none'): Decision {
   if (status === 'reserved') return { kind: 'move', movement: 'released' }
-  return status === 'none' || status === 'expired' ? { kind: 'again' } : { kind: 'again' }
+  return status === 'none' || status === 'expired' ? { kind: 'close' } : { kind: 'again' }
 }
 
 function refuse(problem: Refusal): Decision {

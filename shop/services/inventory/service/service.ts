@@ -36,9 +36,7 @@ export default inventoryService.implement({
 
   async reserveStock({ input: { order_id, lines }, transaction, clock, fail }) {
     const now = clock.now()
-    const outcome = await transaction((open) => carryOut(open, { command: 'reserve', orderId: String(order_id), lines, now }), {
-      isolation: 'read committed',
-    })
+    const outcome = await transaction((open) => carryOut(open, { command: 'reserve', orderId: String(order_id), lines, now }))
     switch (outcome.kind) {
       case 'done':
         return toReservation(order_id, outcome.state)
