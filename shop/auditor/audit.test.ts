@@ -239,6 +239,24 @@ const planted: Record<string, Planted> = {
     plant: (shop) => shop.tamper('notifications', `update skerry_key_cursor set seq = 2 where source = '/services/orders' and key = '2'`),
     found: ['I16: notifications has handled event 2 of 2, of which orders has published 1'],
   },
+  'I17: a projection that forgets, and one that invents': {
+    plant: (shop) =>
+      shop.tamper('recommendations', `update pairs set orders = 2 where sku = 'mug'`, `update pairs set other = 'ink' where sku = 'pen'`),
+    found: [
+      'I17: pen was bought with mug in 3 orders, but 2 are shown',
+      'I17: ink was bought with pen in 0 orders, but 3 are shown',
+      'I17: mug was bought with pen in 3 orders, but 0 are shown',
+    ],
+  },
+  'I18: a copy from the future': {
+    plant: (shop) => shop.tamper('cart', 'update prices set version = 3'),
+    options: { atRest: false },
+    found: ['I18: the carts have version 3 of the price of mug, the catalog 2'],
+  },
+  'I18: a copy that was not brought up to date': {
+    plant: (shop) => shop.tamper('cart', 'update prices set version = 1, minor_units = 890'),
+    found: ['I18: the carts sell mug at 890 EUR, the catalog at 990 EUR'],
+  },
 }
 
 test.each(Object.entries(planted))('finds %s', async (_, { plant, options, book, found }) => {
