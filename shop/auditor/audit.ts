@@ -4,6 +4,7 @@
  * not looked at, and what needs it is left out.
  */
 import type { Queryable } from 'skerry/engine'
+import type { Evidence, Invariant, ProviderBook } from './invariant.ts'
 import { cartInvariants } from './invariants/carts.ts'
 import { eventInvariants } from './invariants/events.ts'
 import { moneyInvariants } from './invariants/money.ts'
@@ -12,22 +13,10 @@ import { orderInvariants } from './invariants/orders.ts'
 import { recommendationInvariants } from './invariants/recommendations.ts'
 import { stockInvariants } from './invariants/stock.ts'
 
+export type { ProviderBook } from './invariant.ts'
+
 /** By the name of the service. */
 export type Databases = Readonly<Record<string, Queryable>>
-
-/** The payment provider's own book, as its sandbox gives it. */
-export interface ProviderBook {
-  readonly operations: readonly ProviderOperation[]
-}
-
-export interface ProviderOperation {
-  readonly key: string
-  readonly kind: 'authorization' | 'capture' | 'void' | 'refund'
-  readonly authorization: string
-  readonly amount?: number
-  readonly currency?: string
-  readonly status: 'succeeded' | 'declined'
-}
 
 export interface AuditOptions {
   /** Nothing is on its way any more: also check what need only hold then. Default: true. */
@@ -47,25 +36,7 @@ export interface Violation {
   readonly message: string
 }
 
-/** What an invariant looks at. */
-export interface Evidence extends Required<Omit<AuditOptions, 'now'>> {
-  readonly now: Date | undefined
-  readonly book: ProviderBook | undefined
-  /** Runs one query on the database of a service. */
-  rows<Row>(service: string, sql: string, parameters?: readonly unknown[]): Promise<readonly Row[]>
-}
-
-export interface Invariant {
-  readonly name: string
-  /** The services whose databases it reads, and `provider` for the provider's book. */
-  readonly needs: readonly string[]
-  /** It need only hold when nothing is on its way. Default: it holds at every instant. */
-  readonly atRest?: boolean
-  /** What is wrong, one message each. */
-  find(evidence: Evidence): Promise<readonly string[]>
-}
-
-export const invariants: readonly Invariant[] = [
+const invariants: readonly Invariant[] = [
   ...moneyInvariants,
   ...notificationInvariants,
   ...stockInvariants,
@@ -79,7 +50,6 @@ export const invariants: readonly Invariant[] = [
 export async function audit(databases: Databases, book?: ProviderBook, options: AuditOptions = {}): Promise<Violation[]> {
   const { atRest = true, now, acknowledged = [], refused = [] } = options
   const evidence: Evidence = {
-    atRest,
     now,
     acknowledged,
     refused,

@@ -1,5 +1,5 @@
 /** The commonest invariant: one query on one database that finds the rows which must not be there. */
-import type { Invariant } from './audit.ts'
+import type { Invariant } from './invariant.ts'
 
 export interface QueryInvariant<Row> {
   readonly name: string

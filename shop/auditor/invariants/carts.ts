@@ -1,5 +1,5 @@
 /** I18: the carts' copies of prices are the catalog's, or older; never newer, and at rest the same. */
-import type { Evidence, Invariant } from '../audit.ts'
+import type { Evidence, Invariant } from '../invariant.ts'
 
 interface PriceRow {
   readonly sku: string

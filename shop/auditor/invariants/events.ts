@@ -1,5 +1,5 @@
 /** I14 to I16: what is committed is published, nothing else is, and consumers have each event once and in order. */
-import type { Evidence, Invariant } from '../audit.ts'
+import type { Evidence, Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 
 /** Who publishes about which rows, by the key of its events. */

@@ -1,5 +1,5 @@
 /** I1 to I5: what is charged, once, for what the customer saw, and books that balance. */
-import type { Invariant, ProviderBook, ProviderOperation } from '../audit.ts'
+import type { Invariant, ProviderBook, ProviderOperation } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import { readOrders } from './order-book.ts'
 

@@ -1,5 +1,5 @@
 /** I6: everybody is told, and nobody twice; the same for what the provider was told. */
-import type { Invariant } from '../audit.ts'
+import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import { readOrders } from './order-book.ts'
 

@@ -1,5 +1,5 @@
 /** The orders as all invariants see them: the only place that knows how the orders service keeps them. */
-import type { Evidence } from '../audit.ts'
+import type { Evidence } from '../invariant.ts'
 
 export interface AuditedOrder {
   readonly id: string

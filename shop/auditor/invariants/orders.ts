@@ -1,5 +1,5 @@
 /** I10 to I13: what was accepted is there for ever, what was refused left nothing, and a repetition made no second order. */
-import type { Invariant } from '../audit.ts'
+import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import { FINAL, readOrders } from './order-book.ts'
 

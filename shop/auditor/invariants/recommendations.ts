@@ -1,5 +1,5 @@
 /** I17: what is shown is what the events add up to, however it was built. */
-import type { Invariant } from '../audit.ts'
+import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 
 const liveIsRebuilt = nothingFoundBy<{ sku: string; other: string; live: number; expected: number }>({

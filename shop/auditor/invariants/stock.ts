@@ -1,5 +1,5 @@
 /** I7 to I9: pieces are where the ledger says, never sold twice, and none wait for an order that is over. */
-import type { Invariant } from '../audit.ts'
+import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import { DEAD, readOrders } from './order-book.ts'
 

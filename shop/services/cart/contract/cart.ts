@@ -3,9 +3,11 @@ import { z } from 'zod'
 
 export const CartId = z.uuid().toLowerCase()
 
+const Id = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
+
 /** An integer or a UUID. */
-export const UserId = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
-export const OrderId = UserId
+export const UserId = Id
+export const OrderId = Id
 
 export const Sku = z
   .string()

@@ -2,7 +2,7 @@
  * Reservations end by themselves when their time is up, once, whichever instance sees it first: whoever reads or writes a product gives
  * back what is overdue of it, and the schedule does the same for products that nobody asks about.
  */
-import { inventory } from '@shop/inventory-contract'
+import type { inventory } from '@shop/inventory-contract'
 import type { Line } from '@shop/inventory-contract'
 import type { Emit } from 'skerry/service'
 import { fromText } from './id-text.ts'

@@ -72,13 +72,13 @@ function capture(orderId: string, payment: PaymentRow | undefined): Decision {
     case 'authorizing':
       return refuse({ code: 'paymentNotAuthorized' })
     case 'authorized':
-      return { kind: 'ask', status: 'capturing', attempt: payment!.attempt }
+      return { kind: 'ask', status: 'capturing', attempt: payment.attempt }
     case 'capturing':
-      return { kind: 'ask again', key: keyOf(orderId, 'capture', payment!.attempt) }
+      return { kind: 'ask again', key: keyOf(orderId, 'capture', payment.attempt) }
     case 'captured':
       return { kind: 'done' }
     case 'declined':
-      return refuseDeclined(payment!)
+      return refuseDeclined(payment)
     case 'voiding':
     case 'voided':
       return refuse({ code: 'paymentVoided' })
@@ -92,9 +92,9 @@ function giveUp(orderId: string, payment: PaymentRow | undefined): Decision {
       return { kind: 'close' }
     case 'authorizing':
     case 'authorized':
-      return { kind: 'ask', status: 'voiding', attempt: payment!.attempt }
+      return { kind: 'ask', status: 'voiding', attempt: payment.attempt }
     case 'voiding':
-      return { kind: 'ask again', key: keyOf(orderId, 'void', payment!.attempt) }
+      return { kind: 'ask again', key: keyOf(orderId, 'void', payment.attempt) }
     case 'voided':
       return { kind: 'done' }
     case 'capturing':

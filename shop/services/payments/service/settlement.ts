@@ -3,7 +3,7 @@
  * whichever order they come. Runs in the transaction of whoever brings it.
  */
 import type { Money, Payment } from '@shop/payments-contract'
-import { payments } from '@shop/payments-contract'
+import type { payments } from '@shop/payments-contract'
 import type { Emit } from 'skerry/service'
 import { fromText } from './id-text.ts'
 import { post } from './ledger.ts'

@@ -57,10 +57,11 @@ export async function foldMissing(db: RecommendationDatabase, generation: number
   const missing = await db
     .selectFrom('orders_seen')
     .selectAll()
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('folded')
+    .where((is) =>
+      is.not(
+        is.exists(
+          is
+            .selectFrom('folded')
             .select('folded.order_id')
             .where('folded.generation', '=', generation)
             .whereRef('folded.order_id', '=', 'orders_seen.order_id'),
