@@ -1,5 +1,4 @@
 /** An invariant of the shop, and what it is held against. */
-/** What an invariant looks at. */
 export interface Evidence {
   readonly now: Date | undefined
   readonly acknowledged: readonly (string | number)[]

@@ -166,6 +166,31 @@ describe('an answer of the provider that is lost', () => {
   })
 })
 
+test.each(['tok_ok', 'tok_webhooks_twice', 'tok_webhooks_reversed'])(
+  'webhooks reach the gateway, and change nothing that is known (%s)',
+  async (card) => {
+    const { app, call, authorize, published, done } = await start({ webhooks: true })
+    await authorize(card)
+    await call.capturePayment({ order_id: 7 })
+    const database = app.host.instances.get('payments')!.database!
+    const taken = async () => (await database.query('select key, effect from provider_events order by key')).rows
+    await expect
+      .poll(taken)
+      .toEqual(['7:authorize:1', '7:capture:1'].map((key) => ({ key, effect: expect.stringMatching(/^(known|settled)$/) as string })))
+    expect(await call.getPayment({ order_id: 7 })).toMatchObject({ status: 'captured', captured: 2_500 })
+    expect(done()).toEqual(['authorization 2500', 'capture 2500'])
+    expect(await published()).toEqual(['authorized', 'captured'])
+  },
+)
+
+test('where the answer is lost, the webhook of the provider is enough', async () => {
+  const { call, authorize, tooLate, published, sandbox } = await start({ webhooks: true })
+  await tooLate(authorize('tok_timeout'), '7:authorize:1')
+  await expect.poll(async () => (await call.getPayment({ order_id: 7 })).status).toBe('authorized')
+  expect(sandbox.book().requests).toEqual({ '7:authorize:1': 1 })
+  expect(await published()).toEqual(['authorized'])
+})
+
 test.each([
   { amount: { minor_units: 0, currency: 'EUR' as const } },
   { amount: { minor_units: 1.5, currency: 'EUR' as const } },
