@@ -288,9 +288,12 @@ export class InboxWorker {
         await runInScope(scope, () => this.#run(handler, message, tries, undefined))
         crashPoint('inbox.handled')
       }
-      const outcome = await transactions(scope, 'repeatable read', async ({ transaction }) => {
+      const outcome = await transactions(scope, 'repeatable read', async (open) => {
+        const { transaction } = open
         if (verdict === 'early') return this.#parkUnlessDue(transaction, message, tries)
-        if ((await this.#arrive(transaction, message, tries)) === 'early') return 'early'
+        const arrived = await this.#arrive(transaction, message, tries)
+        if (arrived === 'early') return 'early'
+        if (arrived === 'fresh') await handler.recorded?.(envelope.data, metaOf(envelope, tries), open)
         await this.#finish(transaction, message, tries)
         return 'done'
       })

@@ -21,4 +21,10 @@ export type EventHandler =
   /** Runs inside the transaction that also records the event as handled: its writes happen once. */
   | { readonly event: Event; readonly kind: 'transactional'; run(data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> }
   /** Runs outside: may call services and the world; happens at least once. */
-  | { readonly event: Event; readonly kind: 'effect'; run(data: unknown, meta: EventMeta): Promise<void> }
+  | {
+      readonly event: Event
+      readonly kind: 'effect'
+      run(data: unknown, meta: EventMeta): Promise<void>
+      /** Runs inside the transaction that then records the event as handled. */
+      readonly recorded?: ((data: unknown, meta: EventMeta, open: OpenTransaction) => Promise<void>) | undefined
+    }

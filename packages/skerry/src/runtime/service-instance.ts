@@ -10,12 +10,16 @@ import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
+import type { LaterWorker } from '../events/later-worker.ts'
+import { startLaterWorker } from '../events/later-worker.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
 import { startRelay } from '../events/relay-worker.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
+import { checkSagaVersions } from '../saga/index.ts'
 import type { HostedService } from '../service/hosted-service.ts'
 import { hostService } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
+import { consumedEvents } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { CheckResult } from './health.ts'
 
@@ -62,6 +66,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
   let consumer: RunningConsumer | undefined
+  let later: LaterWorker | undefined
   let workers: readonly Worker[] = []
   const transactions =
     database &&
@@ -73,13 +78,32 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       newId,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
+      onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
     })
   const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({
     config: options.config,
     log,
   })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
-  const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
+  if (database !== undefined)
+    await checkSagaVersions(
+      contract.name,
+      database,
+      service.sagas.map(({ definition }) => definition),
+    )
+  const hosted = hostService({
+    service,
+    database,
+    exclusive: options.exclusive,
+    transactions,
+    clients,
+    config: options.config,
+    resources,
+    clock,
+    random,
+    newId,
+    log,
+  })
 
   const publish = (): RelayWorker | undefined => {
     const events = Object.values(contract.events as Record<string, Event>)
@@ -96,8 +120,24 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       events: new Map(events.map((event) => [event.type, event])),
     })
   }
+  const doLater = (): LaterWorker | undefined => {
+    const events = Object.values(contract.events as Record<string, Event>)
+    if (database === undefined || transactions === undefined || (events.length === 0 && hosted.scheduledWork.length === 0)) return undefined
+    return startLaterWorker({
+      service: contract.name,
+      events,
+      schedules: hosted.scheduledWork,
+      database,
+      exclusive: options.exclusive,
+      transactions,
+      clock,
+      random,
+      log,
+      onEmitted: (entries) => relay?.offer(entries),
+    })
+  }
   const consume = (): RunningConsumer | undefined => {
-    const publishers = new Set(service.subscriptions.map(({ event }) => event.contract))
+    const publishers = new Set(consumedEvents(service).map((event) => event.contract))
     if (database === undefined || transactions === undefined || publishers.size === 0) return undefined
     return startConsumer({
       service: contract.name,
@@ -132,7 +172,9 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     begin() {
       relay = publish()
       consumer = consume()
-      workers = []
+      later = doLater()
+      hosted.sagas?.worker.begin()
+      workers = [later, hosted.sagas?.worker].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {
