@@ -1,6 +1,7 @@
 /** `skerry/service`: what a service package imports besides contracts. */
 export { service, tables } from './service.ts'
 export type { Schedule, Service, ServiceDefinition, ServiceOptions, Subscription, SubscriptionOptions } from './service.ts'
+export type { SagaBuilder } from '../saga/index.ts'
 export type { Log } from '../telemetry/log.ts'
 export type {
   Clients,
@@ -10,7 +11,9 @@ export type {
   EventContext,
   Fail,
   InTransaction,
+  LocalStepContext,
   OperationContext,
+  RemoteStepContext,
   RunTransaction,
   ScheduleContext,
   ServiceContext,

@@ -137,6 +137,8 @@ export class KeyedRequest {
     if (!(error instanceof DeclaredProblemError)) return undefined
     const { contract, operation } = this.#operation
     if (operation.errors[error.code] !== error.problem) return undefined
+    // These say: ask again. Kept, they would be the answer for ever.
+    if (error.problem.status >= 500 || error.problem.status === 429) return undefined
     return declaredProblem(contract, error.code, error.problem, error.message, copyJson(error.data))
   }
 }

@@ -38,7 +38,7 @@ async function start() {
             amount: amount ?? 0,
             lines: [],
             total,
-            status: 'placed' as const,
+            status: 'placed' as const, reason: null,
             placed_at: '2026-01-01T00:00:00Z',
           }
           return { order: { ...order, product: String(lines?.length) }, status: 'created' as const }

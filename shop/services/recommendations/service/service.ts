@@ -17,8 +17,8 @@ const ORDERS_AT_ONCE = 200
 const TRENDING_DAYS = 7
 const DAY_MS = 86_400_000
 
-/** A placed order counts, until there is news of orders that were paid. */
-const learn = recommendationService.on(orders.events.orderPlaced, async ({ event, db }) => {
+/** What counts is what was paid. */
+const learn = recommendationService.on(orders.events.orderConfirmed, async ({ event, db }) => {
   const order = {
     order_id: String(event.id),
     skus: [...new Set(event.lines.map(({ sku }) => sku))].toSorted(),
