@@ -199,6 +199,7 @@ describe('a checkout', () => {
     const first = await call.checkout({ id: guest })
     expect(first).toMatchObject({ cart: { status: 'checked-out', order_id: first.order_id } })
     expect(await call.checkout({ id: guest })).toStrictEqual(first)
+    expect(await call.checkout({ id: guest }, { idempotencyKey: 'pay' })).toStrictEqual(first)
     expect(placed).toEqual([{ id: first.order_id, amount: 17.8 }])
     expect(await call.putItem.try({ id: guest, sku: 'pen', quantity: 1 })).toMatchObject(closed('checked-out'))
     expect(await call.emptyCart.try({ id: guest })).toMatchObject(closed('checked-out'))
