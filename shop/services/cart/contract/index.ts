@@ -71,7 +71,6 @@ export const cart = contract('cart', {
         productGone: problem(409, 'Some products are not sold any more', z.object({ skus: z.array(Sku) })),
         pricesChanged: problem(409, 'Some prices have changed since they were shown', z.object({ changes: z.array(PriceChange) })),
       },
-      idempotent: true,
       deadline: '5s',
       public: true,
     }),

@@ -38,7 +38,8 @@ async function start() {
             amount: amount ?? 0,
             lines: [],
             total,
-            status: 'placed' as const, reason: null,
+            status: 'placed' as const,
+            reason: null,
             placed_at: '2026-01-01T00:00:00Z',
           }
           return { order: { ...order, product: String(lines?.length) }, status: 'created' as const }
@@ -199,6 +200,7 @@ describe('a checkout', () => {
     const first = await call.checkout({ id: guest })
     expect(first).toMatchObject({ cart: { status: 'checked-out', order_id: first.order_id } })
     expect(await call.checkout({ id: guest })).toStrictEqual(first)
+    expect(await call.checkout({ id: guest }, { idempotencyKey: 'pay' })).toStrictEqual(first)
     expect(placed).toEqual([{ id: first.order_id, amount: 17.8 }])
     expect(await call.putItem.try({ id: guest, sku: 'pen', quantity: 1 })).toMatchObject(closed('checked-out'))
     expect(await call.emptyCart.try({ id: guest })).toMatchObject(closed('checked-out'))

@@ -1,4 +1,8 @@
-/** What inventory promises: pieces are sold only while there are some, and those that an order has reserved wait for it, but not for ever. */
+/**
+ * What inventory promises: pieces are sold only while there are some, and those that an order has reserved wait for it, but not for ever.
+ * Commands on reservations are repeatable by the order they name, whatever Idempotency-Key they come with: a repetition is told how things
+ * stand, and even a refusal is remembered with what it did.
+ */
 import { contract, event, get, post, problem } from 'skerry/contract'
 import { z } from 'zod'
 import { Adjustment, Lines, OrderId, Reservation, Shortage, Sku, Stock } from './stock.ts'
@@ -72,7 +76,7 @@ export const inventory = contract('inventory', {
       idempotent: true,
     }),
     expireReservations: post('/reservations/expire', {
-      summary: 'Give back what was reserved for too long: for the schedule, called again while it answers that it did as many as it may',
+      summary: 'Give back what was reserved for too long, at once: the service does so every minute by itself',
       input: z.object({ limit: z.int().min(1).max(1_000).default(100) }),
       output: z.object({ expired: z.int() }),
       idempotent: true,

@@ -101,6 +101,23 @@ describe('a reservation', () => {
     expect(app.published(inventory.events.stockRejected)).toStrictEqual([{ order_id: 7, shortages }])
   })
 
+  test('is named by its order alone: an Idempotency-Key, as a saga sends one, changes nothing', async () => {
+    await using app = await start()
+    const { reserveStock, commitReservation, releaseReservation, restockReservation } = app.call.inventory
+    const key = (name: string) => ({ idempotencyKey: `saga 1/${name}` })
+    const greedy = { order_id: 8, lines: [{ sku: 'lighthouse', quantity: 41 }] }
+    for (let repetition = 0; repetition < 2; repetition++) {
+      expect(await reserveStock({ order_id: 7, lines: two }, key('reserve'))).toMatchObject({ status: 'reserved' })
+      expect(await reserveStock.try(greedy, key('greedy'))).toMatchObject({ ok: false, error: { code: 'outOfStock' } })
+    }
+    expect(await commitReservation({ order_id: 7 }, key('commit'))).toMatchObject({ status: 'committed' })
+    expect(await restockReservation({ order_id: 7 }, key('restock'))).toMatchObject({ status: 'restocked' })
+    expect(await releaseReservation({ order_id: 7 }, key('release'))).toMatchObject({ status: 'restocked' })
+    await app.settled()
+    expect(app.published(inventory.events.stockRejected)).toHaveLength(1)
+    expect(await stockOf(app, 'mug')).toEqual(untouched)
+  })
+
   test('adds up lines of one product, and is refused when an order that has one asks for something else', async () => {
     await using app = await start()
     const { reserveStock } = app.call.inventory
@@ -158,6 +175,12 @@ describe('a reservation', () => {
 })
 
 describe('after 15 minutes', () => {
+  /** Half a minute after the schedule has run, so that what is overdue then is found by whoever looks. */
+  const startBetweenSchedules = async () => {
+    const app = await start()
+    await app.clock.advance('30s')
+    return app
+  }
   const expired = { order_id: 7, lines: two, reason: 'expired' }
   const looks: [string, (app: App) => Promise<unknown>][] = [
     ['stock is read', (app) => app.call.inventory.getStock({ sku: 'pen' })],
@@ -165,10 +188,10 @@ describe('after 15 minutes', () => {
     ['stock is adjusted', (app) => app.call.inventory.adjustStock({ sku: 'pen', quantity: 1, reason: 'delivery' })],
     ['it is committed', (app) => app.call.inventory.commitReservation.try({ order_id: 7 })],
     ['another order reserves', (app) => app.call.inventory.reserveStock({ order_id: 8, lines: [{ sku: 'pen', quantity: 300 }] })],
-    ['the schedule looks', (app) => app.call.inventory.expireReservations({})],
+    ['somebody gives back what is overdue', (app) => app.call.inventory.expireReservations({})],
   ]
   test.each(looks)('a reservation ends once when %s', async (_, look) => {
-    await using app = await start()
+    await using app = await startBetweenSchedules()
     const { reserveStock, getReservation, commitReservation } = app.call.inventory
     await reserveStock({ order_id: 7, lines: two })
     await app.clock.advance(15 * 60_000 - 1)
@@ -187,11 +210,11 @@ describe('after 15 minutes', () => {
   })
 
   test('it can be made again, unless it has been released', async () => {
-    await using app = await start()
+    await using app = await startBetweenSchedules()
     const { reserveStock, releaseReservation } = app.call.inventory
     await reserveStock({ order_id: 7, lines: two })
     await app.clock.advance('15m')
-    expect(await reserveStock({ order_id: 7, lines: two })).toMatchObject({ status: 'reserved', expires_at: '2026-01-01T00:30:00.000Z' })
+    expect(await reserveStock({ order_id: 7, lines: two })).toMatchObject({ status: 'reserved', expires_at: '2026-01-01T00:30:30.000Z' })
     expect(await stockOf(app, 'mug')).toEqual([2000, 2, 1998])
     await app.clock.advance('15m')
     await app.call.inventory.expireReservations({})
@@ -200,8 +223,18 @@ describe('after 15 minutes', () => {
     expect(await stockOf(app, 'mug')).toEqual(untouched)
   })
 
-  test('the schedule does as many as it may', async () => {
-    await using app = await start()
+  test('nobody need look: within a minute it is given back, once', async () => {
+    await using app = await startBetweenSchedules()
+    await app.call.inventory.reserveStock({ order_id: 7, lines: two })
+    await app.clock.advance('16m')
+    await app.settled()
+    const { rows } = await app.host.instances.get('inventory')!.database!.query('select status from reservations')
+    expect(rows).toEqual([{ status: 'expired' }])
+    expect(app.published(inventory.events.stockReleased)).toStrictEqual([expired])
+  })
+
+  test('who asks for it at once gets as many as he may', async () => {
+    await using app = await startBetweenSchedules()
     for (let order = 1; order <= 5; order++) await app.call.inventory.reserveStock({ order_id: order, lines: two })
     await app.clock.advance('15m')
     const rounds = []

@@ -15,6 +15,13 @@ const inventoryService = service(inventory, {
   tables: tables<InventoryTables>(),
 })
 
+const EXPIRED_AT_ONCE = 500
+
+/** For products that nobody asks about: whoever does ask gives back what is overdue of them himself. */
+const giveBack = inventoryService.every('1m', 'expire-reservations', async ({ db, emit, clock }) => {
+  await expireOldest({ db, emit }, EXPIRED_AT_ONCE, clock.now())
+})
+
 export default inventoryService.implement(
   {
     async getStock({ input: { sku }, db, transaction, clock, fail }) {
@@ -93,6 +100,7 @@ export default inventoryService.implement(
     },
   },
   {
+    schedules: [giveBack],
     // All are named by their order: asked again, they find what was done.
     ownIdempotency: ['reserveStock', 'commitReservation', 'releaseReservation', 'restockReservation', 'expireReservations'],
   },

@@ -26,6 +26,18 @@ test('a payment is authorized, charged and partly refunded, each once however of
   expect(await published()).toEqual(['authorized', 'captured', 'refunded', 'refunded'])
 })
 
+test('a payment is named by its order alone: an Idempotency-Key, as a saga sends one, changes nothing', async () => {
+  const { call, published } = await start()
+  const key = (name: string) => ({ idempotencyKey: `saga 1/${name}` })
+  for (let repetition = 0; repetition < 2; repetition++) {
+    expect(await call.authorizePayment({ order_id: 7, amount, card: 'tok_ok' }, key('authorize'))).toMatchObject({ order_id: 7 })
+    expect(await call.capturePayment({ order_id: 7 }, key('capture'))).toMatchObject({ status: 'captured' })
+    expect(await call.refundPayment({ order_id: 7, refund_id: 'a', amount }, key('refund'))).toMatchObject({ refunded: 2_500 })
+    expect(await call.voidPayment({ order_id: 8 }, key('void'))).toMatchObject({ status: 'voided' })
+  }
+  expect(await published()).toEqual(['authorized', 'captured', 'refunded'])
+})
+
 describe('a declined card', () => {
   test('stays declined; another card is tried, and charged once', async () => {
     const { call, authorize, done, sandbox, published } = await start()
@@ -85,7 +97,7 @@ describe('a void', () => {
     expect(await tooLate(authorize(card), '7:authorize:1')).toMatchObject({ ok: false, error: { code: 'deadlineExceeded' } })
     expect(await call.voidPayment({ order_id: 7 })).toMatchObject({ status: 'voided' })
     await app.clock.advance('30s')
-    expect(await call.reconcilePayments({})).toEqual({ settled: 1, open: 0 })
+    await app.settled()
     expect(await authorize(card)).toMatchObject(refused('paymentVoided'))
     // The provider would refuse it now, if it still came.
     expect(sandbox.book().operations.at(-1)).toMatchObject({ kind: 'void', status: 'succeeded' })
@@ -121,7 +133,7 @@ describe('an answer of the provider that is lost', () => {
     await tooLate(call.capturePayment.try({ order_id: 7 }), '7:capture:1')
     expect(await call.reconcilePayments({})).toEqual({ settled: 0, open: 0 })
     await app.clock.advance('30s')
-    expect(await call.reconcilePayments({})).toEqual({ settled: 1, open: 0 })
+    await app.settled()
     expect(await call.getPayment({ order_id: 7 })).toMatchObject({ status: 'captured', captured: 2_500 })
     expect(await call.capturePayment({ order_id: 7 })).toMatchObject({ status: 'captured' })
     expect(done()).toEqual(['authorization 2500', 'capture 2500'])
@@ -142,8 +154,10 @@ describe('an answer of the provider that is lost', () => {
 
   test('what never arrived is sent again by the reconciliation', async () => {
     const { app, call, authorize, tooLate, done } = await start()
+    // A second after the schedule, so that it is not the schedule that finds it.
+    await app.clock.advance('1s')
     await tooLate(authorize('tok_lost'), '7:authorize:1')
-    await app.clock.advance('30s')
+    await app.clock.advance('25s')
     expect(await call.reconcilePayments({})).toEqual({ settled: 1, open: 0 })
     expect(await call.getPayment({ order_id: 7 })).toMatchObject({ status: 'authorized' })
     expect(done()).toEqual(['authorization 2500'])
@@ -161,7 +175,8 @@ describe('an answer of the provider that is lost', () => {
     await sandbox[Symbol.asyncDispose]()
     expect(await authorize('tok_ok', 8)).toMatchObject({ ok: false, error: { code: 'unavailable', status: 503 } })
     await app.clock.advance('30s')
-    expect(await call.reconcilePayments({})).toEqual({ settled: 0, open: 1 })
+    await app.settled()
+    expect(await app.deadLetters()).toEqual([])
     expect(await call.getPayment({ order_id: 8 })).toMatchObject({ status: 'authorizing' })
   })
 })

@@ -14,7 +14,7 @@ import type { Command, Refusal } from './payment.ts'
 import { plan } from './plan.ts'
 import type { PaymentProvider } from './provider.ts'
 import { ProviderError } from './provider.ts'
-import { reconcile } from './reconcile.ts'
+import { claimUnanswered, reconcile } from './reconcile.ts'
 import type { PaymentResources } from './resources.ts'
 import { openResources } from './resources.ts'
 import { settle } from './settlement.ts'
@@ -27,6 +27,19 @@ const paymentService = service(payments, {
   config: PaymentConfig,
   resources: ({ config, log }) => openResources(config, log),
 })
+
+const ASKED_AT_ONCE = 50
+
+const lookForUnanswered = paymentService.every('30s', 'ask-about-unanswered', async ({ db, emit, clock }) => {
+  for (const { order_id, key } of await claimUnanswered(db, ASKED_AT_ONCE, clock.now()))
+    emit.requestUnanswered({ order_id: fromText(order_id), key })
+})
+const askAboutUnanswered = paymentService.effect(
+  payments.events.requestUnanswered,
+  async ({ event, db, transaction, clock, resources }) => {
+    await reconcile({ db, transaction, provider: resources.provider(clock), clock }, event.key)
+  },
+)
 
 export default paymentService.implement(
   {
@@ -72,8 +85,12 @@ export default paymentService.implement(
       return toPayment(row)
     },
 
-    reconcilePayments: ({ input: { limit }, transaction, clock, resources }) =>
-      reconcile({ transaction, provider: resources.provider(clock), clock, limit }),
+    async reconcilePayments({ input: { limit }, db, transaction, clock, resources }) {
+      const due = await transaction(({ db }) => claimUnanswered(db, limit, clock.now()))
+      let settled = 0
+      for (const { key } of due) if (await reconcile({ db, transaction, provider: resources.provider(clock), clock }, key)) settled++
+      return { settled, open: due.length - settled }
+    },
 
     async receiveWebhook({ input, transaction, clock, config, log, fail }) {
       const now = clock.now()
@@ -96,6 +113,8 @@ export default paymentService.implement(
     },
   },
   {
+    on: [askAboutUnanswered],
+    schedules: [lookForUnanswered],
     // The provider is asked between two transactions, under a key of the order: asked again, both sides find what was done.
     ownIdempotency: ['authorizePayment', 'capturePayment', 'voidPayment', 'refundPayment', 'reconcilePayments', 'receiveWebhook'],
   },

@@ -32,7 +32,13 @@ async function start() {
     },
     async published() {
       await app.settled()
-      return Object.values(payments.events).flatMap((event) => app.published(event).map(() => event.name))
+      const { paymentAuthorized, paymentDeclined, paymentCaptured, paymentVoided } = payments.events
+      return [
+        ...app.published(paymentAuthorized).map(() => 'paymentAuthorized'),
+        ...app.published(paymentDeclined).map(() => 'paymentDeclined'),
+        ...app.published(paymentCaptured).map(() => 'paymentCaptured'),
+        ...app.published(paymentVoided).map(() => 'paymentVoided'),
+      ]
     },
   }
 }

@@ -13,7 +13,8 @@ const orderOf = (id: number, skus: string[], placed_at = '2026-01-01T00:00:00.00
   amount: 1,
   lines: skus.map((sku) => ({ sku, quantity: 1, name: sku, unit_price: price })),
   total: price,
-  status: 'placed', reason: null,
+  status: 'placed',
+  reason: null,
   placed_at,
 })
 const start = async () => {
