@@ -81,7 +81,7 @@ export function hostService(options: HostedServiceOptions): HostedService {
     const { operation, idempotencyKey } = request
     const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
     const fail = fails.get(operation.name)!
-    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(operation))
+    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(service, operation))
       return handler(new RequestContext(shared, request, input, fail, shared.transaction))
     const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
     const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, own, keyed)))
@@ -319,7 +319,7 @@ function scheduledWork(
   )
   return [
     ...scheduled,
-    ...([...operations.values()].some(keepsAnswers) ? [forgetOld] : []),
+    ...([...operations.values()].some((operation) => keepsAnswers(service, operation)) ? [forgetOld] : []),
     ...(own.sagas === undefined ? [] : [hourly('forget-sagas', (open) => own.sagas!.forget(open))]),
   ]
 }

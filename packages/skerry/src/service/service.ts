@@ -83,10 +83,24 @@ export interface Service<C extends Contract = Contract> {
   readonly subscriptions: readonly Subscription[]
   readonly schedules: readonly Schedule[]
   readonly sagas: readonly Saga[]
+  readonly ownIdempotency: readonly string[]
 }
 
 type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources> = {
   readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K]>
+}
+
+/** What a service has besides its operations. */
+export interface Parts<C extends Contract> {
+  readonly on?: readonly Subscription<C>[]
+  readonly schedules?: readonly Schedule<C>[]
+  /** Every version of which instances may still run. */
+  readonly sagas?: readonly Saga[]
+  /**
+   * Operations declared `idempotent` whose handlers see to repetition themselves, as when what they do is named by its input: the platform
+   * then keeps no answers for them, and they may open as many transactions as they like.
+   */
+  readonly ownIdempotency?: readonly (keyof C['operations'] & string)[]
 }
 
 export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources> {
@@ -126,11 +140,8 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
     name: string,
     options: SagaOptions<I>,
   ): SagaBuilder<I, RemoteStepContext<U, Tables, Config, Resources>, LocalStepContext<C, Tables, Config, Resources>, Record<never, never>>
-  /** The handler of each operation, the subscriptions, the schedules and the sagas: every version of which instances may still run. */
-  implement(
-    handlers: Handlers<C, U, Tables, Config, Resources>,
-    also?: { readonly on?: readonly Subscription<C>[]; readonly schedules?: readonly Schedule<C>[]; readonly sagas?: readonly Saga[] },
-  ): Service<C>
+  /** The handler of each operation, and the service's other parts. */
+  implement(handlers: Handlers<C, U, Tables, Config, Resources>, also?: Parts<C>): Service<C>
 }
 
 /** Begins the definition of a service. */
@@ -177,6 +188,7 @@ export function service<
         subscriptions: Object.freeze([...subscriptions]),
         schedules: Object.freeze([...schedules]),
         sagas: Object.freeze([...sagas]),
+        ownIdempotency: Object.freeze([...(also.ownIdempotency ?? [])]),
       })
     },
   }

@@ -28,72 +28,78 @@ const paymentService = service(payments, {
   resources: ({ config, log }) => openResources(config, log),
 })
 
-export default paymentService.implement({
-  async authorizePayment(context) {
-    const { input, fail } = context
-    const { order_id, amount, card } = input
-    const { payment, refusal } = await carryOut(context, String(order_id), { kind: 'authorize', amount, card })
-    if (payment !== undefined) return toPayment(payment)
-    if (refusal.code === 'paymentDeclined') throw fail.paymentDeclined({ reason: refusal.reason })
-    throw refusal.code === 'paymentVoided' ? fail.paymentVoided() : fail.paymentDiffers()
-  },
+export default paymentService.implement(
+  {
+    async authorizePayment(context) {
+      const { input, fail } = context
+      const { order_id, amount, card } = input
+      const { payment, refusal } = await carryOut(context, String(order_id), { kind: 'authorize', amount, card })
+      if (payment !== undefined) return toPayment(payment)
+      if (refusal.code === 'paymentDeclined') throw fail.paymentDeclined({ reason: refusal.reason })
+      throw refusal.code === 'paymentVoided' ? fail.paymentVoided() : fail.paymentDiffers()
+    },
 
-  async capturePayment(context) {
-    const { input, fail } = context
-    const { order_id } = input
-    const { payment, refusal } = await carryOut(context, String(order_id), { kind: 'capture' })
-    if (payment !== undefined) return toPayment(payment)
-    if (refusal.code === 'paymentDeclined') throw fail.paymentDeclined({ reason: refusal.reason })
-    throw refusal.code === 'paymentVoided' ? fail.paymentVoided() : fail.paymentNotAuthorized()
-  },
+    async capturePayment(context) {
+      const { input, fail } = context
+      const { order_id } = input
+      const { payment, refusal } = await carryOut(context, String(order_id), { kind: 'capture' })
+      if (payment !== undefined) return toPayment(payment)
+      if (refusal.code === 'paymentDeclined') throw fail.paymentDeclined({ reason: refusal.reason })
+      throw refusal.code === 'paymentVoided' ? fail.paymentVoided() : fail.paymentNotAuthorized()
+    },
 
-  async voidPayment(context) {
-    const { input, fail } = context
-    const { order_id } = input
-    const { payment } = await carryOut(context, String(order_id), { kind: 'void' })
-    if (payment === undefined) throw fail.paymentCaptured()
-    return toPayment(payment)
-  },
+    async voidPayment(context) {
+      const { input, fail } = context
+      const { order_id } = input
+      const { payment } = await carryOut(context, String(order_id), { kind: 'void' })
+      if (payment === undefined) throw fail.paymentCaptured()
+      return toPayment(payment)
+    },
 
-  async refundPayment(context) {
-    const { input, fail } = context
-    const { order_id, refund_id, amount } = input
-    const { payment, refusal } = await carryOut(context, String(order_id), { kind: 'refund', refundId: refund_id, amount })
-    if (payment !== undefined) return toPayment(payment)
-    if (refusal.code === 'refundDeclined') throw fail.refundDeclined({ reason: refusal.reason })
-    if (refusal.code === 'refundTooLarge') throw fail.refundTooLarge({ refundable: refusal.refundable })
-    throw refusal.code === 'refundExists' ? fail.refundExists() : fail.paymentNotCaptured()
-  },
+    async refundPayment(context) {
+      const { input, fail } = context
+      const { order_id, refund_id, amount } = input
+      const { payment, refusal } = await carryOut(context, String(order_id), { kind: 'refund', refundId: refund_id, amount })
+      if (payment !== undefined) return toPayment(payment)
+      if (refusal.code === 'refundDeclined') throw fail.refundDeclined({ reason: refusal.reason })
+      if (refusal.code === 'refundTooLarge') throw fail.refundTooLarge({ refundable: refusal.refundable })
+      throw refusal.code === 'refundExists' ? fail.refundExists() : fail.paymentNotCaptured()
+    },
 
-  async getPayment({ input: { order_id }, db, fail }) {
-    const row = await db.selectFrom('payments').selectAll().where('order_id', '=', String(order_id)).executeTakeFirst()
-    if (row === undefined) throw fail.paymentNotFound()
-    return toPayment(row)
-  },
+    async getPayment({ input: { order_id }, db, fail }) {
+      const row = await db.selectFrom('payments').selectAll().where('order_id', '=', String(order_id)).executeTakeFirst()
+      if (row === undefined) throw fail.paymentNotFound()
+      return toPayment(row)
+    },
 
-  reconcilePayments: ({ input: { limit }, transaction, clock, resources }) =>
-    reconcile({ transaction, provider: resources.provider(clock), clock, limit }),
+    reconcilePayments: ({ input: { limit }, transaction, clock, resources }) =>
+      reconcile({ transaction, provider: resources.provider(clock), clock, limit }),
 
-  async receiveWebhook({ input, transaction, clock, config, log, fail }) {
-    const now = clock.now()
-    const read = readWebhook(input, config.PAYMENT_WEBHOOK_SECRET, now)
-    if (!read.ok) throw fail.webhookRefused({ why: read.why })
-    const { id, type, key, outcome } = read.event
-    const effect = await transaction(async (open) => {
-      const earlier = await open.db.selectFrom('provider_events').select('id').where('id', '=', id).executeTakeFirst()
-      if (earlier !== undefined) return 'known'
-      const news = await settle(open, key, outcome, now)
-      await open.db
-        .insertInto('provider_events')
-        .values({ id, key, type, effect: news, payload: JSON.stringify(read.event), received_at: now })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute()
-      return news
-    })
-    if (effect === 'contradiction') log.error('A webhook contradicts what is known of a payment; somebody has to look', { key, type })
-    if (effect === 'stranger') log.warn('A webhook is about a request that was never made here', { key, type })
+    async receiveWebhook({ input, transaction, clock, config, log, fail }) {
+      const now = clock.now()
+      const read = readWebhook(input, config.PAYMENT_WEBHOOK_SECRET, now)
+      if (!read.ok) throw fail.webhookRefused({ why: read.why })
+      const { id, type, key, outcome } = read.event
+      const effect = await transaction(async (open) => {
+        const earlier = await open.db.selectFrom('provider_events').select('id').where('id', '=', id).executeTakeFirst()
+        if (earlier !== undefined) return 'known'
+        const news = await settle(open, key, outcome, now)
+        await open.db
+          .insertInto('provider_events')
+          .values({ id, key, type, effect: news, payload: JSON.stringify(read.event), received_at: now })
+          .onConflict((conflict) => conflict.doNothing())
+          .execute()
+        return news
+      })
+      if (effect === 'contradiction') log.error('A webhook contradicts what is known of a payment; somebody has to look', { key, type })
+      if (effect === 'stranger') log.warn('A webhook is about a request that was never made here', { key, type })
+    },
   },
-})
+  {
+    // The provider is asked between two transactions, under a key of the order: asked again, both sides find what was done.
+    ownIdempotency: ['authorizePayment', 'capturePayment', 'voidPayment', 'refundPayment', 'reconcilePayments', 'receiveWebhook'],
+  },
+)
 
 interface Means {
   readonly transaction: RunTransaction<typeof payments, PaymentTables>
