@@ -1,0 +1,41 @@
+/**
+ * Whether anyone wants a topic that no consumer of this system names. NATS confirms what nobody wants and forgets it in the same
+ * breath, so it is asked beforehand, and its answer kept until a consumer comes or goes.
+ */
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { Clock } from 'skerry/engine'
+import { takes } from './names.ts'
+
+/** For accounts that may not hear of consumers coming and going. */
+const KNOWN_FOR_MS = 5_000
+
+export class Interest {
+  readonly #clock: Clock
+  readonly #stream: string
+  readonly #answers = new Map<string, { readonly wanted: boolean; readonly atMs: number }>()
+
+  constructor(clock: Clock, stream: string) {
+    this.#clock = clock
+    this.#stream = stream
+  }
+
+  /** Undefined: ask. */
+  known(subject: string): boolean | undefined {
+    const answer = this.#answers.get(subject)
+    return answer === undefined || this.#clock.nowMs() - answer.atMs > KNOWN_FOR_MS ? undefined : answer.wanted
+  }
+
+  async ask(jsm: JetStreamManager, subject: string): Promise<void> {
+    const atMs = this.#clock.nowMs()
+    let wanted = false
+    for await (const { config } of jsm.consumers.list(this.#stream)) {
+      const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
+      wanted ||= filters.some((filter) => takes(filter, subject))
+    }
+    this.#answers.set(subject, { wanted, atMs })
+  }
+
+  forget(): void {
+    this.#answers.clear()
+  }
+}
