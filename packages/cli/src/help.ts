@@ -29,7 +29,7 @@ export const HOST_VARIABLES = [
   ['<SERVICE>_PORT', 'a port for one service of its own'],
   ['<SERVICE>_URL', 'where a service is that this process does not run'],
   ...DATABASE_VARIABLES,
-  ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ server; without it the broker is embedded'],
+  ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ or (BROKER_URL) NATS server; without it the broker is embedded'],
   ['LOG_LEVEL', 'debug, info, warn, error or silent (default: info)'],
   ['SKERRY_WIRE', '"http": calls inside the process go over HTTP too'],
   ['SKERRY_DRAIN_MS', 'how long a stopping host stays reachable (default: 0)'],
