@@ -87,7 +87,14 @@ export class Connection {
   }
 
   /** Undefined when we were closed meanwhile: the client cannot be told to stop trying. */
-  async #connect({ hostname, port, secure, username, password, token }: Settings['addresses'][number]): Promise<NatsConnection | undefined> {
+  async #connect({
+    hostname,
+    port,
+    secure,
+    username,
+    password,
+    token,
+  }: Settings['addresses'][number]): Promise<NatsConnection | undefined> {
     const { tls, heartbeatSeconds } = this.#settings
     const connecting = connect({
       servers: `${hostname}:${port}`,

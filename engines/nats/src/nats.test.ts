@@ -232,7 +232,10 @@ describe('a stream of our name', () => {
     await jsm.streams.add({ name, subjects: [`${name}.>`], retention: RetentionPolicy.Limits })
     const broker = await open()
     expect(await broker.publish([message('1')])).toEqual([
-      { kind: 'failed', reason: expect.stringContaining(`stream "${name}" exists and is not Skerry's: its retention is limits, not interest`) },
+      {
+        kind: 'failed',
+        reason: expect.stringContaining(`stream "${name}" exists and is not Skerry's: its retention is limits, not interest`),
+      },
     ])
     await jsm.streams.delete(name)
     await eventually(async () => (await broker.publish([message('1')]))[0]?.kind).toBe('confirmed')
@@ -272,7 +275,12 @@ test('a handler that takes longer than the ack wait keeps its message', async ()
   expect(await broker.publish([message('1')])).toEqual([{ kind: 'confirmed' }])
   await eventually(() => billing.length).toBe(1)
   // The deliveries of another consumer that gives no sign of life, by NATS's own count, tell that several ack waits have passed.
-  await jsm.consumers.add(name, { durable_name: 'clock', ack_policy: AckPolicy.Explicit, ack_wait: 300e6, filter_subject: `${name}.orders` })
+  await jsm.consumers.add(name, {
+    durable_name: 'clock',
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: 300e6,
+    filter_subject: `${name}.orders`,
+  })
   let waits = 0
   const inbox = `${name}-clock`
   raw.subscribe(inbox, { callback: () => void waits++ })
@@ -366,7 +374,14 @@ async function subscribe(
 }
 
 function message(id: string, more: Partial<Message> = {}): Message {
-  return { id, topic: 'orders', type: 'orders.placed', key: 'key', body: JSON.stringify({ specversion: '1.0', id, data: { ä: 1 } }), ...more }
+  return {
+    id,
+    topic: 'orders',
+    type: 'orders.placed',
+    key: 'key',
+    body: JSON.stringify({ specversion: '1.0', id, data: { ä: 1 } }),
+    ...more,
+  }
 }
 
 /** Waits on a condition: long, because a loaded machine is not a failure. */

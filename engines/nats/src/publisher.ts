@@ -171,7 +171,9 @@ export class Publisher {
   #refuseTooLarge({ nc }: Session, bytes: number): void {
     const limitBytes = nc.info?.max_payload ?? Number.POSITIVE_INFINITY
     if (bytes + HEADERS_BYTES > limitBytes)
-      throw new Error(`its body has ${bytes} bytes, and with headers the server takes ${limitBytes}: raise max_payload in its configuration`)
+      throw new Error(
+        `its body has ${bytes} bytes, and with headers the server takes ${limitBytes}: raise max_payload in its configuration`,
+      )
   }
 
   #reasonOf(error: unknown): string {

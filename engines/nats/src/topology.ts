@@ -4,7 +4,15 @@
  * before it is used.
  */
 import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream'
-import { AckPolicy, DeliverPolicy, DiscardPolicy, JetStreamApiCodes, JetStreamApiError, RetentionPolicy, StorageType } from '@nats-io/jetstream'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  RetentionPolicy,
+  StorageType,
+} from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import type { Consumer } from 'skerry/engine'
 import { durableOf, subjectOf } from './names.ts'

@@ -35,7 +35,9 @@ export function enginesFor(path: string, needing: DatabaseConfiguration & { read
       return engine
     },
     async broker(url) {
-      const engine = isNats(url) ? (await load(path, '@skerry/nats')).nats({ url }) : (await load(path, '@skerry/rabbitmq')).rabbitmq({ url })
+      const engine = isNats(url)
+        ? (await load(path, '@skerry/nats')).nats({ url })
+        : (await load(path, '@skerry/rabbitmq')).rabbitmq({ url })
       broker = engine.description
       return engine
     },
@@ -48,7 +50,9 @@ function refuseMissing(path: string, { databases, brokerUrl }: Parameters<typeof
   if (urls.includes(undefined)) needed.push(['@skerry/pglite', 'a database without a URL is embedded'])
   if (urls.some((url) => url !== undefined)) needed.push(['@skerry/postgres', 'a database URL is one of PostgreSQL'])
   if (brokerUrl !== undefined)
-    needed.push(isNats(brokerUrl) ? ['@skerry/nats', 'the broker URL is one of NATS'] : ['@skerry/rabbitmq', 'the broker URL is one of RabbitMQ'])
+    needed.push(
+      isNats(brokerUrl) ? ['@skerry/nats', 'the broker URL is one of NATS'] : ['@skerry/rabbitmq', 'the broker URL is one of RabbitMQ'],
+    )
   const missing = needed.filter(([name]) => resolveFrom(path, name) === undefined)
   if (missing.length === 0) return
   const list = missing.map(([name, why]) => `${name} (${why})`).join(' and ')
