@@ -39,7 +39,8 @@ export function build(node) {
  */
 export function pack(directory) {
   const filters = ['--filter', './packages/*', '--filter', './engines/*']
-  return capture('npx', ['--yes', '--loglevel=error', packageManager(), '--recursive', ...filters, 'pack', '--pack-destination', directory])
+  const manager = ['--yes', '--loglevel=error', packageManager(), '--pm-on-fail=ignore']
+  return capture('npx', [...manager, '--recursive', ...filters, 'pack', '--pack-destination', directory])
 }
 
 /** @param {string} directory */

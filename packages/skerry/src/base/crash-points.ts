@@ -8,6 +8,7 @@ export const CRASH_POINTS = [
   'transaction.before-commit',
   'transaction.committed',
   'operation.before-answer',
+  'later.before-commit',
   'relay.claimed',
   'relay.published',
   'relay.confirmed',

@@ -17,6 +17,12 @@ export const ERRORS = {
   unsupportedMediaType: answer(415, 'Unsupported media type', false, 'Send the body as application/json.'),
   bodyTooLarge: answer(413, 'Body too large', false, "Send less, or raise the host's body limit."),
   malformedRequest: answer(400, 'Malformed request', false, 'Send a request target in valid percent-encoding, without control characters.'),
+  idempotencyKeyReused: answer(
+    422,
+    'Idempotency-Key reused',
+    false,
+    'Send the request as it was the first time, or give a new request a new key.',
+  ),
   notFound: answer(404, 'Not found', false, 'Compare the path with the OpenAPI document.'),
   methodNotAllowed: answer(405, 'Method not allowed', false, 'Use one of the methods in the Allow header.'),
   internal: answer(500, 'Internal error', false, "Find the cause in the service's log by the trace id."),

@@ -85,6 +85,7 @@ async function commit(id: number, to?: RelayWorker, on: Database = database): Pr
     newId,
     onEmitted: (entries) => to?.offer(entries),
     onUncertain: () => to?.lookAgain(),
+    onDelayed: () => {},
   })
   const scope = { service: 'orders', trace: { traceId: '1'.repeat(32), spanId: '1'.repeat(16), sampled: false }, deadlineAtMs: Infinity }
   await transactions(scope, 'repeatable read', async ({ emit }) => emit(orderPlaced, { id, userId: 1, product: 'cup' }))

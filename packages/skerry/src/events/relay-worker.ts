@@ -116,8 +116,9 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
 
   function offer(entries: readonly OutboxEntry[]): void {
     const owned = options.exclusive || (clock.nowMs() < leaseUntilMs && entries.every(({ part }) => parts.includes(part)))
-    // What is left behind in the table may be older rows of the same keys: then everything goes by way of the table, in order.
-    if (leftBehind || !owned || stopping || state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) {
+    // What is left behind in the table, or is just being read from it, may be older rows of the same keys: then everything goes by way of
+    // the table, in order.
+    if (leftBehind || claiming !== undefined || !owned || stopping || state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) {
       leftBehind = true
       wake()
     } else send(entries)

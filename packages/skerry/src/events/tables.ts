@@ -121,4 +121,42 @@ create table skerry_dead_letter (
 create index skerry_dead_letter_key on skerry_dead_letter (consumer, source, key);
 `,
   },
+  {
+    name: 'skerry/0004-later',
+    sql: `
+-- Events to be published later, with what publishing them needs.
+create table skerry_delayed_event (
+  id uuid primary key,
+  type text not null,
+  key text not null,
+  payload jsonb not null,
+  traceparent text not null,
+  due_at timestamptz not null
+);
+create index skerry_delayed_event_due on skerry_delayed_event (due_at, id);
+
+-- When each schedule of the service runs next: whoever moves it on runs it.
+create table skerry_schedule (
+  name text primary key,
+  timing text not null,
+  due_at timestamptz not null,
+  -- Later than due_at after a failure.
+  next_at timestamptz not null,
+  attempts int not null default 0,
+  last_error text,
+  ran_at timestamptz
+);
+
+-- The first answers to requests with an Idempotency-Key.
+create table skerry_answer (
+  operation text not null,
+  key text not null,
+  fingerprint text not null,
+  answer text,
+  at timestamptz not null,
+  primary key (operation, key)
+);
+create index skerry_answer_at on skerry_answer (at);
+`,
+  },
 ]

@@ -249,9 +249,11 @@ class RunningHost implements Host {
     if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
     const timer = this.#clock.setTimer(configuration.graceMs, () => grace.abort())
-    const consumers = Promise.all(instances.map(async ({ consumer }) => consumer?.close()))
+    const taking = Promise.all(
+      instances.map(({ consumer, workers }) => Promise.all([consumer?.close(), ...workers.map((worker) => worker.stop())])),
+    )
     await Promise.all(this.#servers.map((server) => server.close(grace.signal)))
-    await Promise.race([consumers, aborted(grace.signal)])
+    await Promise.race([taking, aborted(grace.signal)])
     timer.cancel()
     for (const { relay } of instances) relay?.stop()
     const drained = Promise.all(instances.map(async ({ relay }) => relay?.drained()))

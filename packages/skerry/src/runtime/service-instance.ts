@@ -3,12 +3,15 @@ import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
+import type { Worker } from '../base/worker.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
+import type { LaterWorker } from '../events/later-worker.ts'
+import { startLaterWorker } from '../events/later-worker.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
 import { startRelay } from '../events/relay-worker.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
@@ -42,6 +45,8 @@ export interface ServiceInstance {
   readonly relay: RelayWorker | undefined
   /** Undefined before `begin`, and where there is nothing to consume. */
   readonly consumer: RunningConsumer | undefined
+  /** What else it does by itself. Empty before `begin`. */
+  readonly workers: readonly Worker[]
   /** Begins to publish and to consume. Call when everything that handlers may call answers. */
   begin(): void
   /** Says within two seconds whether the database answers. */
@@ -59,6 +64,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
   let consumer: RunningConsumer | undefined
+  let later: LaterWorker | undefined
+  let workers: readonly Worker[] = []
   const transactions =
     database &&
     createTransactionRunner({
@@ -69,6 +76,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       newId,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
+      onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
     })
   const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({
     config: options.config,
@@ -90,6 +98,22 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       exclusive: options.exclusive,
       hasConsumers: options.hasConsumers,
       events: new Map(events.map((event) => [event.type, event])),
+    })
+  }
+  const doLater = (): LaterWorker | undefined => {
+    const events = Object.values(contract.events as Record<string, Event>)
+    if (database === undefined || transactions === undefined || (events.length === 0 && hosted.scheduledWork.length === 0)) return undefined
+    return startLaterWorker({
+      service: contract.name,
+      events,
+      schedules: hosted.scheduledWork,
+      database,
+      exclusive: options.exclusive,
+      transactions,
+      clock,
+      random,
+      log,
+      onEmitted: (entries) => relay?.offer(entries),
     })
   }
   const consume = (): RunningConsumer | undefined => {
@@ -122,9 +146,14 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     get consumer() {
       return consumer
     },
+    get workers() {
+      return workers
+    },
     begin() {
       relay = publish()
       consumer = consume()
+      later = doLater()
+      workers = [later].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {

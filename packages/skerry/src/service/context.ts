@@ -1,6 +1,7 @@
 /** What a handler is given: its input, and every way out of itself. Handlers take time, randomness, ids, peers and data from here and nowhere else. */
 import type { Kysely } from 'kysely'
 import type { Clock } from '../base/clock.ts'
+import type { Duration } from '../base/duration.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
@@ -21,8 +22,15 @@ export type Clients<U extends Uses> = { readonly [K in keyof U]: Client<U[K]> }
 
 /** `emit.orderPlaced({ … })` for each event of the contract. */
 export type Emit<C> = C extends { readonly events: infer Events }
-  ? { readonly [K in keyof Events]: Events[K] extends Event<infer S> ? (data: EventInput<Event<S>>) => void : never }
+  ? {
+      readonly [K in keyof Events]: Events[K] extends Event<infer S> ? (data: EventInput<Event<S>>, options?: EmitOptions) => void : never
+    }
   : never
+
+export interface EmitOptions {
+  /** Publish it so long after the commit, in the order of its key from then on. Survives restarts. Default: at once. */
+  readonly after?: Duration
+}
 
 /** `throw fail.outOfStock({ sku })` for each problem of the operation. */
 export type Fail<E extends Problems> = {
@@ -103,6 +111,13 @@ export interface EventContext<C, Tables, Config, Resources, Data>
   extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
   readonly event: Data
   readonly meta: EventMeta
+  readonly db: Kysely<Tables>
+}
+
+/** Scheduled work, inside the transaction that moves its schedule on. */
+export interface ScheduleContext<C, Tables, Config, Resources> extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+  /** The time it was due, which may be a while ago. */
+  readonly dueAt: Date
   readonly db: Kysely<Tables>
 }
 

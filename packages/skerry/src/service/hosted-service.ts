@@ -1,6 +1,7 @@
 /** A service at work in a host: its implementation joined with its database, its clients, its part in events, and its answers to calls. */
 import type { Kysely } from 'kysely'
 import type { Clock } from '../base/clock.ts'
+import { milliseconds } from '../base/duration.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
@@ -10,16 +11,18 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Problem } from '../contract/problem.ts'
 import type { Database } from '../engine/database.ts'
+import type { ScheduledWork } from '../events/later-worker.ts'
 import type { EventHandler } from '../events/subscription.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
-import type { RunTransaction, TransactionOptions } from './context.ts'
+import type { EmitOptions, RunTransaction, TransactionOptions } from './context.ts'
 import { DeclaredProblemError } from './context.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
+import { forgetAnswers, keepsAnswers, KeyedRequest } from './stored-answer.ts'
 
 export interface HostedServiceOptions {
   readonly service: Service
@@ -40,6 +43,7 @@ export interface HostedService {
   readonly contract: Contract
   readonly operations: ReadonlyMap<string, BoundOperation>
   readonly eventHandlers: readonly EventHandler[]
+  readonly scheduledWork: readonly ScheduledWork[]
   /** Requests being answered. */
   readonly inProgress: number
   /** Answers one request. Never rejects. */
@@ -48,7 +52,12 @@ export interface HostedService {
 
 /** True when a service needs a database: it has tables, or publishes or consumes events. */
 export function needsDatabase(service: Service): boolean {
-  return service.migrations !== undefined || service.subscriptions.length > 0 || Object.keys(service.contract.events).length > 0
+  return (
+    service.migrations !== undefined ||
+    service.subscriptions.length > 0 ||
+    service.schedules.length > 0 ||
+    Object.keys(service.contract.events).length > 0
+  )
 }
 
 export function hostService(options: HostedServiceOptions): HostedService {
@@ -58,15 +67,23 @@ export function hostService(options: HostedServiceOptions): HostedService {
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
   let inProgress = 0
 
-  const invoke = (request: OperationRequest, input: unknown): Promise<unknown> => {
-    const handler = service.handlers[request.operation.name] as (context: unknown) => Promise<unknown>
-    return handler(new RequestContext(shared, request, input, fails.get(request.operation.name)!))
+  const invoke = async (request: OperationRequest, input: unknown): Promise<unknown> => {
+    const { operation, idempotencyKey } = request
+    const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
+    const fail = fails.get(operation.name)!
+    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(operation))
+      return handler(new RequestContext(shared, request, input, fail, shared.transaction))
+    const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
+    const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, keyed)))
+    keyed.check(result)
+    return result
   }
 
   return {
     contract: service.contract,
     operations,
     eventHandlers: service.subscriptions.map((subscription) => eventHandler(options, shared, subscription)),
+    scheduledWork: scheduledWork(options, shared, operations),
     get inProgress() {
       return inProgress
     },
@@ -106,10 +123,18 @@ class RequestContext {
   readonly fail: object
   readonly #shared: SharedContext
   readonly #request: OperationRequest
+  readonly transaction: RunTransaction<unknown, unknown>
 
-  constructor(shared: SharedContext, request: OperationRequest, input: unknown, fail: object) {
+  constructor(
+    shared: SharedContext,
+    request: OperationRequest,
+    input: unknown,
+    fail: object,
+    transaction: RunTransaction<unknown, unknown>,
+  ) {
     this.input = input
     this.fail = fail
+    this.transaction = transaction
     this.#shared = shared
     this.#request = request
   }
@@ -119,9 +144,6 @@ class RequestContext {
   }
   get call(): Readonly<Record<string, unknown>> {
     return this.#shared.call
-  }
-  get transaction(): RunTransaction<unknown, unknown> {
-    return this.#shared.transaction
   }
   get clock(): Clock {
     return this.#shared.clock
@@ -149,7 +171,12 @@ class RequestContext {
   }
 }
 
-function transactionFor({ service, transactions }: HostedServiceOptions, db: Kysely<unknown>): RunTransaction<unknown, unknown> {
+/** `transaction(…)` of a context; of a keyed request's when there is one. */
+function transactionFor(
+  { service, transactions }: HostedServiceOptions,
+  db: Kysely<unknown>,
+  keyed?: KeyedRequest,
+): RunTransaction<unknown, unknown> {
   return (work, options: TransactionOptions = {}) => {
     const scope = currentScope()
     const name = service.contract.name
@@ -168,7 +195,11 @@ function transactionFor({ service, transactions }: HostedServiceOptions, db: Kys
         'transactionInTransaction',
         `"${name}" opened a transaction inside another: use the db and emit of the one that is open`,
       )
-    return transactions(scope, options.isolation ?? 'repeatable read', (open) => work({ db, emit: emitFor(service, open) as never }))
+    const isolation = options.isolation ?? 'repeatable read'
+    const inside = (open: OpenTransaction) => work({ db, emit: emitFor(service, open) as never })
+    return keyed === undefined
+      ? transactions(scope, isolation, inside)
+      : keyed.run((claimed) => transactions(scope, isolation, claimed), inside)
   }
 }
 
@@ -176,7 +207,8 @@ function transactionFor({ service, transactions }: HostedServiceOptions, db: Kys
 function emitFor(service: Service, open: OpenTransaction): Record<string, never> {
   const emit: Record<string, unknown> = {}
   for (const [name, event] of Object.entries(service.contract.events as Record<string, Event>))
-    emit[name] = (data: unknown) => open.emit(event, data)
+    emit[name] = (data: unknown, { after }: EmitOptions = {}) =>
+      open.emit(event, data, after === undefined ? undefined : milliseconds(after))
   return emit as Record<string, never>
 }
 
@@ -201,4 +233,28 @@ function eventHandler(
     kind: 'transactional',
     run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), event, meta }),
   }
+}
+
+/** How long a repeated request still gets its first answer. */
+const KEEP_ANSWERS_MS = 30 * 24 * 3_600_000
+const FORGET_ROWS = 10_000
+
+function scheduledWork(
+  { service, clock }: HostedServiceOptions,
+  shared: SharedContext,
+  operations: ReadonlyMap<string, BoundOperation>,
+): readonly ScheduledWork[] {
+  const { call: _call, transaction: _transaction, ...inside } = shared
+  const own = service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
+    name,
+    timing,
+    run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, emit: emitFor(service, open), dueAt }),
+  }))
+  if (![...operations.values()].some(keepsAnswers)) return own
+  const forget: ScheduledWork = {
+    name: 'skerry/forget-answers',
+    timing: { every: '1h' },
+    run: async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
+  }
+  return [...own, forget]
 }

@@ -1,10 +1,13 @@
 /** A service implements one contract and owns one database. `service(…)` says what it needs, `.implement(…)` what it does. */
+import type { Duration } from '../base/duration.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
+import type { Timing } from '../events/schedule.ts'
+import { checkTiming } from '../events/schedule.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { EffectContext, EventContext, OperationHandler, Uses } from './context.ts'
+import type { EffectContext, EventContext, OperationHandler, ScheduleContext, Uses } from './context.ts'
 
 export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources> {
   /** The contracts it calls, under the names it calls them by. It may handle their events too. */
@@ -39,6 +42,14 @@ export interface Subscription<C = unknown> {
   readonly subscriber?: C
 }
 
+/** Work that a service does by the clock. */
+export interface Schedule<C = unknown> {
+  readonly name: string
+  readonly timing: Timing
+  readonly handle: (context: never) => Promise<void>
+  readonly scheduler?: C
+}
+
 /** An implemented service, ready to be put into a system. */
 export interface Service<C extends Contract = Contract> {
   readonly kind: 'service'
@@ -50,6 +61,7 @@ export interface Service<C extends Contract = Contract> {
   readonly resources: ((context: never) => unknown) | undefined
   readonly handlers: Readonly<Record<string, (context: never) => Promise<unknown>>>
   readonly subscriptions: readonly Subscription[]
+  readonly schedules: readonly Schedule[]
 }
 
 type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources> = {
@@ -70,8 +82,24 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
     event: Event<S>,
     handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
   ): Subscription<C>
-  /** The handler of each operation, and the subscriptions. */
-  implement(handlers: Handlers<C, U, Tables, Config, Resources>, also?: { readonly on?: readonly Subscription<C>[] }): Service<C>
+  /**
+   * Does something every so often, from 1 s, once across all instances: inside the transaction that moves the schedule on, so what it
+   * writes and emits happens once for each time. The name stays the same for ever; times that are missed while no host runs are not made
+   * up for; a failure is tried again with growing pauses. For calls and the world, emit an event and handle it with `effect`, or start a saga.
+   */
+  every(interval: Duration, name: string, handle: (context: ScheduleContext<C, Tables, Config, Resources>) => Promise<void>): Schedule<C>
+  /** The same at the times of a cron expression of five or six fields (seconds first), in UTC or an IANA time zone. */
+  cron(
+    expression: string,
+    name: string,
+    handle: (context: ScheduleContext<C, Tables, Config, Resources>) => Promise<void>,
+    options?: { readonly timeZone?: string },
+  ): Schedule<C>
+  /** The handler of each operation, the subscriptions and the schedules. */
+  implement(
+    handlers: Handlers<C, U, Tables, Config, Resources>,
+    also?: { readonly on?: readonly Subscription<C>[]; readonly schedules?: readonly Schedule<C>[] },
+  ): Service<C>
 }
 
 /** Begins the definition of a service. */
@@ -87,11 +115,16 @@ export function service<
   return {
     on: (event, handle) => ({ event, kind: 'transactional', handle }),
     effect: (event, handle) => ({ event, kind: 'effect', handle }),
+    every: (every, name, handle) => schedule(contract, name, { every }, handle),
+    cron: (cron, name, handle, { timeZone } = {}) =>
+      schedule(contract, name, timeZone === undefined ? { cron } : { cron, timeZone }, handle),
     implement(handlers, also = {}) {
       const subscriptions = also.on ?? []
+      const schedules = also.schedules ?? []
       const mistakes = [
         ...mistakesInHandlers(contract, handlers),
         ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
+        ...mistakesInSchedules(schedules),
       ]
       if (mistakes.length > 0)
         throw new SkerryError(
@@ -108,9 +141,29 @@ export function service<
         resources: options.resources,
         handlers: Object.freeze({ ...handlers }) as Service['handlers'],
         subscriptions: Object.freeze([...subscriptions]),
+        schedules: Object.freeze([...schedules]),
       })
     },
   }
+}
+
+const SCHEDULE_NAME = /^[a-zA-Z][a-zA-Z0-9-]{0,62}$/
+
+function schedule<C extends Contract>(contract: C, name: string, timing: Timing, handle: Schedule['handle']): Schedule<C> {
+  try {
+    checkTiming(timing)
+  } catch (error) {
+    throw new SkerryError('systemInvalid', `The schedule "${name}" of "${contract.name}": ${(error as Error).message}`, { cause: error })
+  }
+  return { name, timing, handle }
+}
+
+function mistakesInSchedules(schedules: readonly Schedule[]): string[] {
+  const names = schedules.map(({ name }) => name)
+  return [
+    ...names.filter((name) => !SCHEDULE_NAME.test(name)).map((name) => `the schedule "${name}" is not named like expireReservations`),
+    ...names.filter((name, index) => names.indexOf(name) !== index).map((name) => `two schedules are named "${name}"`),
+  ]
 }
 
 function mistakesInHandlers(contract: Contract, handlers: object): string[] {

@@ -46,18 +46,18 @@ async function untilIdle(instances: readonly ServiceInstance[], clock: VirtualCl
   return true
 }
 
-function isBusy({ relay, consumer, hosted }: ServiceInstance): boolean {
-  return relay?.idle === false || consumer?.idle === false || hosted.inProgress > 0
+function isBusy({ relay, consumer, workers, hosted }: ServiceInstance): boolean {
+  return relay?.idle === false || consumer?.idle === false || workers.some(({ idle }) => !idle) || hosted.inProgress > 0
 }
 
 interface WorkLeft {
   readonly name: string
   readonly outbox: number
-  /** When the next kept message that can still go on by itself is due. */
+  /** When the next thing that can go on by itself is due: a kept message, or what a worker waits for. */
   readonly dueMs: number | undefined
 }
 
-async function workLeft({ name, database }: ServiceInstance): Promise<WorkLeft> {
+async function workLeft({ name, database, workers }: ServiceInstance): Promise<WorkLeft> {
   if (database === undefined) return { name, outbox: 0, dueMs: undefined }
   const { rows } = await database.query<{ outbox: number; retry: Date | null; early: Date | null }>(
     `select (select count(*) from skerry_outbox) as outbox,
@@ -66,6 +66,7 @@ async function workLeft({ name, database }: ServiceInstance): Promise<WorkLeft> 
     [BEGIN_GRACE_MS / 1_000],
   )
   const { outbox, retry, early } = rows[0]!
-  const due = [retry, early].filter((at) => at !== null).map((at) => at.getTime())
+  const kept = [retry, early].filter((at) => at !== null).map((at) => at.getTime())
+  const due = [...kept, ...(await Promise.all(workers.map((worker) => worker.dueMs()))).filter((at) => at !== undefined)]
   return { name, outbox, dueMs: due.length === 0 ? undefined : Math.min(...due) }
 }
