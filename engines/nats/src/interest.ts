@@ -1,10 +1,10 @@
 /**
- * Whether anyone wants a topic that no consumer of this system names. NATS confirms what nobody wants and forgets it in the same
- * breath, so it is asked beforehand, and its answer kept until a consumer comes or goes.
+ * Whether anyone wants a topic that no consumer of this system names. A stream takes what nobody wants, too, so NATS is asked beforehand,
+ * and its answer kept until a consumer comes or goes.
  */
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { Clock } from 'skerry/engine'
-import { takes } from './names.ts'
+import { consumed, wants } from './consumers.ts'
 
 /** For accounts that may not hear of consumers coming and going. */
 const KNOWN_FOR_MS = 5_000
@@ -27,12 +27,8 @@ export class Interest {
 
   async ask(jsm: JetStreamManager, subject: string): Promise<void> {
     const atMs = this.#clock.nowMs()
-    let wanted = false
-    for await (const { config } of jsm.consumers.list(this.#stream)) {
-      const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
-      wanted ||= filters.some((filter) => takes(filter, subject))
-    }
-    this.#answers.set(subject, { wanted, atMs })
+    const { consumers } = await consumed(jsm, this.#stream)
+    this.#answers.set(subject, { wanted: consumers.some((consumer) => wants(consumer, subject)), atMs })
   }
 
   forget(): void {

@@ -1,7 +1,8 @@
 /**
  * The broker port on NATS JetStream. All topics of a system are subjects of one stream; a consumer is one durable pull consumer for
  * each of its topics, shared by all its instances (only from 2.10 on can one durable have several). The stream keeps a message until
- * every durable that wants it has acknowledged it, and no longer: who removes a durable also lets go of what it had not handled.
+ * every durable that wants it has acknowledged it, and not much longer (purge.ts): who removes a durable also lets go of what it had
+ * not handled.
  *
  * A message is `confirmed` when the stream has confirmed it: what that is worth is the stream's. It survives the death of
  * the server's process; it survives the loss of power only on three replicas whose servers have `sync_interval: always`, which
@@ -17,6 +18,7 @@ import { BrokerHealth } from 'skerry/engine'
 import type { Session } from './connection.ts'
 import { Connection } from './connection.ts'
 import { Publisher } from './publisher.ts'
+import { Purge } from './purge.ts'
 import type { NatsOptions, Settings } from './settings.ts'
 import { settingsOf } from './settings.ts'
 import { Subscriber } from './subscriber.ts'
@@ -34,6 +36,7 @@ class NatsBroker implements Broker {
   readonly #settings: Settings
   readonly #topology: Topology
   readonly #health: BrokerHealth
+  readonly #purge: Purge
   readonly #publisher: Publisher
   readonly #connection: Connection
   readonly #subscribers = new Set<Subscriber>()
@@ -44,10 +47,14 @@ class NatsBroker implements Broker {
     this.#settings = settings
     this.#topology = new Topology(settings, options.consumers)
     this.#health = new BrokerHealth(options.onStatus)
-    this.#publisher = new Publisher(settings, this.#topology, this.#health)
+    this.#purge = new Purge(settings, this.#topology)
+    this.#publisher = new Publisher(settings, this.#topology, this.#health, () => this.#purge.soon())
     this.#connection = new Connection(settings, {
       onUp: (session) => this.#prepare(session),
-      onDown: (reason) => this.#publisher.detach(reason),
+      onDown: (reason) => {
+        this.#purge.detach()
+        this.#publisher.detach(reason)
+      },
     })
     this.#connection.start()
   }
@@ -87,6 +94,7 @@ class NatsBroker implements Broker {
     this.#watch(session)
     await this.#topology.declareAll(session.jsm)
     this.#publisher.attach(session)
+    this.#purge.attach(session)
     for (const subscriber of this.#subscribers) subscriber.attach(session)
   }
 
@@ -98,19 +106,19 @@ class NatsBroker implements Broker {
         if (error !== null) return
         this.#publisher.interestChanged()
         const [kind, , durable] = subject.split('.').slice(4)
-        const topic = kind === 'DELETED' && durable !== undefined ? this.#topology.topicOfDurable(durable) : undefined
-        if (topic !== undefined) this.#publisher.deleted(topic)
+        if (kind === 'DELETED' && durable !== undefined && this.#topology.declares(durable)) this.#publisher.deleted()
       },
     })
     nc.subscribe(`$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`, {
       callback: (error) => {
-        if (error === null) this.#publisher.deleted(undefined)
+        if (error === null) this.#publisher.deleted()
       },
     })
   }
 
   async #close(): Promise<void> {
     // Consumers first: what they are handling may still be acknowledged, and nothing new is taken.
+    this.#purge.detach()
     const published = this.#publisher.close()
     await Promise.all([...this.#subscribers].map((subscriber) => subscriber.close()))
     await published

@@ -27,6 +27,7 @@ export class Publisher {
   readonly #topology: Topology
   readonly #health: BrokerHealth
   readonly #interest: Interest
+  readonly #onFull: () => void
   /** Calls with messages not sent yet, oldest first. */
   readonly #waiting: PublishBatch[] = []
   /** Sent and not answered, oldest first. */
@@ -44,7 +45,8 @@ export class Publisher {
   #onIdle: (() => void) | undefined
   readonly #warned = new Set<string>()
 
-  constructor(settings: Settings, topology: Topology, health: BrokerHealth) {
+  constructor(settings: Settings, topology: Topology, health: BrokerHealth, onFull: () => void) {
+    this.#onFull = onFull
     this.#settings = settings
     this.#topology = topology
     this.#health = health
@@ -95,13 +97,8 @@ export class Publisher {
     this.#interest.forget()
   }
 
-  /** A durable of ours, or with `undefined` the whole stream, was deleted: what is on its way there may have missed it. */
-  deleted(topic: string | undefined): void {
-    const failed: PublishOutcome = {
-      kind: 'failed',
-      reason: `${topic === undefined ? `stream "${this.#topology.stream}"` : `the consumer of topic "${topic}"`} was deleted; it is declared again`,
-    }
-    for (const sent of this.#unconfirmed) if (topic === undefined || sent.topic === topic) this.#answer(sent, failed)
+  /** Something of ours was deleted: nothing is sent until it is there again. */
+  deleted(): void {
     this.#redeclare()
   }
 
@@ -149,14 +146,14 @@ export class Publisher {
   async #send(session: Session, subject: string, message: Message, place: Pick<Sent, 'batch' | 'index'>): Promise<void> {
     const { clock, confirmTimeoutMs } = this.#settings
     const body = Buffer.from(message.body)
-    const sent: Sent = { ...place, topic: message.topic, bytes: body.length, sentMs: clock.nowMs() }
+    const sent: Sent = { ...place, bytes: body.length, sentMs: clock.nowMs() }
     this.#unconfirmed.add(sent)
     this.#unconfirmedBytes += sent.bytes
     this.#warnOfBinding(message)
     try {
       this.#refuseTooLarge(session, body.length)
       await session.js.publish(subject, body, {
-        msgID: `${encode(message.id)}/${this.#topology.generationOf(message.topic)}`,
+        msgID: encode(message.id),
         expect: { streamName: this.#topology.stream },
         headers: headersOf(message),
         // The sweeper is sooner; this only lets go of what nobody waits for any more.
@@ -178,7 +175,10 @@ export class Publisher {
 
   #reasonOf(error: unknown): string {
     const { description, confirmTimeoutMs } = this.#settings
-    if (error instanceof JetStreamApiError) return `${description} refused it: ${error.message}`
+    if (error instanceof JetStreamApiError) {
+      if (error.message.startsWith('maximum ')) this.#onFull()
+      return `${description} refused it: ${error.message}`
+    }
     if (error instanceof TimeoutError) return `${description} has not confirmed it within ${confirmTimeoutMs} ms`
     const cause = error instanceof Error ? error.cause : undefined
     if (cause instanceof RequestError && cause.isNoResponders()) {
@@ -208,7 +208,6 @@ export class Publisher {
       })
   }
 
-  /** Nothing is sent until everything is there again. */
   #redeclare(): void {
     const session = this.#session
     if (session === undefined || this.#closed) return
@@ -262,7 +261,6 @@ export class Publisher {
 interface Sent {
   readonly batch: PublishBatch
   readonly index: number
-  readonly topic: string
   readonly bytes: number
   readonly sentMs: number
 }

@@ -27,6 +27,11 @@ export interface NatsOptions {
   readonly ackWaitMs?: number
   /** About how long a delivery answered with `requeue` is kept back, in milliseconds, before it is made again. Default 1,000. */
   readonly retryDelayMs?: number
+  /**
+   * About how often what every consumer has handled is deleted from the stream, in milliseconds, besides when the stream is full. Longer
+   * costs room, shorter costs requests. Default 10,000.
+   */
+  readonly purgeEveryMs?: number
   /** The longest pause between two attempts to connect, in milliseconds. The first is a fiftieth of it; each is twice the last. Default 5,000. */
   readonly maxReconnectDelayMs?: number
   /** Silence after which a connection counts as lost, in seconds: between two and three times this. Default 10. */
@@ -46,6 +51,7 @@ const DEFAULTS = {
   confirmTimeoutMs: 30_000,
   ackWaitMs: 30_000,
   retryDelayMs: 1_000,
+  purgeEveryMs: 10_000,
   maxReconnectDelayMs: 5_000,
   heartbeatSeconds: 10,
   onWarning: (warning: string) => process.emitWarning(warning, { code: 'SKERRY_NATS' }),

@@ -1,6 +1,5 @@
 /**
- * What must exist at NATS: one stream whose messages live as long as a consumer wants them, and for each consumer and topic one
- * durable pull consumer. Declaring is idempotent and done on every new connection, so whatever was deleted under us is there again
+ * What must exist at NATS: one stream that keeps what it has been given, and for each consumer and topic one durable pull consumer. Declaring is idempotent and done on every new connection, so whatever was deleted under us is there again
  * before it is used.
  */
 import type { ConsumerInfo, JetStreamManager, StreamInfo } from '@nats-io/jetstream'
@@ -23,8 +22,8 @@ export class Topology {
   readonly #settings: Settings
   readonly #topicsByConsumer = new Map<string, Set<string>>()
   readonly #topics = new Set<string>()
-  /** When the youngest durable of a topic was made. */
-  readonly #youngestMs = new Map<string, number>()
+  /** Durables that have existed. */
+  readonly #seen = new Set<string>()
   readonly #warned = new Set<string>()
 
   constructor(settings: Settings, consumers: readonly Consumer[]) {
@@ -48,19 +47,13 @@ export class Topology {
     return this.#topics.has(topic)
   }
 
-  /** The topic of a durable that we declare. */
-  topicOfDurable(durable: string): string | undefined {
-    for (const [consumer, topics] of this.#topicsByConsumer)
-      for (const topic of topics) if (durableOf(consumer, topic) === durable) return topic
-    return undefined
+  /** The names of the durables that we declare. */
+  durables(): readonly string[] {
+    return [...this.#topicsByConsumer].flatMap(([consumer, topics]) => [...topics].map((topic) => durableOf(consumer, topic)))
   }
 
-  /**
-   * What NATS recognises a repetition by is the message's id and this. A durable that was deleted and made again has not got what was
-   * published in between, so what is then published again must not count as a repetition.
-   */
-  generationOf(topic: string): string {
-    return (this.#youngestMs.get(topic) ?? 0).toString(36)
+  declares(durable: string): boolean {
+    return this.durables().includes(durable)
   }
 
   async declareAll(jsm: JetStreamManager): Promise<void> {
@@ -91,7 +84,8 @@ export class Topology {
     await jsm.streams.add({
       name: this.stream,
       subjects,
-      retention: RetentionPolicy.Interest,
+      // Not interest: see purge.ts.
+      retention: RetentionPolicy.Limits,
       storage: StorageType.File,
       num_replicas: this.#settings.replicas,
       // Full means refused, never silently dropped.
@@ -102,7 +96,7 @@ export class Topology {
   /** Limits, replicas and placement are the operator's; what would lose messages is not taken. */
   #inspect({ config }: StreamInfo, subjects: readonly string[]): void {
     const wrong = [
-      config.retention === RetentionPolicy.Interest ? [] : [`its retention is ${config.retention}, not interest`],
+      config.retention === RetentionPolicy.Limits ? [] : [`its retention is ${config.retention}, not limits`],
       subjects.every((subject) => config.subjects.includes(subject)) ? [] : [`it does not take ${subjects.join(', ')}`],
     ].flat()
     if (wrong.length > 0)
@@ -133,8 +127,9 @@ export class Topology {
         durable_name: name,
         description: `Skerry: what "${consumer}" has not yet handled of "${topic}"`,
         filter_subject: subjectOf(this.#settings.prefix, topic),
-        // From its birth on, as a queue does: what the stream still holds for others is not its.
-        deliver_policy: DeliverPolicy.New,
+        // From its birth on, as a queue does: what the stream still holds for others is not its. But one that was deleted under us is
+        // owed what it has missed; that it gets more than that again, the platform knows how to bear.
+        deliver_policy: this.#seen.has(name) ? DeliverPolicy.All : DeliverPolicy.New,
         ack_policy: AckPolicy.Explicit,
         ack_wait: ackWait,
         // Attempts are counted by the platform; the broker must never give up because a consumer's database is down.
@@ -143,7 +138,7 @@ export class Topology {
         max_ack_pending: -1,
       }))
     if (info.config.ack_wait !== ackWait) await jsm.consumers.update(this.stream, name, { ack_wait: ackWait })
-    this.#youngestMs.set(topic, Math.max(this.#youngestMs.get(topic) ?? 0, Date.parse(info.created)))
+    this.#seen.add(name)
   }
 }
 
