@@ -4,7 +4,7 @@
  * answer is overdue. What nobody wants is not sent at all.
  */
 import { JetStreamApiError } from '@nats-io/jetstream'
-import { RequestError, TimeoutError } from '@nats-io/transport-node'
+import { ClosedConnectionError, RequestError, TimeoutError } from '@nats-io/transport-node'
 import type { BrokerHealth, Message, PublishOutcome, Timer } from 'skerry/engine'
 import { CONFIRMED, PublishBatch, within } from 'skerry/engine'
 import type { Session } from './connection.ts'
@@ -161,7 +161,8 @@ export class Publisher {
       })
       this.#answer(sent, CONFIRMED)
     } catch (error) {
-      this.#answer(sent, { kind: 'failed', reason: this.#reasonOf(error) })
+      // The loss of the connection is told with its reason, to all at once, by `detach`.
+      if (!isLoss(error)) this.#answer(sent, { kind: 'failed', reason: this.#reasonOf(error) })
     }
   }
 
@@ -255,6 +256,10 @@ export class Publisher {
         `A foreign consumer can have a consumer of its own on stream "${this.#topology.stream}", subject ${subjectOf(this.#settings.prefix, topic)}: it gets CloudEvents.`,
     )
   }
+}
+
+function isLoss(error: unknown): boolean {
+  return error instanceof ClosedConnectionError || (error instanceof RequestError && error.message === 'connection closed')
 }
 
 /** One message on its way. */
