@@ -11,7 +11,7 @@ export interface Consumed {
 
 /** Rejects when not all consumers are known. */
 export async function consumed(jsm: JetStreamManager, name: string): Promise<Consumed> {
-  const stream = await jsm.streams.info(name, { subjects_filter: '>' })
+  const stream = await jsm.streams.info(name)
   const consumers: ConsumerInfo[] = []
   for await (const info of jsm.consumers.list(name)) consumers.push(info)
   const { consumer_count: expected } = stream.state
@@ -23,7 +23,11 @@ export function wants({ config }: ConsumerInfo, subject: string): boolean {
   return (config.filter_subjects ?? [config.filter_subject ?? '>']).some((filter) => takes(filter, subject))
 }
 
-/** The number of the last message up to which the consumer needs nothing any more. */
-export function doneUpTo({ config, delivered, ack_floor: floor, num_ack_pending: unanswered }: ConsumerInfo): number {
-  return config.ack_policy === AckPolicy.None || unanswered === 0 ? delivered.stream_seq : floor.stream_seq
+/** The number of the last message up to which the consumer needs nothing any more, of those up to `last`, asked for before it. */
+export function doneUpTo(
+  { config, delivered, ack_floor: floor, num_ack_pending: unanswered, num_pending: waiting }: ConsumerInfo,
+  last: number,
+): number {
+  if (config.ack_policy !== AckPolicy.None && unanswered > 0) return floor.stream_seq
+  return waiting === 0 ? last : delivered.stream_seq
 }

@@ -157,7 +157,6 @@ describe('interest', () => {
     expect(await broker.publish([message('1'), message('2'), message('3')])).toHaveLength(3)
     await eventually(() => billing.length).toBe(3)
     await eventually(async () => (await jsm.consumers.info(name, 'billing__orders')).num_ack_pending).toBe(0)
-    await purged()
     expect((await jsm.streams.info(name)).state.messages).toBe(3)
     // As the operator does it: first a system without it, then the durable goes.
     await broker.close()
@@ -342,7 +341,7 @@ async function open(
     url,
     prefix: name,
     retryDelayMs: 5,
-    purgeEveryMs: 20,
+    tidyEveryMs: 20,
     maxReconnectDelayMs: 200,
     onWarning: (warning) => warnings.push(warning),
     ...options,
@@ -350,13 +349,6 @@ async function open(
   const broker = await engine.open({ consumers, onStatus })
   brokers.push(broker)
   return broker
-}
-
-/** Resolves when what nobody wants has been purged, and with it everything else that may be. */
-async function purged(): Promise<void> {
-  raw.publish(`${name}.nobodys`, 'x')
-  await raw.flush()
-  await eventually(async () => (await jsm.streams.info(name, { subjects_filter: `${name}.nobodys` })).state.subjects ?? {}).toEqual({})
 }
 
 /** Resolves with the list that deliveries are written to. */

@@ -1,7 +1,7 @@
 /**
  * The broker port on NATS JetStream. All topics of a system are subjects of one stream; a consumer is one durable pull consumer for
  * each of its topics, shared by all its instances (only from 2.10 on can one durable have several). The stream keeps a message until
- * every durable that wants it has acknowledged it, and not much longer (purge.ts): who removes a durable also lets go of what it had
+ * every durable that wants it has acknowledged it, and not much longer (tidying.ts): who removes a durable also lets go of what it had
  * not handled.
  *
  * A message is `confirmed` when the stream has confirmed it: what that is worth is the stream's. It survives the death of
@@ -18,10 +18,10 @@ import { BrokerHealth } from 'skerry/engine'
 import type { Session } from './connection.ts'
 import { Connection } from './connection.ts'
 import { Publisher } from './publisher.ts'
-import { Purge } from './purge.ts'
 import type { NatsOptions, Settings } from './settings.ts'
 import { settingsOf } from './settings.ts'
 import { Subscriber } from './subscriber.ts'
+import { Tidying } from './tidying.ts'
 import { Topology } from './topology.ts'
 
 /** NATS JetStream as a broker engine. Throws a `TypeError` when a url cannot be one. */
@@ -36,7 +36,7 @@ class NatsBroker implements Broker {
   readonly #settings: Settings
   readonly #topology: Topology
   readonly #health: BrokerHealth
-  readonly #purge: Purge
+  readonly #tidying: Tidying
   readonly #publisher: Publisher
   readonly #connection: Connection
   readonly #subscribers = new Set<Subscriber>()
@@ -47,12 +47,12 @@ class NatsBroker implements Broker {
     this.#settings = settings
     this.#topology = new Topology(settings, options.consumers)
     this.#health = new BrokerHealth(options.onStatus)
-    this.#purge = new Purge(settings, this.#topology)
-    this.#publisher = new Publisher(settings, this.#topology, this.#health, () => this.#purge.soon())
+    this.#tidying = new Tidying(settings, this.#topology)
+    this.#publisher = new Publisher(settings, this.#topology, this.#health, () => this.#tidying.soon())
     this.#connection = new Connection(settings, {
       onUp: (session) => this.#prepare(session),
       onDown: (reason) => {
-        this.#purge.detach()
+        this.#tidying.detach()
         this.#publisher.detach(reason)
       },
     })
@@ -94,7 +94,7 @@ class NatsBroker implements Broker {
     this.#watch(session)
     await this.#topology.declareAll(session.jsm)
     this.#publisher.attach(session)
-    this.#purge.attach(session)
+    this.#tidying.attach(session)
     for (const subscriber of this.#subscribers) subscriber.attach(session)
   }
 
@@ -118,7 +118,7 @@ class NatsBroker implements Broker {
 
   async #close(): Promise<void> {
     // Consumers first: what they are handling may still be acknowledged, and nothing new is taken.
-    this.#purge.detach()
+    this.#tidying.detach()
     const published = this.#publisher.close()
     await Promise.all([...this.#subscribers].map((subscriber) => subscriber.close()))
     await published

@@ -31,7 +31,7 @@ export interface NatsOptions {
    * About how often what every consumer has handled is deleted from the stream, in milliseconds, besides when the stream is full. Longer
    * costs room, shorter costs requests. Default 10,000.
    */
-  readonly purgeEveryMs?: number
+  readonly tidyEveryMs?: number
   /** The longest pause between two attempts to connect, in milliseconds. The first is a fiftieth of it; each is twice the last. Default 5,000. */
   readonly maxReconnectDelayMs?: number
   /** Silence after which a connection counts as lost, in seconds: between two and three times this. Default 10. */
@@ -51,7 +51,7 @@ const DEFAULTS = {
   confirmTimeoutMs: 30_000,
   ackWaitMs: 30_000,
   retryDelayMs: 1_000,
-  purgeEveryMs: 10_000,
+  tidyEveryMs: 10_000,
   maxReconnectDelayMs: 5_000,
   heartbeatSeconds: 10,
   onWarning: (warning: string) => process.emitWarning(warning, { code: 'SKERRY_NATS' }),

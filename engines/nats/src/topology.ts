@@ -84,7 +84,7 @@ export class Topology {
     await jsm.streams.add({
       name: this.stream,
       subjects,
-      // Not interest: see purge.ts.
+      // Not interest: see tidying.ts.
       retention: RetentionPolicy.Limits,
       storage: StorageType.File,
       num_replicas: this.#settings.replicas,

@@ -13,7 +13,7 @@ export interface FaultCase extends ConformanceCase<BrokerUnderFault> {
 }
 
 /** A broker that starts again, on a busy machine, takes its time. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 120_000
 const RETRY_MS = 20
 
 /** A case that needs nothing but the broker. */
