@@ -14,13 +14,13 @@ import { waitUntil } from './wait-until.ts'
 export interface NatsServer {
   readonly url: string
   /** Starts a stopped or killed server on its old port and store; resolves when JetStream answers there. */
-  start(): Promise<void>
+  readonly start: () => Promise<void>
   /** Closes connections and shuts down cleanly. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** kill -9. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
   /** Kills the server and deletes its store. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export interface NatsServerOptions {

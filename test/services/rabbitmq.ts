@@ -15,11 +15,11 @@ export interface RabbitmqServer {
   /** Of an administrator, to the virtual host `/`. */
   readonly url: string
   /** Starts a stopped or killed broker on its old port and data; resolves when it speaks AMQP. */
-  start(): Promise<void>
+  readonly start: () => Promise<void>
   /** Closes connections and shuts down cleanly. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** kill -9. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
   /** Runs rabbitmqctl on it. */
   control(...parameters: readonly string[]): Promise<string>
   /** Kills the broker and deletes its data. */

@@ -23,11 +23,11 @@ export interface BrokerUnderFault {
 /** The broker itself comes and goes. What it holds stays on its disk. */
 export interface Outage {
   /** kill -9. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
   /** As its operator does it. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** Resolves when it can be connected to. */
-  start(): Promise<void>
+  readonly start: () => Promise<void>
   /** For a broker that is known to forget new queues when it is killed: makes sure that it will not. */
   settle?(): Promise<void>
 }
@@ -35,7 +35,7 @@ export interface Outage {
 /** A network between the engine and the broker, which is the test's. */
 export interface Network {
   /** The engine, connected through it. */
-  engine(options?: { readonly confirmTimeoutMs?: number }): BrokerEngine
+  readonly engine: (options?: { readonly confirmTimeoutMs?: number }) => BrokerEngine
   readonly link: Link
 }
 
@@ -62,7 +62,7 @@ export interface Link {
 export interface Capacity {
   readonly engine: BrokerEngine
   /** From now on no more than a few dozen messages may wait for this consumer, which has been declared and has not subscribed yet. */
-  limit(consumer: string): Promise<void>
+  readonly limit: (consumer: string) => Promise<void>
 }
 
 /** Instances of a consumer in processes of their own, on the same broker and databases. */
