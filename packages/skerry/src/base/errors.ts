@@ -52,6 +52,12 @@ export const ERRORS = {
   migrationInvalid: host(500, 'Invalid migration', false, 'Correct the migration as the message says; nothing of it was applied.'),
   migrationFailed: host(500, 'Migration failed', false, 'Correct the migration as the message says; nothing of it was applied.'),
   migrationChanged: host(500, 'Migration changed', false, 'Restore the file as it was applied, and put the change in a new migration.'),
+  sagaIncompatible: host(
+    500,
+    'Incompatible saga',
+    false,
+    'Keep the version of the saga that running instances need, and put the change in a new version.',
+  ),
   databaseUnavailable: host(503, 'Database unavailable', true, 'Start the database, or correct its URL.'),
   stopping: host(503, 'Stopping', true, 'Try again: another instance, or this one after its restart, will answer.'),
 } as const satisfies Record<string, CatalogueEntry>

@@ -108,7 +108,11 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       : await database.query<OutboxEntry>(CLAIM, [waiting, limit, parts])
     if (stopping) return
     const sent = send(rows)
-    if (rows.length === limit && sent) claimAgain = true
+    if (rows.length === limit) {
+      // What is offered before the rest has been read would overtake it.
+      leftBehind = true
+      if (sent) claimAgain = true
+    }
     state = forgetAbsent(state, clock.nowMs())
     // Once more, for a failed claim may have put its own time in the place of this one.
     scheduleNextRetry()

@@ -40,6 +40,9 @@ function cronOf({ cron, timeZone = 'UTC' }: { cron: string; timeZone?: string })
   try {
     return new Cron(cron, { timezone: timeZone, paused: true })
   } catch (error) {
-    throw new TypeError(`cron: '${cron}' (${timeZone}) is not a cron expression: ${error instanceof Error ? error.message : String(error)}`)
+    throw new TypeError(
+      `cron: '${cron}' (${timeZone}) is not a cron expression: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
   }
 }

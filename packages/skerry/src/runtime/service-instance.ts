@@ -15,9 +15,11 @@ import { startLaterWorker } from '../events/later-worker.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
 import { startRelay } from '../events/relay-worker.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
+import { checkSagaVersions } from '../saga/index.ts'
 import type { HostedService } from '../service/hosted-service.ts'
 import { hostService } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
+import { consumedEvents } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { CheckResult } from './health.ts'
 
@@ -83,7 +85,25 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     log,
   })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
-  const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
+  if (database !== undefined)
+    await checkSagaVersions(
+      contract.name,
+      database,
+      service.sagas.map(({ definition }) => definition),
+    )
+  const hosted = hostService({
+    service,
+    database,
+    exclusive: options.exclusive,
+    transactions,
+    clients,
+    config: options.config,
+    resources,
+    clock,
+    random,
+    newId,
+    log,
+  })
 
   const publish = (): RelayWorker | undefined => {
     const events = Object.values(contract.events as Record<string, Event>)
@@ -117,7 +137,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     })
   }
   const consume = (): RunningConsumer | undefined => {
-    const publishers = new Set(service.subscriptions.map(({ event }) => event.contract))
+    const publishers = new Set(consumedEvents(service).map((event) => event.contract))
     if (database === undefined || transactions === undefined || publishers.size === 0) return undefined
     return startConsumer({
       service: contract.name,
@@ -153,7 +173,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       relay = publish()
       consumer = consume()
       later = doLater()
-      workers = [later].filter((worker) => worker !== undefined)
+      hosted.sagas?.worker.begin()
+      workers = [later, hosted.sagas?.worker].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {

@@ -12,6 +12,7 @@ import type { Problem, ProblemData, Problems } from '../contract/problem.ts'
 import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
 import type { Isolation } from '../engine/database.ts'
 import type { EventMeta } from '../events/subscription.ts'
+import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** The contracts a service calls, under the names it calls them by. */
@@ -59,6 +60,26 @@ export interface InTransaction<C, Tables> {
   readonly db: Kysely<Tables>
   /** Puts an event into the outbox: it is published if and when the transaction commits. */
   readonly emit: Emit<C>
+  /**
+   * Starts a saga of this service if and when the transaction commits, and returns its id. With a `key`, at most one instance is ever
+   * started for that key; starting it again does nothing and returns the same id.
+   */
+  readonly start: <I extends Schema>(saga: Saga<I>, input: InputOf<I>, options?: StartOptions) => string
+  /** Asks for an instance to be undone; `code` is the reason that its steps and its end are given. Default: `'cancelled'`. */
+  readonly cancel: (saga: Saga, reference: SagaReference, code?: string) => Promise<'cancelling' | 'tooLate' | 'unknown'>
+}
+
+/** What a step of a saga is given that runs outside a transaction, besides its input. */
+export interface RemoteStepContext<U extends Uses, Tables, Config, Resources> extends ServiceContext<Tables, Config, Resources> {
+  readonly call: Clients<U>
+  /** Aborts when the step's time is over. */
+  readonly signal: AbortSignal
+}
+
+/** What a local step of a saga is given, besides its input. */
+export interface LocalStepContext<C, Tables, Config, Resources>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+  readonly db: Kysely<Tables>
 }
 
 export interface TransactionOptions {

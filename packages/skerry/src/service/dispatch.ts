@@ -62,7 +62,7 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     )
   } catch (error) {
     if (error instanceof AnsweredBefore)
-      return 'output' in error.answer ? answered(error.answer.output) : { ok: false, problem: error.answer.problem }
+      return 'problem' in error.answer ? { ok: false, problem: error.answer.problem } : answered(error.answer.output)
     return { ok: false, ...failed(request, error, log) }
   }
 }

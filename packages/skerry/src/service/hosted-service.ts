@@ -12,8 +12,10 @@ import type { Event } from '../contract/event.ts'
 import type { Problem } from '../contract/problem.ts'
 import type { Database } from '../engine/database.ts'
 import type { ScheduledWork } from '../events/later-worker.ts'
-import type { EventHandler } from '../events/subscription.ts'
+import type { EventHandler, EventMeta } from '../events/subscription.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
+import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
+import { Sagas } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { EmitOptions, RunTransaction, TransactionOptions } from './context.ts'
@@ -22,6 +24,7 @@ import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
+import { consumedEvents } from './service.ts'
 import { forgetAnswers, keepsAnswers, KeyedRequest } from './stored-answer.ts'
 
 export interface HostedServiceOptions {
@@ -29,6 +32,8 @@ export interface HostedServiceOptions {
   /** Undefined for a service that keeps nothing and takes no part in events. */
   readonly database: Database | undefined
   readonly transactions: TransactionRunner | undefined
+  /** No other process can have the database open. */
+  readonly exclusive: boolean
   /** The typed clients of the contracts it uses. */
   readonly clients: Readonly<Record<string, unknown>>
   readonly config: unknown
@@ -44,6 +49,8 @@ export interface HostedService {
   readonly operations: ReadonlyMap<string, BoundOperation>
   readonly eventHandlers: readonly EventHandler[]
   readonly scheduledWork: readonly ScheduledWork[]
+  /** Undefined when it has none. */
+  readonly sagas: Sagas | undefined
   /** Requests being answered. */
   readonly inProgress: number
   /** Answers one request. Never rejects. */
@@ -56,6 +63,7 @@ export function needsDatabase(service: Service): boolean {
     service.migrations !== undefined ||
     service.subscriptions.length > 0 ||
     service.schedules.length > 0 ||
+    service.sagas.length > 0 ||
     Object.keys(service.contract.events).length > 0
   )
 }
@@ -63,7 +71,9 @@ export function needsDatabase(service: Service): boolean {
 export function hostService(options: HostedServiceOptions): HostedService {
   const { service, log } = options
   const operations = boundOperations(service.contract)
-  const shared = sharedContext(options)
+  const own: OwnSagas = { sagas: undefined }
+  const shared = sharedContext(options, own)
+  own.sagas = sagasOf(options, shared, own)
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
   let inProgress = 0
 
@@ -71,10 +81,10 @@ export function hostService(options: HostedServiceOptions): HostedService {
     const { operation, idempotencyKey } = request
     const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
     const fail = fails.get(operation.name)!
-    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(operation))
+    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(service, operation))
       return handler(new RequestContext(shared, request, input, fail, shared.transaction))
     const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
-    const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, keyed)))
+    const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, own, keyed)))
     keyed.check(result)
     return result
   }
@@ -82,8 +92,9 @@ export function hostService(options: HostedServiceOptions): HostedService {
   return {
     contract: service.contract,
     operations,
-    eventHandlers: service.subscriptions.map((subscription) => eventHandler(options, shared, subscription)),
-    scheduledWork: scheduledWork(options, shared, operations),
+    eventHandlers: eventHandlers(options, shared, own),
+    scheduledWork: scheduledWork(options, shared, own, operations),
+    sagas: own.sagas,
     get inProgress() {
       return inProgress
     },
@@ -111,10 +122,15 @@ interface SharedContext {
   readonly resources: unknown
 }
 
-function sharedContext(options: HostedServiceOptions): SharedContext {
+/** The sagas of the service, which need its contexts, which need the sagas. */
+interface OwnSagas {
+  sagas: Sagas | undefined
+}
+
+function sharedContext(options: HostedServiceOptions, own: OwnSagas): SharedContext {
   const { service, database, clients, clock, random, newId, log, config, resources } = options
   const db = serviceDatabase<unknown>(service.contract.name, database)
-  return { db, call: clients, transaction: transactionFor(options, db), clock, random, id: newId, log, config, resources }
+  return { db, call: clients, transaction: transactionFor(options, db, own), clock, random, id: newId, log, config, resources }
 }
 
 /** The context of one request. A class, so that what is shared costs nothing per request and what is rarely used is made on demand. */
@@ -175,6 +191,7 @@ class RequestContext {
 function transactionFor(
   { service, transactions }: HostedServiceOptions,
   db: Kysely<unknown>,
+  own: OwnSagas,
   keyed?: KeyedRequest,
 ): RunTransaction<unknown, unknown> {
   return (work, options: TransactionOptions = {}) => {
@@ -196,11 +213,47 @@ function transactionFor(
         `"${name}" opened a transaction inside another: use the db and emit of the one that is open`,
       )
     const isolation = options.isolation ?? 'repeatable read'
-    const inside = (open: OpenTransaction) => work({ db, emit: emitFor(service, open) as never })
+    const inside = (open: OpenTransaction) => work({ db, ...inTransaction(service, own, open) } as never)
     return keyed === undefined
       ? transactions(scope, isolation, inside)
       : keyed.run((claimed) => transactions(scope, isolation, claimed), inside)
   }
+}
+
+/** What only an open transaction offers. */
+function inTransaction(service: Service, own: OwnSagas, open: OpenTransaction): object {
+  const sagas = (saga: Saga): Sagas => {
+    if (own.sagas === undefined)
+      throw new SkerryError(
+        'systemInvalid',
+        `The service "${service.contract.name}" has no sagas: add "${saga.definition.name}" to implement(…, { sagas: […] })`,
+      )
+    return own.sagas
+  }
+  return {
+    emit: emitFor(service, open),
+    start: (saga: Saga, input: unknown, options: StartOptions = {}) => sagas(saga).start(open, saga, input, options),
+    cancel: async (saga: Saga, reference: SagaReference, code = 'cancelled') => sagas(saga).cancel(open, saga, reference, code),
+  }
+}
+
+function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnSagas): Sagas | undefined {
+  const { service, database, transactions, exclusive, clock, random, newId, log } = options
+  if (database === undefined || transactions === undefined || service.sagas.length === 0) return undefined
+  const { call, transaction: _transaction, ...inside } = shared
+  return new Sagas({
+    service: service.contract.name,
+    definitions: service.sagas.map(({ definition }) => definition),
+    database,
+    exclusive,
+    transactions,
+    clock,
+    random,
+    newId,
+    log,
+    remoteContext: (signal) => ({ ...inside, call, signal }),
+    localContext: (open) => ({ ...inside, ...inTransaction(service, own, open) }),
+  })
 }
 
 /** `emit.x(data)` for each event of the contract, bound to one open transaction. */
@@ -219,20 +272,28 @@ function failFor(errors: Readonly<Record<string, Problem>>): object {
   return Object.freeze(fail)
 }
 
-function eventHandler(
-  { service }: HostedServiceOptions,
-  shared: SharedContext,
-  subscription: Service['subscriptions'][number],
-): EventHandler {
-  const handle = subscription.handle as (context: unknown) => Promise<void>
-  if (subscription.kind === 'effect')
-    return { event: subscription.event, kind: 'effect', run: (event, meta) => handle({ ...shared, event, meta }) }
+/** The handlers of the events that the service consumes; its sagas are told of those they wait for. */
+function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own: OwnSagas): readonly EventHandler[] {
+  const { service } = options
+  const waited = new Set(consumedEvents({ subscriptions: [], sagas: service.sagas }).map(({ type }) => type))
   const { call: _call, transaction: _transaction, ...inside } = shared
-  return {
-    event: subscription.event,
-    kind: 'transactional',
-    run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), event, meta }),
-  }
+  return consumedEvents(service).map((event): EventHandler => {
+    const subscription = service.subscriptions.find((candidate) => candidate.event.type === event.type)
+    const handle = subscription?.handle as ((context: unknown) => Promise<void>) | undefined
+    const arrive = waited.has(event.type)
+      ? (data: unknown, meta: EventMeta, open: OpenTransaction) => own.sagas!.arrive(open, data, meta)
+      : undefined
+    const common = { event, from: subscription?.from, recorded: arrive }
+    if (subscription?.kind === 'effect')
+      return { ...common, kind: 'effect', run: (data, meta) => handle!({ ...shared, event: data, meta }) }
+    return {
+      ...common,
+      kind: 'transactional',
+      async run(data, meta, open) {
+        await handle?.({ ...inside, ...inTransaction(service, own, open), event: data, meta })
+      },
+    }
+  })
 }
 
 /** How long a repeated request still gets its first answer. */
@@ -242,19 +303,23 @@ const FORGET_ROWS = 10_000
 function scheduledWork(
   { service, clock }: HostedServiceOptions,
   shared: SharedContext,
+  own: OwnSagas,
   operations: ReadonlyMap<string, BoundOperation>,
 ): readonly ScheduledWork[] {
   const { call: _call, transaction: _transaction, ...inside } = shared
-  const own = service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
+  const scheduled = service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
     name,
     timing,
-    run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, emit: emitFor(service, open), dueAt }),
+    run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, ...inTransaction(service, own, open), dueAt }),
   }))
-  if (![...operations.values()].some(keepsAnswers)) return own
-  const forget: ScheduledWork = {
-    name: 'skerry/forget-answers',
-    timing: { every: '1h' },
-    run: async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
-  }
-  return [...own, forget]
+  const hourly = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '1h' }, run })
+  const forgetOld = hourly(
+    'forget-answers',
+    async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
+  )
+  return [
+    ...scheduled,
+    ...([...operations.values()].some((operation) => keepsAnswers(service, operation)) ? [forgetOld] : []),
+    ...(own.sagas === undefined ? [] : [hourly('forget-sagas', (open) => own.sagas!.forget(open))]),
+  ]
 }

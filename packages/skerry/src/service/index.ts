@@ -1,6 +1,6 @@
 /** `skerry/service`: what a service package imports besides contracts. */
 export { service, tables } from './service.ts'
-export type { Schedule, Service, ServiceDefinition, ServiceOptions, Subscription } from './service.ts'
+export type { Schedule, Service, ServiceDefinition, ServiceOptions, Subscription, SubscriptionOptions } from './service.ts'
 export type { Log } from '../telemetry/log.ts'
 export type {
   Clients,

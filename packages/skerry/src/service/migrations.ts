@@ -11,6 +11,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
+import { SAGA_MIGRATION } from '../saga/index.ts'
 
 export interface MigrateOptions {
   readonly service: string
@@ -34,7 +35,10 @@ const TRANSACTION_CONTROL =
 
 /** Applies what is missing and returns the names of what it applied. */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
-  const migrations = [...PLATFORM_MIGRATIONS.map(({ name, sql }) => toMigration(name, sql)), ...(await readFolder(options))]
+  const migrations = [
+    ...[...PLATFORM_MIGRATIONS, SAGA_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
+    ...(await readFolder(options)),
+  ]
   const applied: string[] = []
   await withLock(options.database, async (transaction) => {
     await transaction.script(

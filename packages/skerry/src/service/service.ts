@@ -6,8 +6,19 @@ import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
 import type { Timing } from '../events/schedule.ts'
 import { checkTiming } from '../events/schedule.ts'
+import type { SubscriptionStart } from '../events/subscription.ts'
+import type { Saga, SagaBuilder, SagaOptions } from '../saga/index.ts'
+import { declareSaga } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { EffectContext, EventContext, OperationHandler, ScheduleContext, Uses } from './context.ts'
+import type {
+  EffectContext,
+  EventContext,
+  LocalStepContext,
+  OperationHandler,
+  RemoteStepContext,
+  ScheduleContext,
+  Uses,
+} from './context.ts'
 
 export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources> {
   /** The contracts it calls, under the names it calls them by. It may handle their events too. */
@@ -38,8 +49,17 @@ export function tables<Tables>(): TableTypes<Tables> {
 export interface Subscription<C = unknown> {
   readonly event: Event
   readonly kind: 'transactional' | 'effect'
+  readonly from: SubscriptionStart
   readonly handle: (context: never) => Promise<void>
   readonly subscriber?: C
+}
+
+export interface SubscriptionOptions {
+  /**
+   * Where it begins when it is new. `first`: with the first event that the publisher's outbox and the broker still hold for this service.
+   * `now`: with what is emitted after the service has first started with this subscription, by the clocks of both. Default: `first`.
+   */
+  readonly from?: SubscriptionStart
 }
 
 /** Work that a service does by the clock. */
@@ -62,10 +82,25 @@ export interface Service<C extends Contract = Contract> {
   readonly handlers: Readonly<Record<string, (context: never) => Promise<unknown>>>
   readonly subscriptions: readonly Subscription[]
   readonly schedules: readonly Schedule[]
+  readonly sagas: readonly Saga[]
+  readonly ownIdempotency: readonly string[]
 }
 
 type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources> = {
   readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K]>
+}
+
+/** What a service has besides its operations. */
+export interface Parts<C extends Contract> {
+  readonly on?: readonly Subscription<C>[]
+  readonly schedules?: readonly Schedule<C>[]
+  /** Every version of which instances may still run. */
+  readonly sagas?: readonly Saga[]
+  /**
+   * Operations declared `idempotent` whose handlers see to repetition themselves, as when what they do is named by its input: the platform
+   * then keeps no answers for them, and they may open as many transactions as they like.
+   */
+  readonly ownIdempotency?: readonly (keyof C['operations'] & string)[]
 }
 
 export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources> {
@@ -76,11 +111,13 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
   on<S extends Schema>(
     event: Event<S>,
     handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+    options?: SubscriptionOptions,
   ): Subscription<C>
   /** Handles an event outside a transaction: may call other services and the world (mail, webhooks); happens at least once, so give the receiver `meta.id` as key. */
   effect<S extends Schema>(
     event: Event<S>,
     handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+    options?: SubscriptionOptions,
   ): Subscription<C>
   /**
    * Does something every so often, from 1 s, once across all instances: inside the transaction that moves the schedule on, so what it
@@ -95,11 +132,16 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
     handle: (context: ScheduleContext<C, Tables, Config, Resources>) => Promise<void>,
     options?: { readonly timeZone?: string },
   ): Schedule<C>
-  /** The handler of each operation, the subscriptions and the schedules. */
-  implement(
-    handlers: Handlers<C, U, Tables, Config, Resources>,
-    also?: { readonly on?: readonly Subscription<C>[]; readonly schedules?: readonly Schedule<C>[] },
-  ): Service<C>
+  /**
+   * Declares a saga of this service: work across services that is done whole or undone. Give it to `implement(…, { sagas: […] })` and start
+   * it inside a transaction. Its steps see the same context as handlers do.
+   */
+  saga<I extends Schema>(
+    name: string,
+    options: SagaOptions<I>,
+  ): SagaBuilder<I, RemoteStepContext<U, Tables, Config, Resources>, LocalStepContext<C, Tables, Config, Resources>, Record<never, never>>
+  /** The handler of each operation, and the service's other parts. */
+  implement(handlers: Handlers<C, U, Tables, Config, Resources>, also?: Parts<C>): Service<C>
 }
 
 /** Begins the definition of a service. */
@@ -113,18 +155,21 @@ export function service<
   const uses: Uses = options.uses ?? {}
   const listens = options.listens ?? []
   return {
-    on: (event, handle) => ({ event, kind: 'transactional', handle }),
-    effect: (event, handle) => ({ event, kind: 'effect', handle }),
+    on: (event, handle, { from = 'first' } = {}) => ({ event, kind: 'transactional', from, handle }),
+    effect: (event, handle, { from = 'first' } = {}) => ({ event, kind: 'effect', from, handle }),
     every: (every, name, handle) => schedule(contract, name, { every }, handle),
     cron: (cron, name, handle, { timeZone } = {}) =>
       schedule(contract, name, timeZone === undefined ? { cron } : { cron, timeZone }, handle),
+    saga: (name, options) => declareSaga(contract.name, name, options),
     implement(handlers, also = {}) {
       const subscriptions = also.on ?? []
       const schedules = also.schedules ?? []
+      const sagas = also.sagas ?? []
       const mistakes = [
         ...mistakesInHandlers(contract, handlers),
         ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
         ...mistakesInSchedules(schedules),
+        ...mistakesInSagas([contract, ...Object.values(uses), ...listens], contract, sagas),
       ]
       if (mistakes.length > 0)
         throw new SkerryError(
@@ -142,6 +187,8 @@ export function service<
         handlers: Object.freeze({ ...handlers }) as Service['handlers'],
         subscriptions: Object.freeze([...subscriptions]),
         schedules: Object.freeze([...schedules]),
+        sagas: Object.freeze([...sagas]),
+        ownIdempotency: Object.freeze([...(also.ownIdempotency ?? [])]),
       })
     },
   }
@@ -164,6 +211,30 @@ function mistakesInSchedules(schedules: readonly Schedule[]): string[] {
     ...names.filter((name) => !SCHEDULE_NAME.test(name)).map((name) => `the schedule "${name}" is not named like expireReservations`),
     ...names.filter((name, index) => names.indexOf(name) !== index).map((name) => `two schedules are named "${name}"`),
   ]
+}
+
+function mistakesInSagas(known: readonly Contract[], own: Contract, sagas: readonly Saga[]): string[] {
+  const mistakes: string[] = []
+  const publishers = new Set(known.map(({ name }) => name))
+  const seen = new Set<string>()
+  for (const { definition } of sagas) {
+    const { name, version, service: owner, stages } = definition
+    if (owner !== own.name) mistakes.push(`the saga "${name}" is one of "${owner}"`)
+    if (stages.length === 0) mistakes.push(`the saga "${name}" has no steps`)
+    if (seen.has(`${name}@${version}`)) mistakes.push(`version ${version} of the saga "${name}" is there twice`)
+    seen.add(`${name}@${version}`)
+    for (const { event } of stages.flat())
+      if (event !== undefined && !publishers.has(event.contract))
+        mistakes.push(`the saga "${name}" waits for ${event.type} without naming the contract "${event.contract}" in uses or listens`)
+  }
+  return mistakes
+}
+
+/** The events that a service consumes: those it handles, and those its sagas wait for. */
+export function consumedEvents({ subscriptions, sagas }: Pick<Service, 'subscriptions' | 'sagas'>): readonly Event[] {
+  const waited = sagas.flatMap(({ definition }) => definition.stages.flat().flatMap(({ event }) => (event === undefined ? [] : [event])))
+  const events = new Map([...subscriptions.map(({ event }) => event), ...waited].map((event) => [event.type, event]))
+  return [...events.values()]
 }
 
 function mistakesInHandlers(contract: Contract, handlers: object): string[] {

@@ -17,6 +17,7 @@ const accounts = contract('accounts', {
       public: true,
     }),
     careless: post('/careless', { input: Money, output: z.object({ at: z.int() }), idempotent: true }),
+    touch: post('/touches', { input: Money, idempotent: true }),
     twice: post('/twice', { input: Money, idempotent: true }),
     broken: post('/broken', { input: Money, output: z.object({ balance: z.int() }), idempotent: true }),
     note: patch('/notes', { input: Money, output: z.object({ balance: z.int() }) }),
@@ -33,7 +34,8 @@ let answers = 0
 const accountService = service(accounts, {
   migrations: new URL('./fixtures/accounts/', import.meta.url),
   tables: tables<Tables>(),
-}).implement({
+})
+const handlers: Parameters<typeof accountService.implement>[0] = {
   deposit: async ({ input, transaction, fail }) =>
     transaction(async ({ db, emit }) => {
       await db.insertInto('deposits').values(input).execute()
@@ -56,6 +58,10 @@ const accountService = service(accounts, {
     )
     return { at: ++answers }
   },
+  touch: ({ input, transaction }) =>
+    transaction(async ({ db }) => {
+      await db.insertInto('deposits').values(input).execute()
+    }),
   twice: async ({ input, transaction }) => {
     await transaction(({ db }) => db.insertInto('deposits').values(input).execute())
     await transaction(({ db }) => db.insertInto('deposits').values(input).execute())
@@ -78,8 +84,10 @@ const accountService = service(accounts, {
       .executeTakeFirst()
     return { balance: row?.balance ?? 0 }
   },
-})
-const open = () => testSystem({ services: [accountService], gateway: gateway() })
+}
+const accountServiceImplementation = accountService.implement(handlers)
+const accountServiceWithOwn = accountService.implement(handlers, { ownIdempotency: ['twice'] })
+const open = () => testSystem({ services: [accountServiceImplementation], gateway: gateway() })
 const money = { account: 'ann', cents: 100 }
 
 test('a repeated key gets the first answer, and nothing is done again', async () => {
@@ -90,6 +98,13 @@ test('a repeated key gets the first answer, and nothing is done again', async ()
   expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 200 })
   await app.settled()
   expect(app.published(accounts.events.deposited)).toHaveLength(2)
+})
+
+test('an operation without an answer is done once too', async () => {
+  await using app = await open()
+  await app.call.accounts.touch(money, { idempotencyKey: 'a' })
+  await app.call.accounts.touch(money, { idempotencyKey: 'a' })
+  expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 100 })
 })
 
 test('ten repetitions at once do it once', async () => {
@@ -142,6 +157,13 @@ test('a handler that answers something else than its transaction, or opens two, 
   expect(await app.call.accounts.careless.try(money, { idempotencyKey: 'a' })).toMatchObject({ ok: false, error: { code: 'unavailable' } })
   await app.call.accounts.twice(money)
   expect(await app.call.accounts.twice.try(money, { idempotencyKey: 'a' })).toMatchObject({ ok: false })
+})
+
+test('an operation that sees to repetition itself may do as it likes', async () => {
+  await using app = await testSystem({ services: [accountServiceWithOwn] })
+  await app.call.accounts.twice(money, { idempotencyKey: 'a' })
+  await app.call.accounts.twice(money, { idempotencyKey: 'a' })
+  expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 400 })
 })
 
 test('an answer that breaks the contract is not kept, and neither is what was done', async () => {
