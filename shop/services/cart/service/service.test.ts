@@ -30,7 +30,7 @@ async function start() {
           if (answer === 'notVerifiable') throw fail.notVerifiable({ retryAfterMs: 5_000 })
           placed.push({ id, amount })
           if (answer === 'lost') throw new Error('the answer is lost')
-          const total = { minor_units: Math.round((amount ?? 0) * 100), currency: 'EUR' }
+          const total = { minor_units: Math.round((amount ?? 0) * 100), currency: 'EUR' as const }
           const order = {
             id: id!,
             user_id,

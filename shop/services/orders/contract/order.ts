@@ -13,7 +13,7 @@ const Sku = z
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'expected lower-case words joined by "-"')
 
 /** 1299 minor units are 12.99. */
-const Money = z.object({ minor_units: z.int().min(0), currency: z.string() })
+const Money = z.object({ minor_units: z.int().min(0), currency: z.enum(['EUR', 'GBP', 'USD']) })
 
 const RequestedLine = z.object({ sku: Sku, quantity: z.int().min(1).max(1_000) })
 

@@ -19,6 +19,9 @@ const Accepted = z.object({
   card: z.string(),
 })
 
+/** What costs nothing need not be paid. */
+const costsSomething = ({ input }: { readonly input: z.output<typeof Accepted> }): boolean => input.total.minor_units > 0
+
 /** More than what payments waits for the provider. */
 const PAYMENT_TIMEOUT = '15s'
 /** What is merely unreachable is asked for again this often. */
@@ -32,6 +35,7 @@ export const checkout = orderService
     retry,
   })
   .step('authorizePayment', {
+    when: costsSomething,
     run: ({ input: { order_id, total, card }, call }) => call.payments.authorizePayment({ order_id, amount: total, card }),
     undo: ({ input: { order_id }, call }) => call.payments.voidPayment({ order_id }),
     timeout: PAYMENT_TIMEOUT,
@@ -52,6 +56,7 @@ export const checkout = orderService
     retry,
   })
   .step('capturePayment', {
+    when: costsSomething,
     run: ({ input: { order_id }, call }) => call.payments.capturePayment({ order_id }),
     pivot: true,
     timeout: PAYMENT_TIMEOUT,

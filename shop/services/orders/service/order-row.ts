@@ -9,7 +9,7 @@ export interface OrderTable {
   /** Written as JSON text. */
   readonly lines: ColumnType<readonly OrderLine[], string, never>
   readonly total_minor_units: number
-  readonly currency: string
+  readonly currency: Order['total']['currency']
   readonly card: string
   readonly placed_at: Date
   readonly status: ColumnType<Order['status'], Order['status'] | undefined>

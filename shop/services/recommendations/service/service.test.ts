@@ -5,7 +5,7 @@ import { fake, testSystem } from 'skerry/testing'
 import { expect, test } from 'vitest'
 import service from './service.ts'
 
-const price = { minor_units: 100, currency: 'EUR' }
+const price = { minor_units: 100, currency: 'EUR' as const }
 const orderOf = (id: number, skus: string[], placed_at = '2026-01-01T00:00:00.000Z'): Order => ({
   id,
   user_id: 1,
@@ -23,7 +23,7 @@ const start = async () => {
     app,
     ask: app.call.recommendations.getRecommendations,
     rebuild: app.call.recommendations.rebuild,
-    place: (id: number, skus: string[], placedAt?: string) => app.publish(orders.events.orderPlaced, orderOf(id, skus, placedAt)),
+    place: (id: number, skus: string[], placedAt?: string) => app.publish(orders.events.orderConfirmed, orderOf(id, skus, placedAt)),
     [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   }
 }
