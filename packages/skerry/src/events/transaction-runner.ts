@@ -34,6 +34,8 @@ export interface OpenTransaction {
   readonly transaction: Transaction
   /** Puts an event into the outbox; it is published if and when the transaction commits. */
   emit(event: Event, data: unknown): void
+  /** Runs an action when the transaction has been committed, or may have been: the answer to its COMMIT was lost. */
+  afterCommit(action: () => void): void
 }
 
 export type TransactionRunner = <T>(scope: Scope, isolation: Isolation, work: (open: OpenTransaction) => Promise<T>) => Promise<T>
@@ -64,6 +66,7 @@ async function runOnce<T>(
   work: (open: OpenTransaction) => Promise<T>,
 ): Promise<T> {
   const pending: PendingEvent[] = []
+  const afterwards: (() => void)[] = []
   let written: readonly OutboxEntry[] = []
   let open = true
   const emit = (event: Event, data: unknown): void => {
@@ -79,7 +82,9 @@ async function runOnce<T>(
     result = await options.database.transaction(isolation, async (transaction) => {
       crashPoint('transaction.opened')
       try {
-        const value = await runInScope({ ...scope, transaction }, () => work({ transaction, emit }))
+        const value = await runInScope({ ...scope, transaction }, () =>
+          work({ transaction, emit, afterCommit: (action) => afterwards.push(action) }),
+        )
         open = false
         crashPoint('transaction.before-commit')
         if (pending.length > 0)
@@ -90,10 +95,14 @@ async function runOnce<T>(
       }
     })
   } catch (error) {
-    if (pending.length > 0 && error instanceof DatabaseError && error.kind === 'outcome-unknown') options.onUncertain()
+    if (error instanceof DatabaseError && error.kind === 'outcome-unknown') {
+      if (pending.length > 0) options.onUncertain()
+      for (const action of afterwards) action()
+    }
     throw error
   }
   crashPoint('transaction.committed')
   if (written.length > 0) options.onEmitted(written)
+  for (const action of afterwards) action()
   return result
 }

@@ -79,7 +79,20 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     log,
   })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
-  const hosted = hostService({ service, database, transactions, clients, config: options.config, resources, clock, random, newId, log })
+  const onAppended = (): void => undefined
+  const hosted = hostService({
+    service,
+    database,
+    transactions,
+    clients,
+    config: options.config,
+    resources,
+    clock,
+    random,
+    newId,
+    log,
+    onAppended,
+  })
 
   const publish = (): RelayWorker | undefined => {
     const events = Object.values(contract.events as Record<string, Event>)

@@ -10,6 +10,7 @@ import type { Operation } from '../contract/operation.ts'
 import type { Problem, ProblemData, Problems } from '../contract/problem.ts'
 import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
 import type { Isolation } from '../engine/database.ts'
+import type { StreamReaders, Streams, StreamWriters } from '../event-store/streams.ts'
 import type { EventMeta } from '../events/subscription.ts'
 import type { Log } from '../telemetry/log.ts'
 
@@ -46,12 +47,17 @@ export class DeclaredProblemError extends Error {
   }
 }
 
-export interface InTransaction<C, Tables> {
+export interface InTransaction<C, Tables, S extends Streams = NoStreams> {
   /** The open transaction; so is every other `db` while the closure runs. */
   readonly db: Kysely<Tables>
   /** Puts an event into the outbox: it is published if and when the transaction commits. */
   readonly emit: Emit<C>
+  /** The service's streams: what is appended commits with the transaction. */
+  readonly streams: StreamWriters<S>
 }
+
+/** Of a service that declares none. */
+export type NoStreams = Record<never, never>
 
 export interface TransactionOptions {
   /** Default: `repeatable read`, retried whole when the database finds a conflict. `serializable` also finds write skew. */
@@ -59,8 +65,8 @@ export interface TransactionOptions {
 }
 
 /** Runs a closure in one transaction of the service's own database. It may run more than once: keep side effects out of it. Calls are refused inside. */
-export type RunTransaction<C, Tables> = <T>(
-  work: (context: InTransaction<C, Tables>) => Promise<T>,
+export type RunTransaction<C, Tables, S extends Streams = NoStreams> = <T>(
+  work: (context: InTransaction<C, Tables, S>) => Promise<T>,
   options?: TransactionOptions,
 ) => Promise<T>
 
@@ -87,10 +93,13 @@ export interface OperationContext<
   Resources,
   I extends Schema,
   E extends Problems,
+  S extends Streams = NoStreams,
 > extends ServiceContext<Tables, Config, Resources> {
   readonly input: OutputOf<I>
   readonly call: Clients<U>
-  readonly transaction: RunTransaction<C, Tables>
+  readonly transaction: RunTransaction<C, Tables, S>
+  /** The service's streams, to read; `transaction(…)` gives them to write. */
+  readonly streams: StreamReaders<S>
   readonly fail: Fail<E>
   /** Aborts when the caller has stopped waiting. */
   readonly signal: AbortSignal
@@ -99,22 +108,27 @@ export interface OperationContext<
 }
 
 /** An event handler inside the transaction that records the event as handled. */
-export interface EventContext<C, Tables, Config, Resources, Data>
-  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+export interface EventContext<C, Tables, Config, Resources, Data, S extends Streams = NoStreams>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
   readonly event: Data
   readonly meta: EventMeta
   readonly db: Kysely<Tables>
 }
 
 /** An event handler outside: it may call others and the world. */
-export interface EffectContext<C, U extends Uses, Tables, Config, Resources, Data> extends ServiceContext<Tables, Config, Resources> {
+export interface EffectContext<C, U extends Uses, Tables, Config, Resources, Data, S extends Streams = NoStreams> extends ServiceContext<
+  Tables,
+  Config,
+  Resources
+> {
   readonly event: Data
   readonly meta: EventMeta
   readonly call: Clients<U>
-  readonly transaction: RunTransaction<C, Tables>
+  readonly transaction: RunTransaction<C, Tables, S>
+  readonly streams: StreamReaders<S>
 }
 
-export type OperationHandler<C, U extends Uses, Tables, Config, Resources, O> =
+export type OperationHandler<C, U extends Uses, Tables, Config, Resources, O, S extends Streams = NoStreams> =
   O extends Operation<infer I, infer Out, infer E>
-    ? (context: OperationContext<C, U, Tables, Config, Resources, I, E>) => Promise<Out extends Schema ? InputOf<Out> : void>
+    ? (context: OperationContext<C, U, Tables, Config, Resources, I, E, S>) => Promise<Out extends Schema ? InputOf<Out> : void>
     : never

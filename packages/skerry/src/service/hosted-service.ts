@@ -10,6 +10,8 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Problem } from '../contract/problem.ts'
 import type { Database } from '../engine/database.ts'
+import type { StreamAccess } from '../event-store/streams.ts'
+import { streamAccess } from '../event-store/streams.ts'
 import type { EventHandler } from '../events/subscription.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -34,6 +36,8 @@ export interface HostedServiceOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  /** Told when a transaction that appended to a stream has been committed, or may have been. */
+  readonly onAppended: () => void
 }
 
 export interface HostedService {
@@ -46,15 +50,17 @@ export interface HostedService {
   answer(request: OperationRequest): Promise<OperationAnswer>
 }
 
-/** True when a service needs a database: it has tables, or publishes or consumes events. */
+/** True when a service needs a database: it has tables or streams, or publishes or consumes events. */
 export function needsDatabase(service: Service): boolean {
-  return service.migrations !== undefined || service.subscriptions.length > 0 || Object.keys(service.contract.events).length > 0
+  const { migrations, subscriptions, streams, contract } = service
+  return migrations !== undefined || subscriptions.length > 0 || Object.keys(contract.events).length > 0 || Object.keys(streams).length > 0
 }
 
 export function hostService(options: HostedServiceOptions): HostedService {
   const { service, log } = options
   const operations = boundOperations(service.contract)
-  const shared = sharedContext(options)
+  const streams = streamAccess({ ...options, service: service.contract.name, streams: service.streams })
+  const shared = sharedContext(options, streams)
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
   let inProgress = 0
 
@@ -66,7 +72,7 @@ export function hostService(options: HostedServiceOptions): HostedService {
   return {
     contract: service.contract,
     operations,
-    eventHandlers: service.subscriptions.map((subscription) => eventHandler(options, shared, subscription)),
+    eventHandlers: service.subscriptions.map((subscription) => eventHandler(options, shared, streams, subscription)),
     get inProgress() {
       return inProgress
     },
@@ -86,6 +92,7 @@ interface SharedContext {
   readonly db: Kysely<unknown>
   readonly call: Readonly<Record<string, unknown>>
   readonly transaction: RunTransaction<unknown, unknown>
+  readonly streams: StreamAccess['readers']
   readonly clock: Clock
   readonly random: Random
   readonly id: NewId
@@ -94,10 +101,11 @@ interface SharedContext {
   readonly resources: unknown
 }
 
-function sharedContext(options: HostedServiceOptions): SharedContext {
+function sharedContext(options: HostedServiceOptions, access: StreamAccess): SharedContext {
   const { service, database, clients, clock, random, newId, log, config, resources } = options
   const db = serviceDatabase<unknown>(service.contract.name, database)
-  return { db, call: clients, transaction: transactionFor(options, db), clock, random, id: newId, log, config, resources }
+  const transaction = transactionFor(options, db, access)
+  return { db, call: clients, transaction, streams: access.readers, clock, random, id: newId, log, config, resources }
 }
 
 /** The context of one request. A class, so that what is shared costs nothing per request and what is rarely used is made on demand. */
@@ -122,6 +130,9 @@ class RequestContext {
   }
   get transaction(): RunTransaction<unknown, unknown> {
     return this.#shared.transaction
+  }
+  get streams(): StreamAccess['readers'] {
+    return this.#shared.streams
   }
   get clock(): Clock {
     return this.#shared.clock
@@ -149,7 +160,11 @@ class RequestContext {
   }
 }
 
-function transactionFor({ service, transactions }: HostedServiceOptions, db: Kysely<unknown>): RunTransaction<unknown, unknown> {
+function transactionFor(
+  { service, transactions }: HostedServiceOptions,
+  db: Kysely<unknown>,
+  access: StreamAccess,
+): RunTransaction<unknown, unknown> {
   return (work, options: TransactionOptions = {}) => {
     const scope = currentScope()
     const name = service.contract.name
@@ -168,7 +183,9 @@ function transactionFor({ service, transactions }: HostedServiceOptions, db: Kys
         'transactionInTransaction',
         `"${name}" opened a transaction inside another: use the db and emit of the one that is open`,
       )
-    return transactions(scope, options.isolation ?? 'repeatable read', (open) => work({ db, emit: emitFor(service, open) as never }))
+    return transactions(scope, options.isolation ?? 'repeatable read', (open) =>
+      work({ db, emit: emitFor(service, open) as never, streams: access.writersIn(open) as never }),
+    )
   }
 }
 
@@ -190,6 +207,7 @@ function failFor(errors: Readonly<Record<string, Problem>>): object {
 function eventHandler(
   { service }: HostedServiceOptions,
   shared: SharedContext,
+  access: StreamAccess,
   subscription: Service['subscriptions'][number],
 ): EventHandler {
   const handle = subscription.handle as (context: unknown) => Promise<void>
@@ -199,6 +217,6 @@ function eventHandler(
   return {
     event: subscription.event,
     kind: 'transactional',
-    run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), event, meta }),
+    run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), streams: access.writersIn(open), event, meta }),
   }
 }

@@ -1,6 +1,11 @@
 /** `skerry/service`: what a service package imports besides contracts. */
 export { service, tables } from './service.ts'
 export type { Service, ServiceDefinition, ServiceOptions, Subscription } from './service.ts'
+export { storedEvent } from '../event-store/stored-event.ts'
+export type { NewStreamEvent, StoredEvent, StreamEvent, Upcast } from '../event-store/stored-event.ts'
+export { stream } from '../event-store/stream.ts'
+export type { EventsOf, StateOf, Stream } from '../event-store/stream.ts'
+export type { PastEvent, StreamReader, StreamReaders, Streams, StreamWriter, StreamWriters } from '../event-store/streams.ts'
 export type { Log } from '../telemetry/log.ts'
 export type {
   Clients,

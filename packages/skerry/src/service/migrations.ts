@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
+import { EVENT_STORE_MIGRATION } from '../event-store/tables.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
 
 export interface MigrateOptions {
@@ -34,7 +35,10 @@ const TRANSACTION_CONTROL =
 
 /** Applies what is missing and returns the names of what it applied. */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
-  const migrations = [...PLATFORM_MIGRATIONS.map(({ name, sql }) => toMigration(name, sql)), ...(await readFolder(options))]
+  const migrations = [
+    ...[...PLATFORM_MIGRATIONS, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
+    ...(await readFolder(options)),
+  ]
   const applied: string[] = []
   await withLock(options.database, async (transaction) => {
     await transaction.script(

@@ -3,10 +3,11 @@ import { SkerryError } from '../base/errors.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
+import type { Streams } from '../event-store/streams.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { EffectContext, EventContext, OperationHandler, Uses } from './context.ts'
+import type { EffectContext, EventContext, NoStreams, OperationHandler, Uses } from './context.ts'
 
-export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources> {
+export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources, S extends Streams = NoStreams> {
   /** The contracts it calls, under the names it calls them by. It may handle their events too. */
   readonly uses?: U
   /** The contracts of which it only handles events, so that it need not know where they are served. */
@@ -15,6 +16,8 @@ export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, R
   readonly migrations?: URL
   /** The types of its tables, for `db`: `tables<{ orders: OrderRow }>()`. */
   readonly tables?: TableTypes<Tables>
+  /** The streams in which it keeps what happened, under the names it calls them by. */
+  readonly streams?: S
   /** Environment variables it reads, as an object schema with their names. Checked at start. */
   readonly config?: Config
   /** Makes what it keeps while it runs, such as a mail transport. What has `Symbol.asyncDispose` is disposed of at stop. */
@@ -50,28 +53,29 @@ export interface Service<C extends Contract = Contract> {
   readonly resources: ((context: never) => unknown) | undefined
   readonly handlers: Readonly<Record<string, (context: never) => Promise<unknown>>>
   readonly subscriptions: readonly Subscription[]
+  readonly streams: Streams
 }
 
-type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources> = {
-  readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K]>
+type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources, S extends Streams> = {
+  readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K], S>
 }
 
-export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources> {
+export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources, S extends Streams = NoStreams> {
   /**
    * Handles an event inside the transaction that records it as handled, so what it writes and emits happens once. One
    * handler for each event; a failure is tried again with growing pauses, and ends as a dead letter.
    */
-  on<S extends Schema>(
-    event: Event<S>,
-    handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+  on<Data extends Schema>(
+    event: Event<Data>,
+    handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<Data>, S>) => Promise<void>,
   ): Subscription<C>
   /** Handles an event outside a transaction: may call other services and the world (mail, webhooks); happens at least once, so give the receiver `meta.id` as key. */
-  effect<S extends Schema>(
-    event: Event<S>,
-    handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+  effect<Data extends Schema>(
+    event: Event<Data>,
+    handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<Data>, S>) => Promise<void>,
   ): Subscription<C>
   /** The handler of each operation, and the subscriptions. */
-  implement(handlers: Handlers<C, U, Tables, Config, Resources>, also?: { readonly on?: readonly Subscription<C>[] }): Service<C>
+  implement(handlers: Handlers<C, U, Tables, Config, Resources, S>, also?: { readonly on?: readonly Subscription<C>[] }): Service<C>
 }
 
 /** Begins the definition of a service. */
@@ -81,9 +85,14 @@ export function service<
   Tables = Record<never, never>,
   Config extends Schema = Schema<Record<never, never>>,
   Resources = undefined,
->(contract: C, options: ServiceOptions<U, Tables, Config, Resources> = {}): ServiceDefinition<C, U, Tables, OutputOf<Config>, Resources> {
+  S extends Streams = NoStreams,
+>(
+  contract: C,
+  options: ServiceOptions<U, Tables, Config, Resources, S> = {},
+): ServiceDefinition<C, U, Tables, OutputOf<Config>, Resources, S> {
   const uses: Uses = options.uses ?? {}
   const listens = options.listens ?? []
+  const streams: Streams = options.streams ?? {}
   return {
     on: (event, handle) => ({ event, kind: 'transactional', handle }),
     effect: (event, handle) => ({ event, kind: 'effect', handle }),
@@ -92,6 +101,7 @@ export function service<
       const mistakes = [
         ...mistakesInHandlers(contract, handlers),
         ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
+        ...mistakesInStreams(streams),
       ]
       if (mistakes.length > 0)
         throw new SkerryError(
@@ -108,6 +118,7 @@ export function service<
         resources: options.resources,
         handlers: Object.freeze({ ...handlers }) as Service['handlers'],
         subscriptions: Object.freeze([...subscriptions]),
+        streams: Object.freeze({ ...streams }),
       })
     },
   }
@@ -134,4 +145,9 @@ function mistakesInSubscriptions(known: readonly Contract[], subscriptions: read
       mistakes.push(`it handles ${event.type} without naming the contract "${event.contract}" in uses or listens`)
   }
   return mistakes
+}
+
+function mistakesInStreams(streams: Streams): string[] {
+  const names = Object.values(streams).map(({ name }) => name)
+  return names.filter((name, index) => names.indexOf(name) !== index).map((name) => `two of its streams are named "${name}"`)
 }
