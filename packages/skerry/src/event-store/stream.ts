@@ -53,9 +53,10 @@ const NAME = /^[a-z][a-zA-Z0-9-]{0,62}$/
  * Defines a stream.
  *
  * @example
+ * const nothing: OrderState = { status: 'none' }
  * const order = stream('order', {
  *   events: { placed: storedEvent(Placed), cancelled: storedEvent(Cancelled) },
- *   initial: { status: 'none' } as OrderState,
+ *   initial: nothing,
  *   evolve: (state, event) => (event.type === 'placed' ? { status: 'open' } : { ...state, status: 'cancelled' }),
  * })
  */

@@ -26,15 +26,17 @@ const counter = stream('counter', {
 })
 expectTypeOf<StateOf<typeof counter>>().toEqualTypeOf<number>()
 
+const unopened: { status: 'none' | 'open' } = { status: 'none' }
 void stream('wrong', {
   events: { opened: storedEvent(z.object({})) },
-  initial: { status: 'none' } as { status: 'none' | 'open' },
+  initial: unopened,
   // @ts-expect-error no such status
   evolve: (state) => ({ ...state, status: 'opened' }),
 })
+const empty: { list: string[] } = { list: [] }
 void stream('mutable', {
   events: { opened: storedEvent(z.object({})) },
-  initial: { list: [] } as { list: string[] },
+  initial: empty,
   evolve: (state) => ({ list: [...state.list, 'x'] }),
 })
 void stream('unknownType', {

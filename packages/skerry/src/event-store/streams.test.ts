@@ -264,9 +264,10 @@ describe('a snapshot', () => {
   })
 
   it('is not kept of a state that JSON would change; the log says why', async () => {
+    const never: { last: Date | null } = { last: null }
     const dated = stream('dated', {
       events: { happened: storedEvent(z.object({})) },
-      initial: { last: null } as { last: Date | null },
+      initial: never,
       evolve: () => ({ last: new Date(0) }),
       snapshotEvery: 1,
     })

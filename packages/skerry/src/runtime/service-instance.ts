@@ -8,6 +8,7 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
+import { startSequencer } from '../event-store/sequencer.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
@@ -79,7 +80,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     log,
   })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
-  const onAppended = (): void => undefined
+  let sequencer: Worker | undefined
   const hosted = hostService({
     service,
     database,
@@ -91,7 +92,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     random,
     newId,
     log,
-    onAppended,
+    onAppended: () => sequencer?.wake(),
   })
 
   const publish = (): RelayWorker | undefined => {
@@ -129,6 +130,12 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     })
   }
 
+  const storeWorkers = (): readonly Worker[] => {
+    if (database === undefined || Object.keys(service.streams).length === 0) return []
+    sequencer = startSequencer({ database, clock, log, owner: newId(), exclusive: options.exclusive, onNumbered: () => undefined })
+    return [sequencer]
+  }
+
   return {
     name: contract.name,
     hosted,
@@ -145,7 +152,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     begin() {
       relay = publish()
       consumer = consume()
-      workers = []
+      workers = storeWorkers()
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {
