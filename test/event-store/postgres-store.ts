@@ -7,6 +7,8 @@ import { createDatabases } from '../topologies/databases.ts'
 
 export interface PostgresStore extends AsyncDisposable {
   readonly database: Database
+  /** Who it is logged in as. */
+  readonly role: string
   /** The same database as another host has it open. */
   open(): Promise<Database>
   /** Empties the event store. */
@@ -35,6 +37,7 @@ export async function openPostgresStore(): Promise<PostgresStore> {
   await migrate({ service: 'orders', database, folder: undefined, clock: systemClock })
   return {
     database,
+    role: new URL(databases.urls['orders']!).username,
     open,
     async clear() {
       await database.query(`truncate ${TABLES.map((table) => `skerry_${table}`).join(', ')} restart identity`)
