@@ -67,18 +67,22 @@ export interface Place {
 /** Gives stored data the form of today's schema. Throws `storedEventUnreadable`, and never guesses. */
 export function readStored(events: StoredEvents, type: string, schema: number, data: unknown, place: Place): unknown {
   const declared = Object.hasOwn(events, type) ? events[type] : undefined
-  if (declared === undefined) throw unreadable(place, `its type "${type}" is not declared by this code`)
+  if (declared === undefined) throw new NewerEvent(place, `its type "${type}" is not declared by this code`)
   if (schema > declared.schema)
-    throw unreadable(place, `"${type}" was written under schema ${schema}, and this code knows schemas up to ${declared.schema}`)
+    throw new NewerEvent(place, `"${type}" was written under schema ${schema}, and this code knows schemas up to ${declared.schema}`)
   let current = data
   for (let from = schema; from < declared.schema; from++) {
     try {
       current = declared.upcast[from]!(current as Readonly<Record<string, unknown>>)
     } catch (error) {
-      throw unreadable(place, `upcast ${from} of "${type}" failed: ${error instanceof Error ? error.message : String(error)}`, error)
+      throw new UnreadableEvent(
+        place,
+        `upcast ${from} of "${type}" failed: ${error instanceof Error ? error.message : String(error)}`,
+        error,
+      )
     }
     if (current === undefined || current instanceof Promise)
-      throw unreadable(
+      throw new UnreadableEvent(
         place,
         `upcast ${from} of "${type}" gave ${current === undefined ? 'nothing' : 'a promise'}: it must return the data`,
       )
@@ -86,9 +90,15 @@ export function readStored(events: StoredEvents, type: string, schema: number, d
   return current
 }
 
-function unreadable({ stream, id, version }: Place, why: string, cause?: unknown): SkerryError {
-  return new SkerryError('storedEventUnreadable', `Event ${version} of ${stream} "${id}" cannot be read: ${why}`, {
-    data: { stream, id, version },
-    ...(cause === undefined ? {} : { cause }),
-  })
+/** A stored event that this code cannot bring into today's form. */
+class UnreadableEvent extends SkerryError {
+  constructor({ stream, id, version }: Place, why: string, cause?: unknown) {
+    super('storedEventUnreadable', `Event ${version} of ${stream} "${id}" cannot be read: ${why}`, {
+      data: { stream, id, version },
+      ...(cause === undefined ? {} : { cause }),
+    })
+  }
 }
+
+/** Newer code has written it, and must be left to read it: as while a release is being rolled out. */
+export class NewerEvent extends UnreadableEvent {}

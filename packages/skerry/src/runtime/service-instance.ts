@@ -8,7 +8,8 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
-import { startSequencer } from '../event-store/sequencer.ts'
+import { eventStore } from '../event-store/event-store.ts'
+import type { ProjectionAdministration } from '../event-store/projection-access.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
@@ -39,6 +40,7 @@ export interface ServiceInstanceOptions {
 export interface ServiceInstance {
   readonly name: string
   readonly hosted: HostedService
+  readonly projections: ProjectionAdministration
   readonly database: Database | undefined
   /** Undefined before `begin`, and where there is nothing to publish. */
   readonly relay: RelayWorker | undefined
@@ -80,7 +82,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     log,
   })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
-  let sequencer: Worker | undefined
+  const store = eventStore({ ...options, service: contract.name, streams: service.streams, projections: service.projections, log })
+  await store.prepare()
   const hosted = hostService({
     service,
     database,
@@ -92,7 +95,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     random,
     newId,
     log,
-    onAppended: () => sequencer?.wake(),
+    onAppended: () => store.appended(),
+    projections: store.projections,
   })
 
   const publish = (): RelayWorker | undefined => {
@@ -130,15 +134,10 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     })
   }
 
-  const storeWorkers = (): readonly Worker[] => {
-    if (database === undefined || Object.keys(service.streams).length === 0) return []
-    sequencer = startSequencer({ database, clock, log, owner: newId(), exclusive: options.exclusive, onNumbered: () => undefined })
-    return [sequencer]
-  }
-
   return {
     name: contract.name,
     hosted,
+    projections: store.projections,
     database,
     get relay() {
       return relay
@@ -152,7 +151,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     begin() {
       relay = publish()
       consumer = consume()
-      workers = storeWorkers()
+      workers = store.begin(hosted.projections)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {

@@ -10,6 +10,7 @@ import type { Operation } from '../contract/operation.ts'
 import type { Problem, ProblemData, Problems } from '../contract/problem.ts'
 import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
 import type { Isolation } from '../engine/database.ts'
+import type { ProjectionReader } from '../event-store/projection-access.ts'
 import type { StreamReaders, Streams, StreamWriters } from '../event-store/streams.ts'
 import type { EventMeta } from '../events/subscription.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -100,6 +101,8 @@ export interface OperationContext<
   readonly transaction: RunTransaction<C, Tables, S>
   /** The service's streams, to read; `transaction(…)` gives them to write. */
   readonly streams: StreamReaders<S>
+  /** How far the service's projections are, and waiting for one. */
+  readonly projections: ProjectionReader
   readonly fail: Fail<E>
   /** Aborts when the caller has stopped waiting. */
   readonly signal: AbortSignal
@@ -126,6 +129,14 @@ export interface EffectContext<C, U extends Uses, Tables, Config, Resources, Dat
   readonly call: Clients<U>
   readonly transaction: RunTransaction<C, Tables, S>
   readonly streams: StreamReaders<S>
+  readonly projections: ProjectionReader
+}
+
+/** Applies one event to a read model. Whatever it writes commits with the note of how far the projection is. */
+export interface ProjectionContext<Tables, Event> {
+  readonly event: Event
+  /** The tables of the read model, in the generation that is being built; nothing else, so that building it anew gives the same. */
+  readonly db: Kysely<Tables>
 }
 
 export type OperationHandler<C, U extends Uses, Tables, Config, Resources, O, S extends Streams = NoStreams> =

@@ -10,6 +10,9 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Problem } from '../contract/problem.ts'
 import type { Database } from '../engine/database.ts'
+import type { Apply } from '../event-store/builder.ts'
+import type { ProjectionReader } from '../event-store/projection-access.ts'
+import type { Projection } from '../event-store/projection.ts'
 import type { StreamAccess } from '../event-store/streams.ts'
 import { streamAccess } from '../event-store/streams.ts'
 import type { EventHandler } from '../events/subscription.ts'
@@ -20,6 +23,7 @@ import type { RunTransaction, TransactionOptions } from './context.ts'
 import { DeclaredProblemError } from './context.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
+import { databaseOfGeneration } from './projection-database.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
 
@@ -38,12 +42,14 @@ export interface HostedServiceOptions {
   readonly log: Log
   /** Told when a transaction that appended to a stream has been committed, or may have been. */
   readonly onAppended: () => void
+  readonly projections: ProjectionReader
 }
 
 export interface HostedService {
   readonly contract: Contract
   readonly operations: ReadonlyMap<string, BoundOperation>
   readonly eventHandlers: readonly EventHandler[]
+  readonly projections: readonly { readonly projection: Projection; readonly apply: Apply }[]
   /** Requests being answered. */
   readonly inProgress: number
   /** Answers one request. Never rejects. */
@@ -73,6 +79,7 @@ export function hostService(options: HostedServiceOptions): HostedService {
     contract: service.contract,
     operations,
     eventHandlers: service.subscriptions.map((subscription) => eventHandler(options, shared, streams, subscription)),
+    projections: service.projections.map((projection) => ({ projection, apply: applyTo(projection, shared.db) })),
     get inProgress() {
       return inProgress
     },
@@ -93,6 +100,7 @@ interface SharedContext {
   readonly call: Readonly<Record<string, unknown>>
   readonly transaction: RunTransaction<unknown, unknown>
   readonly streams: StreamAccess['readers']
+  readonly projections: ProjectionReader
   readonly clock: Clock
   readonly random: Random
   readonly id: NewId
@@ -102,10 +110,10 @@ interface SharedContext {
 }
 
 function sharedContext(options: HostedServiceOptions, access: StreamAccess): SharedContext {
-  const { service, database, clients, clock, random, newId, log, config, resources } = options
+  const { service, database, clients, projections, clock, random, newId, log, config, resources } = options
   const db = serviceDatabase<unknown>(service.contract.name, database)
   const transaction = transactionFor(options, db, access)
-  return { db, call: clients, transaction, streams: access.readers, clock, random, id: newId, log, config, resources }
+  return { db, call: clients, transaction, streams: access.readers, projections, clock, random, id: newId, log, config, resources }
 }
 
 /** The context of one request. A class, so that what is shared costs nothing per request and what is rarely used is made on demand. */
@@ -130,6 +138,9 @@ class RequestContext {
   }
   get transaction(): RunTransaction<unknown, unknown> {
     return this.#shared.transaction
+  }
+  get projections(): ProjectionReader {
+    return this.#shared.projections
   }
   get streams(): StreamAccess['readers'] {
     return this.#shared.streams
@@ -213,10 +224,15 @@ function eventHandler(
   const handle = subscription.handle as (context: unknown) => Promise<void>
   if (subscription.kind === 'effect')
     return { event: subscription.event, kind: 'effect', run: (event, meta) => handle({ ...shared, event, meta }) }
-  const { call: _call, transaction: _transaction, ...inside } = shared
+  const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
   return {
     event: subscription.event,
     kind: 'transactional',
     run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), streams: access.writersIn(open), event, meta }),
   }
+}
+
+function applyTo(projection: Projection, db: Kysely<unknown>): Apply {
+  const apply = projection.apply as (context: unknown) => Promise<void>
+  return (event, generation) => apply({ event, db: databaseOfGeneration(db, projection, generation) })
 }

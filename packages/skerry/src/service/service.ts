@@ -3,9 +3,12 @@ import { SkerryError } from '../base/errors.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
+import type { CreateTable, ProjectedEvent, Projection } from '../event-store/projection.ts'
+import { defineProjection } from '../event-store/projection.ts'
+import type { AnyStream } from '../event-store/stream.ts'
 import type { Streams } from '../event-store/streams.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { EffectContext, EventContext, NoStreams, OperationHandler, Uses } from './context.ts'
+import type { EffectContext, EventContext, NoStreams, OperationHandler, ProjectionContext, Uses } from './context.ts'
 
 export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources, S extends Streams = NoStreams> {
   /** The contracts it calls, under the names it calls them by. It may handle their events too. */
@@ -54,10 +57,22 @@ export interface Service<C extends Contract = Contract> {
   readonly handlers: Readonly<Record<string, (context: never) => Promise<unknown>>>
   readonly subscriptions: readonly Subscription[]
   readonly streams: Streams
+  readonly projections: readonly Projection[]
 }
 
 type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources, S extends Streams> = {
   readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K], S>
+}
+
+export interface ProjectionOptions<Tables, From extends readonly AnyStream[], T extends keyof Tables & string> {
+  /** Raise it with every change that the rows there do not satisfy: the read model is built anew, and swapped in when it has caught up. Default 1. */
+  readonly version?: number
+  /** The streams that it follows. */
+  readonly from: From
+  /** Its tables: for each, the SQL that makes it under the name that it is given. Handlers read the plain name. */
+  readonly tables: { readonly [K in T]: CreateTable }
+  /** Applies one event. Runs once for each, in the global order; a failure is tried again and then stops the projection. */
+  readonly apply: (context: ProjectionContext<Pick<Tables, T>, ProjectedEvent<From>>) => Promise<void>
 }
 
 export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources, S extends Streams = NoStreams> {
@@ -74,8 +89,16 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
     event: Event<Data>,
     handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<Data>, S>) => Promise<void>,
   ): Subscription<C>
-  /** The handler of each operation, and the subscriptions. */
-  implement(handlers: Handlers<C, U, Tables, Config, Resources, S>, also?: { readonly on?: readonly Subscription<C>[] }): Service<C>
+  /** A read model of the service's own streams, in tables of its own. */
+  projection<const From extends readonly AnyStream[], T extends keyof Tables & string>(
+    name: string,
+    options: ProjectionOptions<Tables, From, T>,
+  ): Projection
+  /** The handler of each operation, the subscriptions and the projections. */
+  implement(
+    handlers: Handlers<C, U, Tables, Config, Resources, S>,
+    also?: { readonly on?: readonly Subscription<C>[]; readonly projections?: readonly Projection[] },
+  ): Service<C>
 }
 
 /** Begins the definition of a service. */
@@ -96,12 +119,15 @@ export function service<
   return {
     on: (event, handle) => ({ event, kind: 'transactional', handle }),
     effect: (event, handle) => ({ event, kind: 'effect', handle }),
+    projection: (name, { version = 1, ...definition }) => defineProjection(name, { version, ...definition }),
     implement(handlers, also = {}) {
       const subscriptions = also.on ?? []
+      const projections = also.projections ?? []
       const mistakes = [
         ...mistakesInHandlers(contract, handlers),
         ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
         ...mistakesInStreams(streams),
+        ...mistakesInProjections(projections, streams),
       ]
       if (mistakes.length > 0)
         throw new SkerryError(
@@ -119,6 +145,7 @@ export function service<
         handlers: Object.freeze({ ...handlers }) as Service['handlers'],
         subscriptions: Object.freeze([...subscriptions]),
         streams: Object.freeze({ ...streams }),
+        projections: Object.freeze([...projections]),
       })
     },
   }
@@ -150,4 +177,18 @@ function mistakesInSubscriptions(known: readonly Contract[], subscriptions: read
 function mistakesInStreams(streams: Streams): string[] {
   const names = Object.values(streams).map(({ name }) => name)
   return names.filter((name, index) => names.indexOf(name) !== index).map((name) => `two of its streams are named "${name}"`)
+}
+
+function mistakesInProjections(projections: readonly Projection[], streams: Streams): string[] {
+  const own = new Set(Object.values(streams))
+  const repeated = (names: readonly string[]): string[] => names.filter((name, index) => names.indexOf(name) !== index)
+  return [
+    ...repeated(projections.map(({ name }) => name)).map((name) => `two of its projections are named "${name}"`),
+    ...repeated(projections.flatMap(({ tables }) => Object.keys(tables))).map((table) => `two of its projections have a table "${table}"`),
+    ...projections.flatMap(({ name, from }) =>
+      from
+        .filter((stream) => !own.has(stream))
+        .map((stream) => `the projection "${name}" follows the stream "${stream.name}", which is not among the service's streams`),
+    ),
+  ]
 }
