@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { openProject } from './fixtures/project.ts'
 
-const COMMANDS = ['dev', 'start', 'migrate', 'openapi', 'generate']
+const COMMANDS = ['dev', 'start', 'migrate', 'projections', 'openapi', 'generate']
 
 test('--version is that of the package', async () => {
   await using project = await openProject({ files: {} })
@@ -29,7 +29,7 @@ test.each(COMMANDS)('help of %s: its purpose in one sentence, examples, the vari
 })
 
 test.each([
-  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, openapi, generate, help.'],
+  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, projections, openapi, generate, help.'],
   [['generate', 'kube'], "unknown command 'kube'", 'Use one of: compose, docker, nginx, help.'],
   [['start', '--sytem', 'x.ts'], "unknown option '--sytem'", 'See skerry help'],
   [['dev', 'system.ts'], "too many arguments for 'dev'", 'See skerry help'],
