@@ -149,13 +149,13 @@ describe('a builder', () => {
   const known = [{ name: projection.name, version: 1 }]
   const take = async (owner: string, atMs: number) =>
     (await shareProjections(await held.open(), { owner, known, now: new Date(atMs), ttlMs: TTL_MS }))[0]
-  const build = (generation: NonNullable<Awaited<ReturnType<typeof take>>>, with_: Apply = apply): Promise<BuildOutcome> =>
+  const build = (generation: NonNullable<Awaited<ReturnType<typeof take>>>, with_: Apply = apply, on = database): Promise<BuildOutcome> =>
     new Builder({
       service: 'orders',
       projection,
       apply: with_,
       held: generation,
-      database,
+      database: on,
       clock: systemClock,
       random: systemRandom,
       log: silent,
@@ -185,9 +185,22 @@ describe('a builder', () => {
     await prepareProjections(database, [projection], systemClock.now())
     await numbered(3)
     const ann = (await take(ANN, 0))!
-    const bob = (await take(BOB, 60_000))!
-    expect(await build(bob)).toBe('caughtUp')
+    let bob: Awaited<ReturnType<typeof take>>
+    // She has read what to apply, and stands still before she begins the transaction.
+    const standstill: Database = {
+      query: (statement, parameters) => database.query(statement, parameters),
+      ping: () => database.ping(),
+      close: () => database.close(),
+      async transaction(isolation, work) {
+        bob = await take(BOB, 60_000)
+        expect(await build(bob!)).toBe('caughtUp')
+        return database.transaction(isolation, work)
+      },
+    }
+    expect(await build(ann, apply, standstill)).toBe('lost')
+    expect(bob).toMatchObject({ epoch: ann.epoch + 1 })
     expect(await build(ann)).toBe('lost')
+    expect(await projectionStatuses(database)).toMatchObject([{ position: 3, failure: undefined }])
     expect(await readState(database, ann)).toBeUndefined()
     expect(await swapIn(database, projection, ann.generation, ann.epoch, 3)).toBe(false)
     expect(await positions('seen')).toEqual(upTo(3))
