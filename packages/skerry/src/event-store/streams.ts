@@ -7,6 +7,7 @@ import { crashPoint } from '../base/crash-points.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Database, Queryable } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
+import type { EventMeta } from '../events/subscription.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
@@ -15,6 +16,7 @@ import type { Appended, StoredMeta } from './append.ts'
 import { appendEvents } from './append.ts'
 import type { Loaded, Until } from './load.ts'
 import { loadState, readEvents } from './load.ts'
+import type { KeptAs, RecordedEvent } from './recording.ts'
 import type { NewStreamEvent, StoredEvents, StreamEvent } from './stored-event.ts'
 import type { AnyStream, Stream } from './stream.ts'
 
@@ -68,8 +70,15 @@ export type StreamReaders<S extends Streams> = {
   readonly [K in keyof S]: S[K] extends Stream<string, infer E, infer State> ? StreamReader<E, State> : never
 }
 
+/** Recordings are not among them: only what was published may be in there. */
 export type StreamWriters<S extends Streams> = {
-  readonly [K in keyof S]: S[K] extends Stream<string, infer E, infer State> ? StreamWriter<E, State> : never
+  readonly [K in keyof S as S[K] extends { readonly events: Readonly<Record<string, RecordedEvent>> } ? never : K]: S[K] extends Stream<
+    string,
+    infer E,
+    infer State
+  >
+    ? StreamWriter<E, State>
+    : never
 }
 
 export interface StreamAccessOptions {
@@ -85,6 +94,8 @@ export interface StreamAccessOptions {
 export interface StreamAccess {
   readonly readers: Readonly<Record<string, StreamReader<StoredEvents, unknown>>>
   writersIn(open: OpenTransaction): Readonly<Record<string, StreamWriter<StoredEvents, unknown>>>
+  /** Keeps an event of another service's in a recording, under its ordering key. */
+  record(open: OpenTransaction, kept: KeptAs, data: unknown, event: EventMeta): Promise<void>
 }
 
 export function streamAccess(options: StreamAccessOptions): StreamAccess {
@@ -92,6 +103,12 @@ export function streamAccess(options: StreamAccessOptions): StreamAccess {
   return {
     readers: Object.freeze(Object.fromEntries(entries.map(([name, stream]) => [name, readerOf(options, stream)]))),
     writersIn: (open) => Object.fromEntries(entries.map(([name, stream]) => [name, writerOf(options, stream, open)])),
+    async record(open, { stream, type }, data, { key, time }) {
+      const events = [{ type, data }]
+      await appendEvents(open.transaction, { stream, id: key, expected: 'any', events, meta: metaOf(undefined), now: time, checked: true })
+      crashPoint('store.appended')
+      open.afterCommit(options.onAppended)
+    },
   }
 }
 

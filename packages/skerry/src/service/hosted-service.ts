@@ -13,6 +13,7 @@ import type { Database } from '../engine/database.ts'
 import type { Apply } from '../event-store/builder.ts'
 import type { ProjectionReader } from '../event-store/projection-access.ts'
 import type { Projection } from '../event-store/projection.ts'
+import { recordedBy } from '../event-store/recording.ts'
 import type { StreamAccess } from '../event-store/streams.ts'
 import { streamAccess } from '../event-store/streams.ts'
 import type { EventHandler } from '../events/subscription.ts'
@@ -224,11 +225,15 @@ function eventHandler(
   const handle = subscription.handle as (context: unknown) => Promise<void>
   if (subscription.kind === 'effect')
     return { event: subscription.event, kind: 'effect', run: (event, meta) => handle({ ...shared, event, meta }) }
+  const recorded = recordedBy(service.streams).get(subscription.event.type)?.in ?? []
   const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
   return {
     event: subscription.event,
     kind: 'transactional',
-    run: (event, meta, open) => handle({ ...inside, emit: emitFor(service, open), streams: access.writersIn(open), event, meta }),
+    async run(event, meta, open) {
+      for (const kept of recorded) await access.record(open, kept, event, meta)
+      await handle({ ...inside, emit: emitFor(service, open), streams: access.writersIn(open), event, meta })
+    },
   }
 }
 

@@ -5,6 +5,7 @@ import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
 import type { CreateTable, ProjectedEvent, Projection } from '../event-store/projection.ts'
 import { defineProjection } from '../event-store/projection.ts'
+import { recordedBy } from '../event-store/recording.ts'
 import type { AnyStream } from '../event-store/stream.ts'
 import type { Streams } from '../event-store/streams.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -121,12 +122,12 @@ export function service<
     effect: (event, handle) => ({ event, kind: 'effect', handle }),
     projection: (name, { version = 1, ...definition }) => defineProjection(name, { version, ...definition }),
     implement(handlers, also = {}) {
-      const subscriptions = also.on ?? []
+      const subscriptions = withRecordings(also.on ?? [], streams)
       const projections = also.projections ?? []
       const mistakes = [
         ...mistakesInHandlers(contract, handlers),
         ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
-        ...mistakesInStreams(streams),
+        ...mistakesInStreams(streams, subscriptions),
         ...mistakesInProjections(projections, streams),
       ]
       if (mistakes.length > 0)
@@ -174,9 +175,24 @@ function mistakesInSubscriptions(known: readonly Contract[], subscriptions: read
   return mistakes
 }
 
-function mistakesInStreams(streams: Streams): string[] {
+/** What is only recorded is listened to all the same. */
+function withRecordings(subscriptions: readonly Subscription[], streams: Streams): readonly Subscription[] {
+  const handled = new Set(subscriptions.map(({ event }) => event.type))
+  const unhandled = [...recordedBy(streams).values()].filter(({ event }) => !handled.has(event.type))
+  return [...subscriptions, ...unhandled.map(({ event }) => ({ event, kind: 'transactional' as const, handle: async () => undefined }))]
+}
+
+function mistakesInStreams(streams: Streams, subscriptions: readonly Subscription[]): string[] {
   const names = Object.values(streams).map(({ name }) => name)
-  return names.filter((name, index) => names.indexOf(name) !== index).map((name) => `two of its streams are named "${name}"`)
+  const recorded = recordedBy(streams)
+  return [
+    ...names.filter((name, index) => names.indexOf(name) !== index).map((name) => `two of its streams are named "${name}"`),
+    ...subscriptions
+      .filter(({ kind, event }) => kind === 'effect' && recorded.has(event.type))
+      .map(
+        ({ event }) => `${event.type} is recorded and has an effect: an effect has no transaction to record it in, so handle it with on(…)`,
+      ),
+  ]
 }
 
 function mistakesInProjections(projections: readonly Projection[], streams: Streams): string[] {
