@@ -8,9 +8,9 @@ export const layers = [
   ['engine'],
   ['telemetry', 'resilience', 'identity', 'discovery'],
   ['client', 'events'],
-  ['http', 'event-store'],
+  ['http', 'event-store', 'saga'],
   ['service'],
-  ['saga', 'privacy', 'gateway'],
+  ['privacy', 'gateway'],
   ['runtime'],
   ['simulation', 'testing'],
 ]

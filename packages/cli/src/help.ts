@@ -30,6 +30,8 @@ export const HOST_VARIABLES = [
   ['<SERVICE>_URL', 'where a service is that this process does not run'],
   ...DATABASE_VARIABLES,
   ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ server; without it the broker is embedded'],
+  ['ADMIN_PORT', 'a port for the admin API, which is off without one'],
+  ['ADMIN_HOST', 'its interface (default: 127.0.0.1); whoever reaches it may use it'],
   ['LOG_LEVEL', 'debug, info, warn, error or silent (default: info)'],
   ['SKERRY_WIRE', '"http": calls inside the process go over HTTP too'],
   ['SKERRY_DRAIN_MS', 'how long a stopping host stays reachable (default: 0)'],

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { openProject } from './fixtures/project.ts'
 
-const COMMANDS = ['dev', 'start', 'migrate', 'projections', 'openapi', 'generate']
+const COMMANDS = ['dev', 'start', 'migrate', 'projections', 'openapi', 'asyncapi', 'events', 'generate']
 
 test('--version is that of the package', async () => {
   await using project = await openProject({ files: {} })
@@ -24,12 +24,15 @@ test.each(COMMANDS)('help of %s: its purpose in one sentence, examples, the vari
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(new RegExp(`^Usage: skerry ${command}.*\\n\\n[A-Z][^.]*\\.\\n`))
   expect(stdout).toMatch(new RegExp(`^Examples:\\n( {2}\\$ .*skerry ${command}.* # .*\\n)+`, 'm'))
-  if (command !== 'openapi' && command !== 'generate') expect(stdout).toMatch(/^Environment:\n(.*\n)* {2}DATABASE_URL /m)
+  if (!['openapi', 'asyncapi', 'generate'].includes(command)) expect(stdout).toMatch(/^Environment:\n(.*\n)* {2}DATABASE_URL /m)
   expect(await project.run(['help', command])).toMatchObject({ code: 0, stdout })
 })
 
 test.each([
-  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, projections, openapi, generate, help.'],
+  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, generate, help.'],
+  [['events', 'dead', 'bury'], "unknown command 'bury'", 'Use one of: list, show, replay, discard, audit, help.'],
+  [['events', 'dead', 'list', '--cause', 'boredom'], "option '--cause <cause>' argument 'boredom' is invalid", 'See skerry help'],
+  [['events', 'dead', 'list', '--limit', '0'], "option '--limit <number>' argument '0' is invalid", 'See skerry help'],
   [['generate', 'kube'], "unknown command 'kube'", 'Use one of: compose, docker, nginx, help.'],
   [['start', '--sytem', 'x.ts'], "unknown option '--sytem'", 'See skerry help'],
   [['dev', 'system.ts'], "too many arguments for 'dev'", 'See skerry help'],

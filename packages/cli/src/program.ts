@@ -1,7 +1,9 @@
 /** The commands, their options and their help. Each command's code is loaded when it runs, so that help is quick. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
+import type { AsyncApiOptions } from './asyncapi.ts'
 import type { DevOptions } from './dev/dev.ts'
+import { addEvents } from './events/commands.ts'
 import { describeFailure, EXIT } from './failure.ts'
 import type { ComposeOptions, GenerateOptions, NginxOptions } from './generate/generate.ts'
 import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
@@ -41,6 +43,8 @@ function program(): Command {
   addMigrate(skerry)
   addProjections(skerry)
   addOpenApi(skerry)
+  addAsyncApi(skerry)
+  addEvents(skerry, { withSystem, guardToEnd })
   addGenerate(skerry)
   nameAlternatives(skerry, skerry)
   return skerry
@@ -184,6 +188,24 @@ function addOpenApi(skerry: Command): void {
     )
     .action((service: string | undefined, options: OpenApiOptions) =>
       guardToEnd(options, async () => (await import('./openapi.ts')).openapi(service, options)),
+    )
+}
+
+function addAsyncApi(skerry: Command): void {
+  withSystem(skerry.command('asyncapi'))
+    .description('Print the AsyncAPI document of the events of a service, or of the whole system.')
+    .argument('[service]', 'the service (default: all, with who sends and who receives what)')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry asyncapi > asyncapi.json', 'every event of the system'],
+          ['skerry asyncapi orders', 'what one service sends and receives'],
+        ],
+      }),
+    )
+    .action((service: string | undefined, options: AsyncApiOptions) =>
+      guardToEnd(options, async () => (await import('./asyncapi.ts')).asyncapi(service, options)),
     )
 }
 

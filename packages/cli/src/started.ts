@@ -4,7 +4,7 @@ import type { PreparedHost } from './run-host.ts'
 import type { SampleCall } from './sample-call.ts'
 import { curlCommand, sampleCall } from './sample-call.ts'
 
-type Urls = Pick<Host, 'gatewayUrl' | 'serviceUrls'>
+type Urls = Pick<Host, 'gatewayUrl' | 'serviceUrls' | 'adminUrl'>
 
 /** The line that `skerry start --json` prints when it is ready. */
 export interface StartedLine {
@@ -13,11 +13,19 @@ export interface StartedLine {
   readonly gateway: string | null
   /** The services that listen on a port of their own. */
   readonly services: Readonly<Record<string, string>>
+  /** Null when the admin API is off. */
+  readonly admin: string | null
   readonly pid: number
 }
 
-export function startedLine({ gatewayUrl, serviceUrls }: Urls): StartedLine {
-  return { event: 'started', gateway: gatewayUrl ?? null, services: Object.fromEntries(serviceUrls), pid: process.pid }
+export function startedLine({ gatewayUrl, serviceUrls, adminUrl }: Urls): StartedLine {
+  return {
+    event: 'started',
+    gateway: gatewayUrl ?? null,
+    services: Object.fromEntries(serviceUrls),
+    admin: adminUrl ?? null,
+    pid: process.pid,
+  }
 }
 
 export interface StartedFacts {
@@ -26,6 +34,7 @@ export interface StartedFacts {
   readonly services: readonly { readonly name: string; readonly url: string | null }[]
   readonly databases: readonly string[]
   readonly broker: string
+  readonly admin: string | null
   /** For the gateway; for the first service that listens when there is none. */
   readonly sample: SampleCall
 }
@@ -33,7 +42,7 @@ export interface StartedFacts {
 export async function startedFacts(
   system: string,
   { engines, selection }: PreparedHost,
-  { gatewayUrl, serviceUrls }: Urls,
+  { gatewayUrl, serviceUrls, adminUrl }: Urls,
 ): Promise<StartedFacts> {
   const { databases, broker } = engines.descriptions
   const entry =
@@ -47,17 +56,19 @@ export async function startedFacts(
     services: selection.services.map(({ contract: { name } }) => ({ name, url: serviceUrls.get(name) ?? null })),
     databases: [...databases],
     broker: broker ?? 'embedded',
+    admin: adminUrl ?? null,
     sample: (await sampleCall(operations)) ?? { path: gatewayUrl === undefined ? '/health/ready' : '/openapi.json' },
   }
 }
 
 /** Ends with an empty line. */
-export function startedTable({ system, gateway, services, databases, broker, sample }: StartedFacts): string {
+export function startedTable({ system, gateway, services, databases, broker, admin, sample }: StartedFacts): string {
   const rows: [label: string, value: string][] = []
   if (gateway !== null) rows.push(['gateway', gateway])
   if (services.length > 0) rows.push(['services', services.map(({ name, url }) => (url === null ? name : `${name} (${url})`)).join(', ')])
   if (databases.length > 0) rows.push(['database', databases.join(', ')])
   rows.push(['broker', broker])
+  if (admin !== null) rows.push(['admin', admin])
   const entry = gateway ?? services.find(({ url }) => url !== null)?.url
   if (entry !== undefined && entry !== null) rows.push(['try', curlCommand(entry, sample)])
   return `\n${system} is running.\n\n${rows.map(([label, value]) => `  ${label.padEnd(10)}${value}`).join('\n')}\n\n`

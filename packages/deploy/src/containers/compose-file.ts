@@ -93,8 +93,8 @@ function planOf({ name: systemName, services }: System): Plan {
   return { databases, ownerOf: (database) => owners.get(database)!, needsBroker: services.some(takesPartInEvents) }
 }
 
-function takesPartInEvents({ contract, subscriptions }: Service): boolean {
-  return subscriptions.length > 0 || Object.keys(contract.events).length > 0
+function takesPartInEvents({ contract, subscriptions, sagas }: Service): boolean {
+  return subscriptions.length > 0 || sagas.length > 0 || Object.keys(contract.events).length > 0
 }
 
 function projectName({ name }: System): string {

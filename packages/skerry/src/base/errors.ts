@@ -17,6 +17,12 @@ export const ERRORS = {
   unsupportedMediaType: answer(415, 'Unsupported media type', false, 'Send the body as application/json.'),
   bodyTooLarge: answer(413, 'Body too large', false, "Send less, or raise the host's body limit."),
   malformedRequest: answer(400, 'Malformed request', false, 'Send a request target in valid percent-encoding, without control characters.'),
+  idempotencyKeyReused: answer(
+    422,
+    'Idempotency-Key reused',
+    false,
+    'Send the request as it was the first time, or give a new request a new key.',
+  ),
   notFound: answer(404, 'Not found', false, 'Compare the path with the OpenAPI document.'),
   methodNotAllowed: answer(405, 'Method not allowed', false, 'Use one of the methods in the Allow header.'),
   internal: answer(500, 'Internal error', false, "Find the cause in the service's log by the trace id."),
@@ -69,6 +75,12 @@ export const ERRORS = {
   migrationInvalid: host(500, 'Invalid migration', false, 'Correct the migration as the message says; nothing of it was applied.'),
   migrationFailed: host(500, 'Migration failed', false, 'Correct the migration as the message says; nothing of it was applied.'),
   migrationChanged: host(500, 'Migration changed', false, 'Restore the file as it was applied, and put the change in a new migration.'),
+  sagaIncompatible: host(
+    500,
+    'Incompatible saga',
+    false,
+    'Keep the version of the saga that running instances need, and put the change in a new version.',
+  ),
   databaseUnavailable: host(503, 'Database unavailable', true, 'Start the database, or correct its URL.'),
   stopping: host(503, 'Stopping', true, 'Try again: another instance, or this one after its restart, will answer.'),
 } as const satisfies Record<string, CatalogueEntry>

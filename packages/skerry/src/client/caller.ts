@@ -49,7 +49,7 @@ export function createCaller(operation: BoundOperation, { link, clock, random }:
       input,
       trace: childTrace(parent ?? scope?.trace, random),
       deadlineAtMs,
-      idempotencyKey: options?.idempotencyKey,
+      idempotencyKey: options?.idempotencyKey ?? scope?.idempotencyKeyFor?.(operation.fullName),
       signal: () => (abort ??= new AbortController()).signal,
     })
     // Only a caller that waits at least the operation's own time learns something about the dependency when it runs out.

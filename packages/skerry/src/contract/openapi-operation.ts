@@ -122,7 +122,7 @@ function responses({ contract, name, operation }: BoundOperation, place: Place, 
 }
 
 /** A later version may add fields to an answer: the document must not teach readers to refuse them. */
-function tolerant(schema: JsonSchema): JsonSchema {
+export function tolerant(schema: JsonSchema): JsonSchema {
   return mapSchema(schema, (each) => {
     if (each['additionalProperties'] !== false) return each
     const { additionalProperties: _closed, ...open } = each

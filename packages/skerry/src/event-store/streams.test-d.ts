@@ -1,10 +1,11 @@
 /** What TypeScript infers from a stream, and which mistakes it refuses. Checked by tsc, never run. */
 import { expectTypeOf } from 'vitest'
 import { z } from 'zod'
-import { contract, post } from '../contract/index.ts'
-import { service } from '../service/index.ts'
+import { contract, event, post } from '../contract/index.ts'
+import { service, tables } from '../service/index.ts'
 import type { OrderState } from './fixtures/orders.ts'
 import { order } from './fixtures/orders.ts'
+import { recordedEvent, recording } from './recording.ts'
 import { storedEvent } from './stored-event.ts'
 import type { EventsOf, StateOf } from './stream.ts'
 import { stream } from './stream.ts'
@@ -80,4 +81,42 @@ void orderService.implement({
     })
     return { version }
   },
+})
+
+// A projection knows each event by its stream and type, and writes to its own tables alone.
+const invoice = stream('invoice', { events: { sent: storedEvent(z.object({ cents: z.int() })) }, initial: 0, evolve: (count) => count })
+interface Rows {
+  totals: { id: string; cents: number }
+  others: { id: string }
+}
+const totalling = service(orders, { streams: { order, invoice }, tables: tables<Rows>() })
+void totalling.projection('totals', {
+  from: [order, invoice],
+  tables: { totals: (name) => `create table ${name} (id text primary key, cents int not null)` },
+  async apply({ event, db }) {
+    expectTypeOf(event.position).toEqualTypeOf<number>()
+    if (event.stream === 'invoice') expectTypeOf(event.data).toEqualTypeOf<{ cents: number }>()
+    else if (event.type === 'lineAdded') expectTypeOf(event.data).toEqualTypeOf<{ sku: string; quantity: number }>()
+    await db.insertInto('totals').values({ id: event.id, cents: 0 }).execute()
+    // @ts-expect-error a table that is not the projection's
+    await db.selectFrom('others').selectAll().execute()
+  },
+})
+void totalling.projection('unknown', {
+  from: [order],
+  // @ts-expect-error the service has no such table
+  tables: { unknown: (name) => `create table ${name} (id text)` },
+  apply: async () => undefined,
+})
+
+// Only what was published gets into a recording.
+const payments = contract('payments', {
+  version: '1.0.0',
+  operations: {},
+  events: { captured: event(z.object({ order: z.string() }), { key: 'order' }) },
+})
+const heard = recording('payments', { captured: recordedEvent(payments.events.captured) })
+const recordingService = service(orders, { listens: [payments], streams: { heard, counter } })
+void recordingService.on(payments.events.captured, async ({ streams }) => {
+  expectTypeOf<keyof typeof streams>().toEqualTypeOf<'counter'>()
 })

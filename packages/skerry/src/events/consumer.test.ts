@@ -78,6 +78,7 @@ function consume(kind: EventHandler['kind'], run: Run, on: Database = database):
     newId,
     onEmitted: () => {},
     onUncertain: () => {},
+    onDelayed: () => {},
   })
   const handler: EventHandler = {
     event: orderPlaced,

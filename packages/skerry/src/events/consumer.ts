@@ -6,12 +6,13 @@ import type { Timer } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Broker, Delivery, Disposition, Subscription } from '../engine/broker.ts'
-import { readCloudEvent } from './cloud-event.ts'
+import { readCloudEvent, sourceOf } from './cloud-event.ts'
 import * as store from './inbox-store.ts'
 import type { InboxWorkerOptions } from './inbox-worker.ts'
 import { CLAIM_MS, InboxWorker } from './inbox-worker.ts'
+import { sweep } from './sweep.ts'
 
-export interface ConsumerOptions extends Omit<InboxWorkerOptions, 'owner' | 'subscribedSinceMs' | 'onKept'> {
+export interface ConsumerOptions extends Omit<InboxWorkerOptions, 'owner' | 'subscribedSinceMs' | 'startedMs' | 'onKept'> {
   readonly broker: Broker
   /** No other process can have the database open. */
   readonly exclusive: boolean
@@ -31,10 +32,9 @@ const PREFETCH = 32
 /** Kept messages in progress at once. */
 const MAX_RESUMED = 50
 const IDLE_POLL_MS = 5_000
-/** Longer than any broker keeps a message that it might deliver again. */
-const REMEMBER_MS = 30 * 24 * 3_600_000
-const FORGET_EVERY_MS = 3_600_000
-const FORGET_ROWS = 10_000
+const SWEEP_EVERY_MS = 3_600_000
+/** Between two batches when there is more, so that sweeping takes little of the database's time. */
+const SWEEP_PAUSE_MS = 1_000
 
 /** Starts consuming. Does not wait for the broker: what is kept here is handled meanwhile, and messages come when it does. */
 export function startConsumer(options: ConsumerOptions): RunningConsumer {
@@ -47,25 +47,31 @@ class EventConsumer implements RunningConsumer {
   readonly #options: ConsumerOptions
   readonly #owner: string
   readonly #inbox: InboxWorker
+  readonly #topics: ReadonlySet<string>
   readonly #subscribedSinceMs = new Map<string, number>()
+  readonly #startedMs = new Map<string, number>()
   readonly #resumed = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   #subscription: Promise<Subscription | undefined> | undefined
+  /** What must be known before anything is handled. */
+  #known: Promise<void> | undefined
   #isSubscribed = false
   #pumping: Promise<void> | undefined
   #wakeAgain = false
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined
   #renewal: Timer | undefined
   #freed = false
-  #forgetAtMs = 0
+  #sweepAtMs = 0
 
   constructor(options: ConsumerOptions) {
     this.#options = options
     this.#owner = options.newId()
+    this.#topics = new Set(options.contracts.map(({ name }) => name))
     this.#inbox = new InboxWorker({
       ...options,
       owner: this.#owner,
       subscribedSinceMs: (topic) => this.#subscribedSinceMs.get(topic),
+      startedMs: (type) => this.#startedMs.get(type),
       onKept: (untilMs) => this.#wakeBy(untilMs),
     })
   }
@@ -103,10 +109,12 @@ class EventConsumer implements RunningConsumer {
   }
 
   async #subscribe(): Promise<Subscription> {
-    const { broker, service, contracts } = this.#options
+    const { broker, service, handlers } = this.#options
+    const fromNow = handlers.filter(({ from }) => from === 'now').map(({ event }) => event.type)
+    if (fromNow.length > 0) await (this.#known = this.#rememberStarts(fromNow))
     const subscription = await broker.subscribe({
       name: service,
-      topics: contracts.map((contract) => contract.name),
+      topics: [...this.#topics],
       prefetch: PREFETCH,
       handle: (delivery) => this.#receive(delivery),
     })
@@ -116,18 +124,40 @@ class EventConsumer implements RunningConsumer {
     return subscription
   }
 
+  /** Before the first message, so that nobody has to ask at each. */
+  async #rememberStarts(types: readonly string[]): Promise<void> {
+    const { database, service, clock } = this.#options
+    for (const type of types)
+      await this.#untilRecorded(type, async () =>
+        this.#startedMs.set(type, (await store.startedAt(database, service, type, clock.now())).getTime()),
+      )
+  }
+
   /** Must come after the queue is in place: whatever is published later than this moment reaches it. */
   async #rememberSince(): Promise<void> {
-    const { contracts, database, service, clock, log } = this.#options
+    const { database, service, clock, log } = this.#options
+    for (const topic of this.#topics)
+      await this.#untilRecorded(topic, async () =>
+        this.#subscribedSinceMs.set(topic, (await store.subscribedSince(database, service, topic, clock.now())).getTime()),
+      )
+    // Should the service subscribe to one of them again, it will have missed what came meanwhile.
+    await this.#untilRecorded('others', async () => {
+      for (const topic of await store.endSubscriptions(database, service, [...this.#topics]))
+        log.info('This service has no handler for events of a topic any more; those that still reach it are dropped', { topic })
+    })
+  }
+
+  async #untilRecorded(what: string, record: () => Promise<unknown>): Promise<void> {
+    const { clock, log } = this.#options
     const { signal } = this.#closing
-    for (const { name } of contracts)
-      while (!signal.aborted && !this.#subscribedSinceMs.has(name))
-        try {
-          this.#subscribedSinceMs.set(name, (await store.subscribedSince(database, service, name, clock.now())).getTime())
-        } catch (error) {
-          log.warn('The beginning of a subscription could not be recorded and will be tried again', { topic: name, cause: error })
-          await sleep(clock, IDLE_POLL_MS, signal)
-        }
+    while (!signal.aborted)
+      try {
+        await record()
+        return
+      } catch (error) {
+        log.warn('The beginning of a subscription could not be recorded and will be tried again', { subscription: what, cause: error })
+        await sleep(clock, IDLE_POLL_MS, signal)
+      }
   }
 
   async #receive({ message, redelivered }: Delivery): Promise<Disposition> {
@@ -135,7 +165,10 @@ class EventConsumer implements RunningConsumer {
     this.#renewLater()
     try {
       const read = readCloudEvent(message.body)
-      if (read.ok)
+      // Published by a service whose events this one does not handle: its queue is still bound to what an earlier version wanted.
+      if (read.ok && read.envelope.source === sourceOf(message.topic) && !this.#topics.has(message.topic))
+        this.#options.log.debug('An event of a topic without a handler was dropped', { message: message.id, topic: message.topic })
+      else if (read.ok)
         await this.#inbox.receive(
           { consumer: this.#options.service, topic: message.topic, envelope: read.envelope, body: message.body },
           redelivered,
@@ -168,6 +201,7 @@ class EventConsumer implements RunningConsumer {
   /** Starts to handle what is due, as far as there is room; returns how long to wait before looking again. */
   async #resumeDue(): Promise<number> {
     const { database, service, clock } = this.#options
+    await this.#known
     await this.#tidyUp()
     for (;;) {
       const room = MAX_RESUMED - this.#resumed.size
@@ -178,8 +212,8 @@ class EventConsumer implements RunningConsumer {
       for (const row of due) this.#resume(row)
       if (due.length < room || this.#closing.signal.aborted) break
     }
-    const next = await store.nextDue(database, service)
-    return next === undefined ? IDLE_POLL_MS : Math.max(1, Math.min(IDLE_POLL_MS, next.getTime() - clock.nowMs()))
+    const next = Math.min((await store.nextDue(database, service))?.getTime() ?? Infinity, this.#sweepAtMs)
+    return Math.max(1, Math.min(IDLE_POLL_MS, next - clock.nowMs()))
   }
 
   #resume(row: store.DeliveryRow): void {
@@ -230,8 +264,8 @@ class EventConsumer implements RunningConsumer {
       this.#freed = true
     }
     const nowMs = clock.nowMs()
-    if (nowMs < this.#forgetAtMs) return
-    const forgotten = await store.forget(database, service, new Date(nowMs - REMEMBER_MS), FORGET_ROWS)
-    this.#forgetAtMs = forgotten === FORGET_ROWS ? nowMs : nowMs + FORGET_EVERY_MS
+    if (nowMs < this.#sweepAtMs) return
+    const isMore = await sweep(database, service, clock.now())
+    this.#sweepAtMs = nowMs + (isMore ? SWEEP_PAUSE_MS : SWEEP_EVERY_MS)
   }
 }

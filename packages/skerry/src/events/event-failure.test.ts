@@ -7,6 +7,11 @@ import type { FailureKind } from './inbox.ts'
 
 const call = (code: string, status: number): CallError => new CallError('users', 'getUser', { code, status, detail: 'no', data: {} })
 
+function ownCause(): Error {
+  const error = new Error('no')
+  return Object.assign(error, { cause: error })
+}
+
 describe('describeFailure', () => {
   it.each<[string, unknown, FailureKind, string | undefined]>([
     ['any error', new Error('no'), 'transient', undefined],
@@ -15,6 +20,13 @@ describe('describeFailure', () => {
     ['a peer that is too slow', call('deadlineExceeded', 504), 'infrastructure', undefined],
     ['a peer with too much to do', call('overloaded', 503), 'infrastructure', undefined],
     ['a problem that the peer declares', call('userNotFound', 404), 'permanent', undefined],
+    ['input that the peer refuses', call('invalidInput', 422), 'permanent', undefined],
+    ['input that no request can carry', new SkerryError('invalidInput', 'no'), 'permanent', undefined],
+    ['a host that is stopping', new SkerryError('stopping', 'no'), 'infrastructure', undefined],
+    ['a lost connection in the words of the handler', new Error('no', { cause: call('unavailable', 503) }), 'infrastructure', undefined],
+    ['a declared problem in the words of the handler', new Error('no', { cause: call('userNotFound', 404) }), 'permanent', undefined],
+    ['any error with any cause', new Error('no', { cause: new Error('no') }), 'transient', undefined],
+    ['an error that is its own cause', ownCause(), 'transient', undefined],
     ['a database that is unavailable', new DatabaseError('unavailable', 'no'), 'infrastructure', undefined],
     ['a commit whose answer was lost', new DatabaseError('outcome-unknown', 'no'), 'infrastructure', undefined],
     ['a conflict', new DatabaseError('serialization', 'no'), 'transient', undefined],
@@ -57,5 +69,13 @@ describe('describeFailure', () => {
     expect(at('order 1')).toBe(at('order 2'))
     expect(at('order 1')).not.toBe(at('order 1', TypeError))
     expect(at('order 1')).not.toBe(describeFailure(new Error('order 1')).hash)
+    // Calls all throw in the client, so their place says little.
+    const called = (operation: string, code: string): string => {
+      const error = new CallError('users', operation, { code, status: 404, detail: 'no', data: {} })
+      return describeFailure(Object.assign(error, { stack: 'CallError\n    at client.ts' })).hash
+    }
+    expect(called('getUser', 'userNotFound')).toBe(called('getUser', 'userNotFound'))
+    expect(called('getUser', 'userNotFound')).not.toBe(called('getUser', 'userLocked'))
+    expect(called('getUser', 'userNotFound')).not.toBe(called('putUser', 'userNotFound'))
   })
 })

@@ -64,20 +64,27 @@ function stackOf(error: unknown): string | undefined {
 /** The server ended a transaction that took too long: the handler's doing, not the server's absence. */
 const TIME_LIMITS = ['25P03', '25P04']
 
-function kindOf(error: unknown): FailureKind {
+const MAX_CAUSES = 5
+
+function kindOf(error: unknown, depth = 0): FailureKind {
   if (causeOf(error) !== undefined) return 'permanent'
   if (error instanceof CallError)
     return error.code === 'unavailable' || error.code === 'deadlineExceeded' || error.code === 'overloaded' ? 'infrastructure' : 'permanent'
   if (error instanceof DatabaseError && !TIME_LIMITS.includes(error.sqlState ?? ''))
     return error.kind === 'unavailable' || error.kind === 'outcome-unknown' ? 'infrastructure' : 'transient'
-  if (error instanceof SkerryError) return error.code === 'contractBroken' ? 'permanent' : 'transient'
-  return 'transient'
+  if (error instanceof SkerryError) {
+    if (error.code === 'contractBroken' || error.code === 'invalidInput') return 'permanent'
+    return error.retryable ? 'infrastructure' : 'transient'
+  }
+  // A handler may say in its own words what went wrong; what it was stays the same.
+  return error instanceof Error && error.cause !== undefined && depth < MAX_CAUSES ? kindOf(error.cause, depth + 1) : 'transient'
 }
 
-/** FNV-1a over the error's name and the first frame of its stack: the same place and kind, whatever the message says. */
+/** FNV-1a over the error's name and the first frame of its stack: the same place and kind, whatever the message says. All calls throw at one place. */
 function hashOf(error: unknown, stack: string | undefined): string {
   const frame = stack?.split('\n').find((line) => line.trimStart().startsWith('at ')) ?? ''
-  const text = `${error instanceof Error ? textOf(error.name) : typeof error}${frame.trim()}`
+  const called = error instanceof CallError ? `${error.service}.${error.operation} ${error.code}` : ''
+  const text = `${error instanceof Error ? textOf(error.name) : typeof error}${called}${frame.trim()}`
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
   return (hash >>> 0).toString(16).padStart(8, '0')

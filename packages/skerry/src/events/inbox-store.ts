@@ -66,15 +66,6 @@ export async function isRemembered(on: Queryable, consumer: string, messageId: s
   return rows.length > 0
 }
 
-/** Forgets up to `limit` messages remembered before a moment; returns how many it forgot. */
-export async function forget(on: Queryable, consumer: string, before: Date, limit: number): Promise<number> {
-  const { affected } = await on.query(
-    `delete from skerry_inbox where consumer = $1 and message_id in (select message_id from skerry_inbox where consumer = $1 and received_at < $2 limit $3)`,
-    [consumer, before, limit],
-  )
-  return affected
-}
-
 export async function readCursor(on: Queryable, consumer: string, source: string, key: string): Promise<Cursor | undefined> {
   const { rows } = await on.query<Cursor>(
     `select seq as sequence, began from skerry_key_cursor where consumer = $1 and source = $2 and key = $3`,
@@ -144,16 +135,22 @@ export async function keepEarly(on: Queryable, message: StoredMessage, until: Ke
   const nextAt = rows.length === 0 ? until.nextAt : new Date(until.now.getTime() + BEHIND_MS)
   await on.query(KEEP, [...keptAs(message, until.now), 'early', until.attempts, until.deferrals, nextAt, null, until.counted])
   // The first one may have been kept at the very moment in which the one before it was handled elsewhere.
-  if (cursor !== undefined) await bringAlong(on, message, cursor.sequence, until.nextAt)
+  if (cursor !== undefined) await bringAlong(on, { consumer, ...envelope }, cursor.sequence, until.nextAt)
 }
 
 /** Sees to it that the first message that waits for one after `sequence` of its key is looked at by `at`. */
-export async function bringAlong(on: Queryable, { consumer, envelope }: StoredMessage, sequence: number, at: Date): Promise<void> {
+export async function bringAlong(on: Queryable, { consumer, source, key }: KeyOfConsumer, sequence: number, at: Date): Promise<void> {
   await on.query(
     `update skerry_delivery set next_at = $5 where consumer = $1 and source = $2 and key = $3 and reason = 'early' and next_at > $5 and claimed_by is null
        and seq = (select min(seq) from skerry_delivery where consumer = $1 and source = $2 and key = $3 and seq > $4 and reason = 'early')`,
-    [consumer, envelope.source, envelope.key, sequence, at],
+    [consumer, source, key, sequence, at],
   )
+}
+
+export interface KeyOfConsumer {
+  readonly consumer: string
+  readonly source: string
+  readonly key: string
 }
 
 /** Gives a claimed early message back, to be looked at again. */
@@ -308,11 +305,33 @@ export async function subscribedSince(on: Queryable, consumer: string, topic: st
     topic,
     now,
   ])
+  return (await readSubscription(on, consumer, topic))!
+}
+
+/** Records since when a consumer handles events of a type that it subscribes to from now on, once, and returns it. */
+export async function startedAt(on: Queryable, consumer: string, type: string, now: Date): Promise<Date> {
+  const key = [consumer, type]
+  await on.query(`insert into skerry_event_start (consumer, type, since) values ($1, $2, $3) on conflict do nothing`, [...key, now])
+  const { rows } = await on.query<{ since: Date }>(`select since from skerry_event_start where consumer = $1 and type = $2`, key)
+  return rows[0]!.since
+}
+
+/** Forgets the subscriptions to other topics: what is published there does not reach the consumer any more. Returns their topics. */
+export async function endSubscriptions(on: Queryable, consumer: string, except: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await on.query<{ topic: string }>(
+    `delete from skerry_subscription where consumer = $1 and topic <> all($2::text[]) returning topic`,
+    [consumer, except],
+  )
+  return rows.map(({ topic }) => topic)
+}
+
+/** Since when a consumer holds what is published on a topic; undefined while that has not been recorded. */
+export async function readSubscription(on: Queryable, consumer: string, topic: string): Promise<Date | undefined> {
   const { rows } = await on.query<{ since: Date }>(`select since from skerry_subscription where consumer = $1 and topic = $2`, [
     consumer,
     topic,
   ])
-  return rows[0]!.since
+  return rows[0]?.since
 }
 
 /** PostgreSQL's text cannot hold the character U+0000, which a foreign publisher or an error's message may contain. */

@@ -42,6 +42,8 @@ export interface InboxWorkerOptions {
   readonly owner: string
   /** Since when the consumer holds what is published on a topic; undefined while that is being arranged. */
   readonly subscribedSinceMs: (topic: string) => number | undefined
+  /** Since when events of a type are handled that are subscribed to from `now` on; undefined while that is not recorded. */
+  readonly startedMs: (type: string) => number | undefined
   /** Told when a message has been kept, and until when. */
   readonly onKept: (untilMs: number) => void
 }
@@ -109,6 +111,8 @@ export class InboxWorker {
     const read = readCloudEvent(body)
     if (!read.ok) return this.buryUndecodable({ id: row.message_id, topic, type: '', body }, read.problem)
     const message: StoredMessage = { consumer: service, topic, envelope: read.envelope, body }
+    // Of an earlier life nobody here remembers what waits behind it.
+    this.#rememberEarly(message)
     await this.#claiming(message, () =>
       this.#byKey.run(keyOf(message.envelope), async () => {
         const firstSeenMs = row.first_at.getTime()
@@ -288,9 +292,12 @@ export class InboxWorker {
         await runInScope(scope, () => this.#run(handler, message, tries, undefined))
         crashPoint('inbox.handled')
       }
-      const outcome = await transactions(scope, 'repeatable read', async ({ transaction }) => {
+      const outcome = await transactions(scope, 'repeatable read', async (open) => {
+        const { transaction } = open
         if (verdict === 'early') return this.#parkUnlessDue(transaction, message, tries)
-        if ((await this.#arrive(transaction, message, tries)) === 'early') return 'early'
+        const arrived = await this.#arrive(transaction, message, tries)
+        if (arrived === 'early') return 'early'
+        if (arrived === 'fresh') await handler.recorded?.(envelope.data, metaOf(envelope, tries), open)
         await this.#finish(transaction, message, tries)
         return 'done'
       })
@@ -299,10 +306,22 @@ export class InboxWorker {
   }
 
   async #run(handler: EventHandler, { envelope }: StoredMessage, tries: Tries, open: OpenTransaction | undefined): Promise<void> {
+    const isTooOld = this.#isTooOld(handler, envelope)
+    if (isTooOld && handler.recorded === undefined) return
     const validation = await validate(handler.event.data, envelope.data)
     if (!validation.ok) throw new InvalidEvent(validation.issues.map((issue) => `${issue.path || 'the data'}: ${issue.message}`).join('; '))
-    if (handler.kind === 'effect') await handler.run(validation.value, metaOf(envelope, tries))
-    else await handler.run(validation.value, metaOf(envelope, tries), open!)
+    const meta = metaOf(envelope, tries)
+    if (handler.kind === 'effect') return isTooOld ? undefined : handler.run(validation.value, meta)
+    if (!isTooOld) await handler.run(validation.value, meta, open!)
+    await handler.recorded?.(validation.value, meta, open!)
+  }
+
+  /** Made before the subscription existed that asked for what is made later. What does not say when it was made is news. */
+  #isTooOld({ from, event }: EventHandler, { time }: Envelope): boolean {
+    if (from !== 'now') return false
+    const startedMs = this.#options.startedMs(event.type)
+    if (startedMs === undefined) throw new Error(`it is not known yet since when ${event.type} is subscribed to`)
+    return Date.parse(time) < startedMs
   }
 
   /** Claims the message's place in its key, in the open transaction; keeps it there when its turn has not come. */
@@ -344,7 +363,7 @@ export class InboxWorker {
     const { id, sequence } = message.envelope
     if (tries.kept) await store.drop(on, service, id)
     if (sequence !== undefined && (tries.kept || this.#keysWithEarly.has(keyOf(message.envelope))))
-      await store.bringAlong(on, message, sequence, new Date(clock.nowMs() + NEXT_OF_KEY_MS))
+      await store.bringAlong(on, { consumer: message.consumer, ...message.envelope }, sequence, new Date(clock.nowMs() + NEXT_OF_KEY_MS))
   }
 
   async #look(message: StoredMessage, firstSeenMs: number): Promise<Arrival> {

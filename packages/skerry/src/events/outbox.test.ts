@@ -23,12 +23,12 @@ const { events } = contract('orders', {
   },
 })
 const newId = idSource(new VirtualClock(), seededRandom(1))
-const noted = (key: string | number, note?: string): PendingEvent => pendingEvent(events.noted, { key, note }, newId)
+const noted = (key: string | number, note?: string): PendingEvent => pendingEvent(events.noted, { key, note }, newId, 'trace')
 
 describe('pendingEvent', () => {
   it('copies the data as the schema gives it, so that later changes do not reach the outbox', () => {
     const data = { key: 'a', note: 'one', surplus: true }
-    const pending = pendingEvent(events.noted, data, newId)
+    const pending = pendingEvent(events.noted, data, newId, 'trace')
     data.note = 'two'
     expect(pending).toMatchObject({ event: events.noted, key: 'a', data: { key: 'a', note: 'one' } })
   })
@@ -43,13 +43,13 @@ describe('pendingEvent', () => {
     ['with a key longer than an index takes', { key: 'x'.repeat(1_001) }, /the ordering key "key" is longer than 1000 bytes/],
     ['with a key that PostgreSQL cannot store', { key: 'a\u0000' }, /the ordering key "key" holds control characters/],
   ])('refuses data %s', (_what, data, message) => {
-    expect(() => pendingEvent(events.noted, data, newId)).toThrow(
+    expect(() => pendingEvent(events.noted, data, newId, 'trace')).toThrow(
       expect.objectContaining({ code: 'contractBroken', message: expect.stringMatching(message) as string }) as Error,
     )
   })
 
   it('refuses a schema that answers later', () => {
-    expect(() => pendingEvent(events.slow, { key: 'a' }, newId)).toThrow(/asynchronous/)
+    expect(() => pendingEvent(events.slow, { key: 'a' }, newId, 'trace')).toThrow(/asynchronous/)
   })
 })
 
@@ -77,7 +77,7 @@ describe('flushOutbox', () => {
 
   const at = (second: number): Date => new Date(Date.UTC(2026, 0, 1, 0, 0, second))
   const flush = (second: number, ...pending: PendingEvent[]): Promise<readonly OutboxEntry[]> =>
-    database.transaction('repeatable read', (transaction) => flushOutbox(transaction, 'orders', pending, at(second), 'trace'))
+    database.transaction('repeatable read', (transaction) => flushOutbox(transaction, 'orders', pending, at(second)))
   const stored = async (): Promise<OutboxEntry[]> =>
     (
       await database.query<OutboxEntry>(
@@ -91,7 +91,7 @@ describe('flushOutbox', () => {
       database.transaction('repeatable read', async (transaction) => {
         // Found wrong by COMMIT, after the number has been drawn.
         await transaction.script('create table doomed (id int unique deferrable initially deferred); insert into doomed values (1), (1)')
-        await flushOutbox(transaction, 'orders', [noted('a', 'never')], at(2), 'trace')
+        await flushOutbox(transaction, 'orders', [noted('a', 'never')], at(2))
       }),
     ).rejects.toMatchObject({ sqlState: '23505' })
     const second = await flush(3, noted('b', 'two'), noted('a', 'three'), noted('a', 'four'), noted('b', 'five'))

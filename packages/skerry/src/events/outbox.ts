@@ -19,10 +19,12 @@ export interface PendingEvent {
   readonly id: string
   readonly key: string
   readonly data: unknown
+  /** The trace it belongs to. */
+  readonly traceparent: string
 }
 
 /** Checks what a service emits against its contract. Throws `contractBroken` when the data or its key is wrong. */
-export function pendingEvent(event: Event, data: unknown, newId: NewId): PendingEvent {
+export function pendingEvent(event: Event, data: unknown, newId: NewId, traceparent: string): PendingEvent {
   const validation = validate(event.data, data)
   if (validation instanceof Promise)
     throw new SkerryError('contractBroken', `The schema of ${event.type} is asynchronous: emit needs one that is not`)
@@ -36,7 +38,7 @@ export function pendingEvent(event: Event, data: unknown, newId: NewId): Pending
     throw new SkerryError('contractBroken', `emit.${event.name}: the ordering key "${event.key}" must be a string or a number`)
   const problem = problemOfIdentifier(String(key))
   if (problem !== undefined) throw new SkerryError('contractBroken', `emit.${event.name}: the ordering key "${event.key}" ${problem}`)
-  return { event, id: newId(), key: String(key), data: plain }
+  return { event, id: newId(), key: String(key), data: plain, traceparent }
 }
 
 /** An event in the outbox, with all that publishing it needs. */
@@ -72,7 +74,7 @@ returning id, seq, previous_at`
 // The same for several. The keys are locked in sorted order, else two transactions that emit for the same two keys could wait for each other.
 const FLUSH_MANY = `
 with emitted as (
-  select * from jsonb_to_recordset($1::jsonb) as e(ord int, part smallint, key text, rank int, id uuid, type text, data jsonb)
+  select * from jsonb_to_recordset($1::jsonb) as e(ord int, part smallint, key text, rank int, id uuid, type text, data jsonb, traceparent text)
 ), head as (
   insert into skerry_key_head as h (topic, key, seq, at)
   select $2, key, count(*), $3 from emitted group by key order by key
@@ -80,7 +82,7 @@ with emitted as (
   returning h.key, h.seq, h.previous_at
 )
 insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at, previous_at)
-select e.part, $2, e.key, head.seq - (select count(*) from emitted same where same.key = e.key) + e.rank, e.id, e.type, e.data, $4, $3,
+select e.part, $2, e.key, head.seq - (select count(*) from emitted same where same.key = e.key) + e.rank, e.id, e.type, e.data, e.traceparent, $3,
        case when e.rank = 1 then head.previous_at else $3 end
 from emitted e join head using (key) order by e.ord
 returning id, seq, previous_at, message_id`
@@ -98,7 +100,6 @@ export async function flushOutbox(
   topic: string,
   events: readonly PendingEvent[],
   now: Date,
-  traceparent: string,
 ): Promise<readonly OutboxEntry[]> {
   const prepared = events.map((event) => ({ ...event, part: partOf(event.key), payload: JSON.stringify(event.data) }))
   const [first] = prepared
@@ -113,11 +114,11 @@ export async function flushOutbox(
           first.id,
           first.event.type,
           first.payload,
-          traceparent,
+          first.traceparent,
         ])
-      : await transaction.queryLast<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now, traceparent])
+      : await transaction.queryLast<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now])
   const written = new Map(rows.map((row) => [row.message_id ?? first.id, row]))
-  return prepared.map(({ id: messageId, key, part, payload, event }) => {
+  return prepared.map(({ id: messageId, key, part, payload, event, traceparent }) => {
     const { id, seq, previous_at } = written.get(messageId)!
     return { id, part, topic, key, seq, message_id: messageId, type: event.type, payload, traceparent, created_at: now, previous_at }
   })
@@ -126,10 +127,10 @@ export async function flushOutbox(
 /** Numbers the events of each key among themselves. */
 function ranked(events: readonly (PendingEvent & { readonly part: number })[]): readonly object[] {
   const ranks = new Map<string, number>()
-  return events.map(({ id, key, part, data, event }, ord) => {
+  return events.map(({ id, key, part, data, event, traceparent }, ord) => {
     const rank = (ranks.get(key) ?? 0) + 1
     ranks.set(key, rank)
-    return { ord, part, key, rank, id, type: event.type, data }
+    return { ord, part, key, rank, id, type: event.type, data, traceparent }
   })
 }
 

@@ -85,6 +85,7 @@ async function commit(id: number, to?: RelayWorker, on: Database = database): Pr
     newId,
     onEmitted: (entries) => to?.offer(entries),
     onUncertain: () => to?.lookAgain(),
+    onDelayed: () => {},
   })
   const scope = { service: 'orders', trace: { traceId: '1'.repeat(32), spanId: '1'.repeat(16), sampled: false }, deadlineAtMs: Infinity }
   await transactions(scope, 'repeatable read', async ({ emit }) => emit(orderPlaced, { id, userId: 1, product: 'cup' }))
@@ -235,6 +236,31 @@ describe('a relay', () => {
     failing = false
     sent[1]!.answer()
     await until(isEmpty)
+  })
+
+  it('does not let what is handed over overtake what it has not read yet', async () => {
+    // More than may be on their way at once; key 1100 is behind them.
+    await database.query(
+      `insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at)
+       select 0, 'orders', n::text, 1, gen_random_uuid(), $1, '{}', '', $2 from generate_series(1, 1100) n`,
+      [orderPlaced.type, clock.now()],
+    )
+    await database.query(`insert into skerry_key_head (topic, key, seq, at) values ('orders', '1100', 1, $1)`, [clock.now()])
+    const worker = relay()
+    await until(() => sent.length >= 1_000)
+    await settle()
+    for (const { answer } of sent.splice(0, 500)) answer()
+    await settle()
+    await commit(1100, worker)
+    const ofKey: string[] = []
+    await until(async () => {
+      for (const { messages, answer } of sent.splice(0)) {
+        ofKey.push(...messages.filter(({ key }) => key === '1100').map(({ body }) => (JSON.parse(body) as { sequence: string }).sequence))
+        answer()
+      }
+      return isEmpty()
+    })
+    expect(ofKey).toEqual(['1', '2'])
   })
 
   it('claims nothing more once stopped, and is drained when all is answered', async () => {

@@ -108,7 +108,11 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       : await database.query<OutboxEntry>(CLAIM, [waiting, limit, parts])
     if (stopping) return
     const sent = send(rows)
-    if (rows.length === limit && sent) claimAgain = true
+    if (rows.length === limit) {
+      // What is offered before the rest has been read would overtake it.
+      leftBehind = true
+      if (sent) claimAgain = true
+    }
     state = forgetAbsent(state, clock.nowMs())
     // Once more, for a failed claim may have put its own time in the place of this one.
     scheduleNextRetry()
@@ -116,8 +120,9 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
 
   function offer(entries: readonly OutboxEntry[]): void {
     const owned = options.exclusive || (clock.nowMs() < leaseUntilMs && entries.every(({ part }) => parts.includes(part)))
-    // What is left behind in the table may be older rows of the same keys: then everything goes by way of the table, in order.
-    if (leftBehind || !owned || stopping || state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) {
+    // What is left behind in the table, or is just being read from it, may be older rows of the same keys: then everything goes by way of
+    // the table, in order.
+    if (leftBehind || claiming !== undefined || !owned || stopping || state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) {
       leftBehind = true
       wake()
     } else send(entries)

@@ -17,8 +17,22 @@ export interface EventMeta {
   readonly attempt: number
 }
 
+/**
+ * Where a new subscription begins. `first`: with the first event that outbox and broker still hold for it. `now`: with what is emitted
+ * after the service has first started with it.
+ */
+export type SubscriptionStart = 'first' | 'now'
+
+interface Handling {
+  readonly event: Event
+  /** Default: `first`. */
+  readonly from?: SubscriptionStart | undefined
+  /** Runs inside the transaction that then records the event as handled, also for what `from` leaves out. */
+  readonly recorded?: ((data: unknown, meta: EventMeta, open: OpenTransaction) => Promise<void>) | undefined
+}
+
 export type EventHandler =
   /** Runs inside the transaction that also records the event as handled: its writes happen once. */
-  | { readonly event: Event; readonly kind: 'transactional'; run(data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> }
+  | (Handling & { readonly kind: 'transactional'; run(data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> })
   /** Runs outside: may call services and the world; happens at least once. */
-  | { readonly event: Event; readonly kind: 'effect'; run(data: unknown, meta: EventMeta): Promise<void> }
+  | (Handling & { readonly kind: 'effect'; run(data: unknown, meta: EventMeta): Promise<void> })

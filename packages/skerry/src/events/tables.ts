@@ -121,4 +121,80 @@ create table skerry_dead_letter (
 create index skerry_dead_letter_key on skerry_dead_letter (consumer, source, key);
 `,
   },
+  {
+    name: 'skerry/0002-dead-letters',
+    sql: `
+-- Dead letters are read page by page from the oldest on, and counted by topic and cause.
+create index skerry_dead_letter_died on skerry_dead_letter (died_at, id);
+create index skerry_dead_letter_cause on skerry_dead_letter (consumer, topic, cause, died_at);
+create index skerry_dead_letter_hash on skerry_dead_letter (error_hash, died_at);
+create index skerry_delivery_waiting on skerry_delivery (consumer, source, reason, first_at);
+
+-- What people did with dead letters. Without their data: a letter that was discarded is gone.
+create table skerry_dead_letter_audit (
+  id uuid primary key,
+  at timestamptz not null,
+  action text not null check (action in ('replay', 'discard')),
+  by text not null,
+  note text,
+  letter uuid not null,
+  consumer text not null,
+  message_id text not null,
+  topic text not null,
+  type text not null,
+  source text not null,
+  key text not null,
+  seq bigint,
+  cause text not null,
+  error_hash text not null
+);
+create index skerry_dead_letter_audit_at on skerry_dead_letter_audit (at, id);
+
+-- Since when a consumer handles events of a type, where it asked to begin with what is published from then on.
+create table skerry_event_start (
+  consumer text not null,
+  type text not null,
+  since timestamptz not null,
+  primary key (consumer, type)
+);
+`,
+  },
+  {
+    name: 'skerry/0004-later',
+    sql: `
+-- Events to be published later, with what publishing them needs.
+create table skerry_delayed_event (
+  id uuid primary key,
+  type text not null,
+  key text not null,
+  payload jsonb not null,
+  traceparent text not null,
+  due_at timestamptz not null
+);
+create index skerry_delayed_event_due on skerry_delayed_event (due_at, id);
+
+-- When each schedule of the service runs next: whoever moves it on runs it.
+create table skerry_schedule (
+  name text primary key,
+  timing text not null,
+  due_at timestamptz not null,
+  -- Later than due_at after a failure.
+  next_at timestamptz not null,
+  attempts int not null default 0,
+  last_error text,
+  ran_at timestamptz
+);
+
+-- The first answers to requests with an Idempotency-Key.
+create table skerry_answer (
+  operation text not null,
+  key text not null,
+  fingerprint text not null,
+  answer text,
+  at timestamptz not null,
+  primary key (operation, key)
+);
+create index skerry_answer_at on skerry_answer (at);
+`,
+  },
 ]

@@ -14,6 +14,8 @@ import { DatabaseError } from '../engine/database.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
+import type { DelayedEvent } from './delayed-events.ts'
+import { storeDelayed } from './delayed-events.ts'
 import type { OutboxEntry, PendingEvent } from './outbox.ts'
 import { flushOutbox, pendingEvent } from './outbox.ts'
 
@@ -28,14 +30,20 @@ export interface TransactionRunnerOptions {
   readonly onEmitted: (entries: readonly OutboxEntry[]) => void
   /** Told that the answer to a commit was lost: it may have left something in the outbox. */
   readonly onUncertain: () => void
+  /** Told when a commit has left a delayed event, and when the first of them is due, in milliseconds since the epoch. */
+  readonly onDelayed: (dueAtMs: number) => void
 }
 
 export interface OpenTransaction {
   readonly transaction: Transaction
-  /** Puts an event into the outbox; it is published if and when the transaction commits. */
-  emit(event: Event, data: unknown): void
-  /** Runs an action when the transaction has been committed, or may have been: the answer to its COMMIT was lost. */
-  afterCommit(action: () => void): void
+  /** Puts an event into the outbox; it is published if and when the transaction commits, or `after` so many milliseconds. */
+  emit(event: Event, data: unknown, afterMs?: number): void
+  /** Registers a write to be made when the closure has ended well, before the events. */
+  beforeCommit(write: (transaction: Transaction) => Promise<void>): void
+  /** Registers what is to be told when the transaction is committed, or may be. */
+  afterCommit(tell: () => void): void
+  /** Forgets what has been emitted and registered, as after a rollback to a savepoint. */
+  discard(): void
 }
 
 export type TransactionRunner = <T>(scope: Scope, isolation: Isolation, work: (open: OpenTransaction) => Promise<T>) => Promise<T>
@@ -65,44 +73,69 @@ async function runOnce<T>(
   isolation: Isolation,
   work: (open: OpenTransaction) => Promise<T>,
 ): Promise<T> {
-  const pending: PendingEvent[] = []
-  const afterwards: (() => void)[] = []
+  const { database, topic, clock, newId } = options
+  let pending: PendingEvent[] = []
+  let delayed: DelayedEvent[] = []
+  let writes: ((transaction: Transaction) => Promise<void>)[] = []
+  let tells: (() => void)[] = []
   let written: readonly OutboxEntry[] = []
-  let open = true
-  const emit = (event: Event, data: unknown): void => {
-    if (!open)
+  let isOpen = true
+  const refuseWhenEnded = (what: string): void => {
+    if (!isOpen)
       throw new SkerryError(
         'outsideTransaction',
-        `emit.${event.name} was called after its transaction had ended: await everything inside the closure given to transaction(…)`,
+        `${what} was called after its transaction had ended: await everything inside the closure given to transaction(…)`,
       )
-    pending.push(pendingEvent(event, data, options.newId))
+  }
+  const open = (transaction: Transaction): OpenTransaction => ({
+    transaction,
+    emit(event, data, afterMs) {
+      refuseWhenEnded(`emit.${event.name}`)
+      const emitted = pendingEvent(event, data, newId, formatTraceparent(scope.trace))
+      if (afterMs === undefined) pending.push(emitted)
+      else delayed.push({ ...emitted, dueAt: new Date(clock.nowMs() + afterMs) })
+    },
+    beforeCommit(write) {
+      refuseWhenEnded('start')
+      writes.push(write)
+    },
+    afterCommit: (tell) => void tells.push(tell),
+    discard() {
+      pending = []
+      delayed = []
+      writes = []
+      tells = []
+    },
+  })
+  const tellAll = (): void => {
+    for (const tell of tells) tell()
+    if (delayed.length > 0) options.onDelayed(Math.min(...delayed.map(({ dueAt }) => dueAt.getTime())))
   }
   let result: T
   try {
-    result = await options.database.transaction(isolation, async (transaction) => {
+    result = await database.transaction(isolation, async (transaction) => {
       crashPoint('transaction.opened')
       try {
-        const value = await runInScope({ ...scope, transaction }, () =>
-          work({ transaction, emit, afterCommit: (action) => afterwards.push(action) }),
-        )
-        open = false
+        const value = await runInScope({ ...scope, transaction }, () => work(open(transaction)))
+        isOpen = false
+        for (const write of writes) await write(transaction)
+        if (delayed.length > 0) await storeDelayed(transaction, delayed)
         crashPoint('transaction.before-commit')
-        if (pending.length > 0)
-          written = await flushOutbox(transaction, options.topic, pending, options.clock.now(), formatTraceparent(scope.trace))
+        if (pending.length > 0) written = await flushOutbox(transaction, topic, pending, clock.now())
         return value
       } finally {
-        open = false
+        isOpen = false
       }
     })
   } catch (error) {
     if (error instanceof DatabaseError && error.kind === 'outcome-unknown') {
       if (pending.length > 0) options.onUncertain()
-      for (const action of afterwards) action()
+      tellAll()
     }
     throw error
   }
   crashPoint('transaction.committed')
   if (written.length > 0) options.onEmitted(written)
-  for (const action of afterwards) action()
+  tellAll()
   return result
 }

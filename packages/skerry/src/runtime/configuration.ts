@@ -26,6 +26,10 @@ export interface HostConfiguration extends DatabaseConfiguration {
   readonly host: string
   /** The gateway's port. PORT, default 8080. */
   readonly gatewayPort: number | undefined
+  /** The port of the admin API, which is off without one. ADMIN_PORT. */
+  readonly adminPort: number | undefined
+  /** The interface of the admin API: whoever reaches it may use it. ADMIN_HOST, default 127.0.0.1. */
+  readonly adminHost: string
   /** The ports of services that listen. `<SERVICE>_PORT`; PORT when the host runs one service and no gateway. */
   readonly servicePorts: ReadonlyMap<string, number>
   /** Where services live that this host does not run. `<SERVICE>_URL`. */
@@ -105,6 +109,8 @@ export async function readConfiguration(system: System, selection: Selection, en
   const configuration: HostConfiguration = {
     host: reader.text('HOST') ?? '127.0.0.1',
     gatewayPort,
+    adminPort: reader.port('ADMIN_PORT', undefined),
+    adminHost: reader.text('ADMIN_HOST') ?? '127.0.0.1',
     servicePorts,
     peerUrls,
     ...databaseConfiguration(selection, reader),

@@ -20,6 +20,8 @@ import type { HttpServer } from '../http/server.ts'
 import { startHttpServer } from '../http/server.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
+import { adminRoutes } from './admin/routes.ts'
+import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
 import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
@@ -58,6 +60,8 @@ export interface Host {
   readonly gatewayUrl: string | undefined
   /** Where services listen that have a port. */
   readonly serviceUrls: ReadonlyMap<string, string>
+  /** Where the admin API listens, when it has a port. */
+  readonly adminUrl: string | undefined
   readonly instances: ReadonlyMap<string, ServiceInstance>
   /** A typed client of any service of the system, as a service would have it. */
   clientFor<C extends Contract>(contract: C): Client<C>
@@ -86,6 +90,7 @@ class RunningHost implements Host {
   readonly instances = new Map<string, ServiceInstance>()
   readonly serviceUrls = new Map<string, string>()
   gatewayUrl: string | undefined
+  adminUrl: string | undefined
   readonly #options: HostOptions
   readonly #clock: Clock
   readonly #random: Random
@@ -202,6 +207,7 @@ class RunningHost implements Host {
       this.#servers.push(server)
       this.serviceUrls.set(name, server.url)
     }
+    await this.#listenForAdmin(health)
     if (!selection.gateway || system.gateway === undefined || configuration.gatewayPort === undefined) return
     const routes = gatewayRoutes({
       title: system.name,
@@ -220,6 +226,30 @@ class RunningHost implements Host {
     })
     this.#servers.push(server)
     this.gatewayUrl = server.url
+  }
+
+  async #listenForAdmin(health: ReturnType<typeof healthRoutes>): Promise<void> {
+    const { system, configuration } = this.#options
+    if (configuration.adminPort === undefined) return
+    const log = this.#options.log.with({ service: 'skerry-admin' })
+    const consumed = new Map(consumersOf(system).map(({ name, topics }) => [name, topics]))
+    const targets = [...this.instances.values()].flatMap((instance) =>
+      instance.database === undefined
+        ? []
+        : [
+            {
+              service: instance.name,
+              database: instance.database,
+              topics: consumed.get(instance.name) ?? [],
+              wake: () => instance.consumer?.wake(),
+            },
+          ],
+    )
+    const hosted = hostAdmin({ targets, clock: this.#clock, random: this.#random, newId: this.#newId, log })
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
+    const server = await startHttpServer({ host: configuration.adminHost, port: configuration.adminPort, routes, log })
+    this.#servers.push(server)
+    this.adminUrl = server.url
   }
 
   #health(): Health {

@@ -12,12 +12,16 @@ import { eventStore } from '../event-store/event-store.ts'
 import type { ProjectionAdministration } from '../event-store/projection-access.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
+import type { LaterWorker } from '../events/later-worker.ts'
+import { startLaterWorker } from '../events/later-worker.ts'
 import type { RelayWorker } from '../events/relay-worker.ts'
 import { startRelay } from '../events/relay-worker.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
+import { checkSagaVersions } from '../saga/index.ts'
 import type { HostedService } from '../service/hosted-service.ts'
 import { hostService } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
+import { consumedEvents } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { CheckResult } from './health.ts'
 
@@ -65,6 +69,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
   let consumer: RunningConsumer | undefined
+  let later: LaterWorker | undefined
   let workers: readonly Worker[] = []
   const transactions =
     database &&
@@ -76,17 +81,25 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       newId,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
+      onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
     })
   const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({
     config: options.config,
     log,
   })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
+  if (database !== undefined)
+    await checkSagaVersions(
+      contract.name,
+      database,
+      service.sagas.map(({ definition }) => definition),
+    )
   const store = eventStore({ ...options, service: contract.name, streams: service.streams, projections: service.projections, log })
   await store.prepare()
   const hosted = hostService({
     service,
     database,
+    exclusive: options.exclusive,
     transactions,
     clients,
     config: options.config,
@@ -114,8 +127,24 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       events: new Map(events.map((event) => [event.type, event])),
     })
   }
+  const doLater = (): LaterWorker | undefined => {
+    const events = Object.values(contract.events as Record<string, Event>)
+    if (database === undefined || transactions === undefined || (events.length === 0 && hosted.scheduledWork.length === 0)) return undefined
+    return startLaterWorker({
+      service: contract.name,
+      events,
+      schedules: hosted.scheduledWork,
+      database,
+      exclusive: options.exclusive,
+      transactions,
+      clock,
+      random,
+      log,
+      onEmitted: (entries) => relay?.offer(entries),
+    })
+  }
   const consume = (): RunningConsumer | undefined => {
-    const publishers = new Set(service.subscriptions.map(({ event }) => event.contract))
+    const publishers = new Set(consumedEvents(service).map((event) => event.contract))
     if (database === undefined || transactions === undefined || publishers.size === 0) return undefined
     return startConsumer({
       service: contract.name,
@@ -151,7 +180,9 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     begin() {
       relay = publish()
       consumer = consume()
-      workers = store.begin(hosted.projections)
+      later = doLater()
+      hosted.sagas?.worker.begin()
+      workers = [later, hosted.sagas?.worker, ...store.begin(hosted.projections)].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {

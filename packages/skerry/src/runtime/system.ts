@@ -1,8 +1,10 @@
 /** A system is the services and the gateway that make an application: the only place that knows what exists. Where they run is configuration. */
 import { SkerryError } from '../base/errors.ts'
+import type { EventParty } from '../contract/asyncapi.ts'
 import type { Consumer } from '../engine/broker.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Service } from '../service/service.ts'
+import { consumedEvents } from '../service/service.ts'
 
 export interface System<Services extends readonly Service[] = readonly Service[]> {
   readonly kind: 'system'
@@ -57,6 +59,11 @@ export function select(system: System, names: readonly string[]): Selection {
 /** Every consumer of the system and the topics it needs. */
 export function consumersOf(system: System): readonly Consumer[] {
   return system.services
-    .filter((service) => service.subscriptions.length > 0)
-    .map((service) => ({ name: service.contract.name, topics: [...new Set(service.subscriptions.map(({ event }) => event.contract))] }))
+    .map((service) => ({ name: service.contract.name, topics: [...new Set(consumedEvents(service).map((event) => event.contract))] }))
+    .filter(({ topics }) => topics.length > 0)
+}
+
+/** Every service of the system with the events that it handles. */
+export function eventPartiesOf(system: System): readonly EventParty[] {
+  return system.services.map((service) => ({ contract: service.contract, receives: consumedEvents(service) }))
 }

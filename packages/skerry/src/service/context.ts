@@ -1,6 +1,7 @@
 /** What a handler is given: its input, and every way out of itself. Handlers take time, randomness, ids, peers and data from here and nowhere else. */
 import type { Kysely } from 'kysely'
 import type { Clock } from '../base/clock.ts'
+import type { Duration } from '../base/duration.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
@@ -13,6 +14,7 @@ import type { Isolation } from '../engine/database.ts'
 import type { ProjectionReader } from '../event-store/projection-access.ts'
 import type { StreamReaders, Streams, StreamWriters } from '../event-store/streams.ts'
 import type { EventMeta } from '../events/subscription.ts'
+import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** The contracts a service calls, under the names it calls them by. */
@@ -23,8 +25,15 @@ export type Clients<U extends Uses> = { readonly [K in keyof U]: Client<U[K]> }
 
 /** `emit.orderPlaced({ … })` for each event of the contract. */
 export type Emit<C> = C extends { readonly events: infer Events }
-  ? { readonly [K in keyof Events]: Events[K] extends Event<infer S> ? (data: EventInput<Event<S>>) => void : never }
+  ? {
+      readonly [K in keyof Events]: Events[K] extends Event<infer S> ? (data: EventInput<Event<S>>, options?: EmitOptions) => void : never
+    }
   : never
+
+export interface EmitOptions {
+  /** Publish it so long after the commit, in the order of its key from then on. Survives restarts. Default: at once. */
+  readonly after?: Duration
+}
 
 /** `throw fail.outOfStock({ sku })` for each problem of the operation. */
 export type Fail<E extends Problems> = {
@@ -55,6 +64,26 @@ export interface InTransaction<C, Tables, S extends Streams = NoStreams> {
   readonly emit: Emit<C>
   /** The service's streams: what is appended commits with the transaction. */
   readonly streams: StreamWriters<S>
+  /**
+   * Starts a saga of this service if and when the transaction commits, and returns its id. With a `key`, at most one instance is ever
+   * started for that key; starting it again does nothing and returns the same id.
+   */
+  readonly start: <I extends Schema>(saga: Saga<I>, input: InputOf<I>, options?: StartOptions) => string
+  /** Asks for an instance to be undone; `code` is the reason that its steps and its end are given. Default: `'cancelled'`. */
+  readonly cancel: (saga: Saga, reference: SagaReference, code?: string) => Promise<'cancelling' | 'tooLate' | 'unknown'>
+}
+
+/** What a step of a saga is given that runs outside a transaction, besides its input. */
+export interface RemoteStepContext<U extends Uses, Tables, Config, Resources> extends ServiceContext<Tables, Config, Resources> {
+  readonly call: Clients<U>
+  /** Aborts when the step's time is over. */
+  readonly signal: AbortSignal
+}
+
+/** What a local step of a saga is given, besides its input. */
+export interface LocalStepContext<C, Tables, Config, Resources, S extends Streams = NoStreams>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
+  readonly db: Kysely<Tables>
 }
 
 /** Of a service that declares none. */
@@ -115,6 +144,14 @@ export interface EventContext<C, Tables, Config, Resources, Data, S extends Stre
   extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
   readonly event: Data
   readonly meta: EventMeta
+  readonly db: Kysely<Tables>
+}
+
+/** Scheduled work, inside the transaction that moves its schedule on. */
+export interface ScheduleContext<C, Tables, Config, Resources, S extends Streams = NoStreams>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
+  /** The time it was due, which may be a while ago. */
+  readonly dueAt: Date
   readonly db: Kysely<Tables>
 }
 

@@ -18,6 +18,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { DeclaredProblemError } from './context.ts'
+import { AnsweredBefore } from './stored-answer.ts'
 
 /** A request as it reaches the service, its input still unchecked. */
 export interface OperationRequest {
@@ -60,6 +61,8 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
       `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`,
     )
   } catch (error) {
+    if (error instanceof AnsweredBefore)
+      return 'problem' in error.answer ? { ok: false, problem: error.answer.problem } : answered(error.answer.output)
     return { ok: false, ...failed(request, error, log) }
   }
 }

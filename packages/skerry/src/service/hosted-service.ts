@@ -1,6 +1,7 @@
 /** A service at work in a host: its implementation joined with its database, its clients, its part in events, and its answers to calls. */
 import type { Kysely } from 'kysely'
 import type { Clock } from '../base/clock.ts'
+import { milliseconds } from '../base/duration.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
@@ -16,23 +17,30 @@ import type { Projection } from '../event-store/projection.ts'
 import { recordedBy } from '../event-store/recording.ts'
 import type { StreamAccess } from '../event-store/streams.ts'
 import { streamAccess } from '../event-store/streams.ts'
-import type { EventHandler } from '../events/subscription.ts'
+import type { ScheduledWork } from '../events/later-worker.ts'
+import type { EventHandler, EventMeta } from '../events/subscription.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
+import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
+import { Sagas } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
-import type { RunTransaction, TransactionOptions } from './context.ts'
+import type { EmitOptions, RunTransaction, TransactionOptions } from './context.ts'
 import { DeclaredProblemError } from './context.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
 import { databaseOfGeneration } from './projection-database.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
+import { consumedEvents } from './service.ts'
+import { forgetAnswers, keepsAnswers, KeyedRequest } from './stored-answer.ts'
 
 export interface HostedServiceOptions {
   readonly service: Service
   /** Undefined for a service that keeps nothing and takes no part in events. */
   readonly database: Database | undefined
   readonly transactions: TransactionRunner | undefined
+  /** No other process can have the database open. */
+  readonly exclusive: boolean
   /** The typed clients of the contracts it uses. */
   readonly clients: Readonly<Record<string, unknown>>
   readonly config: unknown
@@ -42,15 +50,19 @@ export interface HostedServiceOptions {
   readonly newId: NewId
   readonly log: Log
   /** Told when a transaction that appended to a stream has been committed, or may have been. */
-  readonly onAppended: () => void
-  readonly projections: ProjectionReader
+  readonly onAppended?: () => void
+  /** Undefined where there are none. */
+  readonly projections?: ProjectionReader
 }
 
 export interface HostedService {
   readonly contract: Contract
   readonly operations: ReadonlyMap<string, BoundOperation>
   readonly eventHandlers: readonly EventHandler[]
+  readonly scheduledWork: readonly ScheduledWork[]
   readonly projections: readonly { readonly projection: Projection; readonly apply: Apply }[]
+  /** Undefined when it has none. */
+  readonly sagas: Sagas | undefined
   /** Requests being answered. */
   readonly inProgress: number
   /** Answers one request. Never rejects. */
@@ -59,28 +71,45 @@ export interface HostedService {
 
 /** True when a service needs a database: it has tables or streams, or publishes or consumes events. */
 export function needsDatabase(service: Service): boolean {
-  const { migrations, subscriptions, streams, contract } = service
-  return migrations !== undefined || subscriptions.length > 0 || Object.keys(contract.events).length > 0 || Object.keys(streams).length > 0
+  return (
+    service.migrations !== undefined ||
+    service.subscriptions.length > 0 ||
+    service.schedules.length > 0 ||
+    service.sagas.length > 0 ||
+    Object.keys(service.streams).length > 0 ||
+    Object.keys(service.contract.events).length > 0
+  )
 }
 
 export function hostService(options: HostedServiceOptions): HostedService {
   const { service, log } = options
   const operations = boundOperations(service.contract)
-  const streams = streamAccess({ ...options, service: service.contract.name, streams: service.streams })
-  const shared = sharedContext(options, streams)
+  const streams = streamAccess({ onAppended: () => undefined, ...options, service: service.contract.name, streams: service.streams })
+  const own: OwnParts = { sagas: undefined, streams }
+  const shared = sharedContext(options, own)
+  own.sagas = sagasOf(options, shared, own)
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
   let inProgress = 0
 
-  const invoke = (request: OperationRequest, input: unknown): Promise<unknown> => {
-    const handler = service.handlers[request.operation.name] as (context: unknown) => Promise<unknown>
-    return handler(new RequestContext(shared, request, input, fails.get(request.operation.name)!))
+  const invoke = async (request: OperationRequest, input: unknown): Promise<unknown> => {
+    const { operation, idempotencyKey } = request
+    const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
+    const fail = fails.get(operation.name)!
+    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(operation))
+      return handler(new RequestContext(shared, request, input, fail, shared.transaction))
+    const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
+    const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, own, keyed)))
+    keyed.check(result)
+    return result
   }
 
   return {
     contract: service.contract,
     operations,
-    eventHandlers: service.subscriptions.map((subscription) => eventHandler(options, shared, streams, subscription)),
+    eventHandlers: eventHandlers(options, shared, own),
     projections: service.projections.map((projection) => ({ projection, apply: applyTo(projection, shared.db) })),
+    scheduledWork: scheduledWork(options, shared, own, operations),
+    sagas: own.sagas,
     get inProgress() {
       return inProgress
     },
@@ -101,7 +130,7 @@ interface SharedContext {
   readonly call: Readonly<Record<string, unknown>>
   readonly transaction: RunTransaction<unknown, unknown>
   readonly streams: StreamAccess['readers']
-  readonly projections: ProjectionReader
+  readonly projections: ProjectionReader | undefined
   readonly clock: Clock
   readonly random: Random
   readonly id: NewId
@@ -110,11 +139,18 @@ interface SharedContext {
   readonly resources: unknown
 }
 
-function sharedContext(options: HostedServiceOptions, access: StreamAccess): SharedContext {
+/** What is the service's own: its streams, and its sagas, which need its contexts, which need the sagas. */
+interface OwnParts {
+  readonly streams: StreamAccess
+  sagas: Sagas | undefined
+}
+
+function sharedContext(options: HostedServiceOptions, own: OwnParts): SharedContext {
   const { service, database, clients, projections, clock, random, newId, log, config, resources } = options
+  const streams = own.streams.readers
   const db = serviceDatabase<unknown>(service.contract.name, database)
-  const transaction = transactionFor(options, db, access)
-  return { db, call: clients, transaction, streams: access.readers, projections, clock, random, id: newId, log, config, resources }
+  const transaction = transactionFor(options, db, own)
+  return { db, call: clients, transaction, streams, projections, clock, random, id: newId, log, config, resources }
 }
 
 /** The context of one request. A class, so that what is shared costs nothing per request and what is rarely used is made on demand. */
@@ -123,10 +159,18 @@ class RequestContext {
   readonly fail: object
   readonly #shared: SharedContext
   readonly #request: OperationRequest
+  readonly transaction: RunTransaction<unknown, unknown>
 
-  constructor(shared: SharedContext, request: OperationRequest, input: unknown, fail: object) {
+  constructor(
+    shared: SharedContext,
+    request: OperationRequest,
+    input: unknown,
+    fail: object,
+    transaction: RunTransaction<unknown, unknown>,
+  ) {
     this.input = input
     this.fail = fail
+    this.transaction = transaction
     this.#shared = shared
     this.#request = request
   }
@@ -137,14 +181,11 @@ class RequestContext {
   get call(): Readonly<Record<string, unknown>> {
     return this.#shared.call
   }
-  get transaction(): RunTransaction<unknown, unknown> {
-    return this.#shared.transaction
-  }
-  get projections(): ProjectionReader {
-    return this.#shared.projections
-  }
   get streams(): StreamAccess['readers'] {
     return this.#shared.streams
+  }
+  get projections(): ProjectionReader | undefined {
+    return this.#shared.projections
   }
   get clock(): Clock {
     return this.#shared.clock
@@ -172,10 +213,12 @@ class RequestContext {
   }
 }
 
+/** `transaction(…)` of a context; of a keyed request's when there is one. */
 function transactionFor(
   { service, transactions }: HostedServiceOptions,
   db: Kysely<unknown>,
-  access: StreamAccess,
+  own: OwnParts,
+  keyed?: KeyedRequest,
 ): RunTransaction<unknown, unknown> {
   return (work, options: TransactionOptions = {}) => {
     const scope = currentScope()
@@ -195,17 +238,57 @@ function transactionFor(
         'transactionInTransaction',
         `"${name}" opened a transaction inside another: use the db and emit of the one that is open`,
       )
-    return transactions(scope, options.isolation ?? 'repeatable read', (open) =>
-      work({ db, emit: emitFor(service, open) as never, streams: access.writersIn(open) as never }),
-    )
+    const isolation = options.isolation ?? 'repeatable read'
+    const inside = (open: OpenTransaction) => work({ db, ...inTransaction(service, own, open) } as never)
+    return keyed === undefined
+      ? transactions(scope, isolation, inside)
+      : keyed.run((claimed) => transactions(scope, isolation, claimed), inside)
   }
+}
+
+/** What only an open transaction offers. */
+function inTransaction(service: Service, own: OwnParts, open: OpenTransaction): object {
+  const sagas = (saga: Saga): Sagas => {
+    if (own.sagas === undefined)
+      throw new SkerryError(
+        'systemInvalid',
+        `The service "${service.contract.name}" has no sagas: add "${saga.definition.name}" to implement(…, { sagas: […] })`,
+      )
+    return own.sagas
+  }
+  return {
+    emit: emitFor(service, open),
+    streams: own.streams.writersIn(open),
+    start: (saga: Saga, input: unknown, options: StartOptions = {}) => sagas(saga).start(open, saga, input, options),
+    cancel: async (saga: Saga, reference: SagaReference, code = 'cancelled') => sagas(saga).cancel(open, saga, reference, code),
+  }
+}
+
+function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnParts): Sagas | undefined {
+  const { service, database, transactions, exclusive, clock, random, newId, log } = options
+  if (database === undefined || transactions === undefined || service.sagas.length === 0) return undefined
+  const { call, transaction: _transaction, projections: _projections, streams: _streams, ...inside } = shared
+  return new Sagas({
+    service: service.contract.name,
+    definitions: service.sagas.map(({ definition }) => definition),
+    database,
+    exclusive,
+    transactions,
+    clock,
+    random,
+    newId,
+    log,
+    remoteContext: (signal) => ({ ...inside, call, signal }),
+    localContext: (open) => ({ ...inside, ...inTransaction(service, own, open) }),
+  })
 }
 
 /** `emit.x(data)` for each event of the contract, bound to one open transaction. */
 function emitFor(service: Service, open: OpenTransaction): Record<string, never> {
   const emit: Record<string, unknown> = {}
   for (const [name, event] of Object.entries(service.contract.events as Record<string, Event>))
-    emit[name] = (data: unknown) => open.emit(event, data)
+    emit[name] = (data: unknown, { after }: EmitOptions = {}) =>
+      open.emit(event, data, after === undefined ? undefined : milliseconds(after))
   return emit as Record<string, never>
 }
 
@@ -216,25 +299,60 @@ function failFor(errors: Readonly<Record<string, Problem>>): object {
   return Object.freeze(fail)
 }
 
-function eventHandler(
-  { service }: HostedServiceOptions,
-  shared: SharedContext,
-  access: StreamAccess,
-  subscription: Service['subscriptions'][number],
-): EventHandler {
-  const handle = subscription.handle as (context: unknown) => Promise<void>
-  if (subscription.kind === 'effect')
-    return { event: subscription.event, kind: 'effect', run: (event, meta) => handle({ ...shared, event, meta }) }
-  const recorded = recordedBy(service.streams).get(subscription.event.type)?.in ?? []
+/** The handlers of the events that the service consumes; its sagas are told of those they wait for. */
+function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own: OwnParts): readonly EventHandler[] {
+  const { service } = options
+  const waited = new Set(consumedEvents({ subscriptions: [], sagas: service.sagas, streams: {} }).map(({ type }) => type))
+  const kept = recordedBy(service.streams)
   const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
-  return {
-    event: subscription.event,
-    kind: 'transactional',
-    async run(event, meta, open) {
-      for (const kept of recorded) await access.record(open, kept, event, meta)
-      await handle({ ...inside, emit: emitFor(service, open), streams: access.writersIn(open), event, meta })
-    },
-  }
+  return consumedEvents(service).map((event): EventHandler => {
+    const subscription = service.subscriptions.find((candidate) => candidate.event.type === event.type)
+    const handle = subscription?.handle as ((context: unknown) => Promise<void>) | undefined
+    const isWaited = waited.has(event.type)
+    const keptIn = kept.get(event.type)?.in ?? []
+    const recorded = async (data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> => {
+      if (isWaited) await own.sagas!.arrive(open, data, meta)
+      for (const as of keptIn) await own.streams.record(open, as, data, meta)
+    }
+    const common = { event, from: subscription?.from, recorded: isWaited || keptIn.length > 0 ? recorded : undefined }
+    if (subscription?.kind === 'effect')
+      return { ...common, kind: 'effect', run: (data, meta) => handle!({ ...shared, event: data, meta }) }
+    return {
+      ...common,
+      kind: 'transactional',
+      async run(data, meta, open) {
+        await handle?.({ ...inside, ...inTransaction(service, own, open), event: data, meta })
+      },
+    }
+  })
+}
+
+/** How long a repeated request still gets its first answer. */
+const KEEP_ANSWERS_MS = 30 * 24 * 3_600_000
+const FORGET_ROWS = 10_000
+
+function scheduledWork(
+  { service, clock }: HostedServiceOptions,
+  shared: SharedContext,
+  own: OwnParts,
+  operations: ReadonlyMap<string, BoundOperation>,
+): readonly ScheduledWork[] {
+  const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
+  const scheduled = service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
+    name,
+    timing,
+    run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, ...inTransaction(service, own, open), dueAt }),
+  }))
+  const hourly = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '1h' }, run })
+  const forgetOld = hourly(
+    'forget-answers',
+    async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
+  )
+  return [
+    ...scheduled,
+    ...([...operations.values()].some(keepsAnswers) ? [forgetOld] : []),
+    ...(own.sagas === undefined ? [] : [hourly('forget-sagas', (open) => own.sagas!.forget(open))]),
+  ]
 }
 
 function applyTo(projection: Projection, db: Kysely<unknown>): Apply {

@@ -1,19 +1,28 @@
 /** `skerry/service`: what a service package imports besides contracts. */
 export { service, tables } from './service.ts'
-export type { ProjectionOptions, Service, ServiceDefinition, ServiceOptions, Subscription } from './service.ts'
+export type {
+  ProjectionOptions,
+  Schedule,
+  Service,
+  ServiceDefinition,
+  ServiceOptions,
+  Subscription,
+  SubscriptionOptions,
+} from './service.ts'
+export type { ProjectionReader, ProjectionStatus } from '../event-store/projection-access.ts'
+export type { ProjectedEvent, Projection } from '../event-store/projection.ts'
 export { recordedEvent, recording } from '../event-store/recording.ts'
 export type { RecordedEvent, Recording } from '../event-store/recording.ts'
 export { storedEvent } from '../event-store/stored-event.ts'
 export type { NewStreamEvent, StoredEvent, StreamEvent, Upcast } from '../event-store/stored-event.ts'
 export { stream } from '../event-store/stream.ts'
 export type { EventsOf, StateOf, Stream } from '../event-store/stream.ts'
-export type { ProjectionReader, ProjectionStatus } from '../event-store/projection-access.ts'
-export type { ProjectedEvent, Projection } from '../event-store/projection.ts'
 export type { PastEvent, StreamReader, StreamReaders, Streams, StreamWriter, StreamWriters } from '../event-store/streams.ts'
 export type { Log } from '../telemetry/log.ts'
 export type {
   Clients,
   EffectContext,
+  EmitOptions,
   Emit,
   EventContext,
   Fail,
@@ -21,6 +30,7 @@ export type {
   OperationContext,
   ProjectionContext,
   RunTransaction,
+  ScheduleContext,
   ServiceContext,
   TransactionOptions,
   Uses,

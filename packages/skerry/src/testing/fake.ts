@@ -8,7 +8,10 @@ import { service } from '../service/service.ts'
 
 type FakeHandler<O> =
   O extends Operation<infer I, infer Out, infer E>
-    ? (input: OutputOf<I>, context: { readonly fail: Fail<E> }) => Promise<Out extends Schema ? InputOf<Out> : void>
+    ? (
+        input: OutputOf<I>,
+        context: { readonly fail: Fail<E>; readonly idempotencyKey: string | undefined },
+      ) => Promise<Out extends Schema ? InputOf<Out> : void>
     : never
 
 export type FakeHandlers<C extends Contract> = { readonly [K in keyof C['operations']]?: FakeHandler<C['operations'][K]> }

@@ -2,7 +2,16 @@ import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { contract, get } from '../../contract/index.ts'
 import { service } from '../../service/index.ts'
-import { testSystem } from '../../testing/index.ts'
+import { noteServiceImplementation, orders } from '../../testing/fixtures/small-shop.ts'
+import { fake, testSystem } from '../../testing/index.ts'
+
+it('describes the operations and the events of the service', async () => {
+  await using app = await testSystem({ services: [noteServiceImplementation], fakes: [fake(orders, {})], forceWire: true })
+  const url = app.host.serviceUrls.get('notes')!
+  expect(await (await fetch(`${url}/openapi.json`)).json()).toMatchObject({ info: { title: 'notes' } })
+  const events = (await (await fetch(`${url}/asyncapi.json`)).json()) as { operations: object }
+  expect(events.operations).toMatchObject({ 'notes.receive.orders': { messages: [{}, {}] } })
+})
 
 const slow = contract('slow', {
   version: '1.0.0',

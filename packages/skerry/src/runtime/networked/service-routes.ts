@@ -1,6 +1,7 @@
-/** The HTTP routes of one hosted service: its operations, all of them, and its OpenAPI document. For peers, not for the outside. */
+/** The HTTP routes of one hosted service: its operations, all of them, its OpenAPI and its AsyncAPI document. For peers, not for the outside. */
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
+import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
 import { platformProblem } from '../../contract/problem.ts'
 import { readDeadline } from '../../http/deadline-header.ts'
@@ -37,9 +38,14 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
     }),
   )
   const document = openApi(service.contract)
+  const events = asyncApi(
+    service.contract,
+    service.eventHandlers.map(({ event }) => event),
+  )
   return [
     ...routes,
     { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } },
+    { method: 'GET', path: '/asyncapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: events }) } },
   ]
 }
 

@@ -1,0 +1,168 @@
+/**
+ * The way of the `skerry events` commands to the events of a system: through the admin API of a host that runs, or straight to the
+ * databases that the environment names. Both are called through one contract.
+ */
+import type { AdminClient, AdminTarget, Databases } from 'skerry/runtime'
+import { enginesFor } from '../engines.ts'
+import { CommandError, EXIT, isSkerryError } from '../failure.ts'
+import { keepAlive } from '../keep-alive.ts'
+import { selectServices } from '../run-host.ts'
+import type { LoadedSystem } from '../system-file.ts'
+import { loadSystem } from '../system-file.ts'
+
+export interface EventsOptions {
+  readonly system?: string
+  readonly service?: string
+  readonly json?: boolean
+  readonly verbose?: boolean
+}
+
+export type Call = AdminClient['call']
+
+const START_WITH_PORT =
+  'Start that host with ADMIN_PORT, such as ADMIN_PORT=9090, and give this command the same ADMIN_PORT, or ADMIN_URL=http://127.0.0.1:9090.'
+
+/** Gives `work` the way there is, and closes what was opened for it. */
+export async function withAdmin(options: EventsOptions, work: (call: Call, clock: { now(): Date }) => Promise<void>): Promise<void> {
+  keepAlive()
+  const loaded = await loadSystem(options.system)
+  await using opened = await open(loaded, options)
+  try {
+    await work(opened.call, loaded.platform.systemClock)
+  } catch (error) {
+    throw explained(error, opened.place)
+  }
+}
+
+interface Opened extends AsyncDisposable {
+  readonly call: Call
+  /** For messages. */
+  readonly place: string
+}
+
+async function open(loaded: LoadedSystem, { service }: EventsOptions): Promise<Opened> {
+  const { platform } = loaded
+  const selection = selectServices(loaded, service === undefined ? [] : [service])
+  if (selection.services.length === 0)
+    throw new CommandError(EXIT.usage, 'The gateway has no events.', 'Name a service with --service, or leave it out for all.')
+  const url = addressIn(process.env['ADMIN_URL'])
+  if (url !== undefined) return remote(loaded, url)
+  const configuration = platform.readDatabaseConfiguration(selection, process.env)
+  const isEmbedded = [...configuration.databases.values()].some((database) => database.url === undefined)
+  const port = process.env['ADMIN_PORT']
+  if (isEmbedded && port !== undefined && port !== '') {
+    const host = await remote(loaded, `http://127.0.0.1:${port}`)
+    const answer = await host.call.listDeadLetters.try({ limit: 1 })
+    if (answer.ok) return host
+    await host[Symbol.asyncDispose]()
+  }
+  if (isEmbedded && configuration.dataDirectory === undefined)
+    throw new CommandError(
+      EXIT.failed,
+      'SKERRY_DATA is "memory": the data is in the process of the running host and nowhere else.',
+      START_WITH_PORT,
+    )
+  const databases = await platform
+    .openDatabases({
+      configuration,
+      factory: enginesFor(loaded.path, configuration).database,
+      clock: platform.systemClock,
+      onProgress: undefined,
+      signal: undefined,
+    })
+    .catch((error: unknown) => {
+      if (isEmbedded && isSkerryError(error) && error.code === 'databaseUnavailable')
+        throw new CommandError(
+          EXIT.failed,
+          `${error.message}. An embedded database belongs to one process at a time, and a host that runs is its process.`,
+          `${START_WITH_PORT} Or stop the host first.`,
+        )
+      throw error
+    })
+  try {
+    return await local(
+      loaded,
+      selection.services.map(({ contract }) => contract.name),
+      databases,
+    )
+  } catch (error) {
+    await databases.close()
+    throw error
+  }
+}
+
+async function remote({ platform }: LoadedSystem, url: string): Promise<Opened> {
+  const client = platform.remoteAdmin(url)
+  return { call: client.call, place: url, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
+}
+
+async function local({ platform, system }: LoadedSystem, services: readonly string[], databases: Databases): Promise<Opened> {
+  const topics = new Map(platform.consumersOf(system).map((consumer) => [consumer.name, consumer.topics]))
+  const targets: AdminTarget[] = []
+  for (const service of services) {
+    const opened = databases.of(service)
+    if (opened === undefined) continue
+    await refuseOutdated(service, opened.database)
+    targets.push({ service, database: opened.database, topics: topics.get(service) ?? [], wake: () => {} })
+  }
+  // What a command does is what it prints; the causes of failures are only here.
+  const client = platform.localAdmin(targets, platform.createLog({ level: 'error', destination: process.stderr }))
+  return {
+    call: client.call,
+    place: 'the databases',
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]()
+      await databases.close()
+    },
+  }
+}
+
+const UNDEFINED_TABLE = '42P01'
+
+async function refuseOutdated(service: string, database: AdminTarget['database']): Promise<void> {
+  try {
+    await database.query('select from skerry_dead_letter_audit limit 0')
+  } catch (error) {
+    if ((error as { sqlState?: string }).sqlState !== UNDEFINED_TABLE) throw error
+    throw new CommandError(
+      EXIT.failed,
+      `The database of "${service}" has not been brought up to date for this version.`,
+      `Run skerry migrate ${service}, or start a host with it, which does the same.`,
+    )
+  }
+}
+
+function addressIn(url: string | undefined): string | undefined {
+  if (url === undefined || url === '') return undefined
+  if (URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol)) return url
+  throw new CommandError(
+    EXIT.configuration,
+    'ADMIN_URL is not a URL that begins with http:// or https://.',
+    'Correct ADMIN_URL, or remove it.',
+  )
+}
+
+/** By its shape: the platform may be another copy. */
+function explained(error: unknown, place: string): unknown {
+  if (!(error instanceof Error) || error.name !== 'CallError' || !('code' in error)) return error
+  if (error.code === 'unavailable')
+    return new CommandError(
+      EXIT.failed,
+      `${place} could not answer: ${error.message}.`,
+      'See that it runs and is reachable, then try again.',
+    )
+  if (error.code === 'serviceNotFound')
+    return new CommandError(
+      EXIT.failed,
+      `The host at ${place} does not run this service, or it has no database.`,
+      'Ask the host that runs it: ADMIN_URL names it.',
+    )
+  return new CommandError(EXIT.failed, error.message, HELP[String(error.code)] ?? 'See skerry help events.')
+}
+
+const HELP: Readonly<Record<string, string>> = {
+  deadLetterNotFound:
+    'List those there are with skerry events dead list. Somebody else may have been faster: see skerry events dead audit.',
+  passed: 'Discard it; or, when its order does not matter, replay it with --out-of-order.',
+  notItsTurn: 'Replay or discard the earlier ones of its key first, or let them be handled.',
+}

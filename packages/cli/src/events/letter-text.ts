@@ -1,0 +1,58 @@
+/** Dead letters for people. What they hold comes from anywhere, so nothing of it may steer a terminal. */
+import type { Call } from './access.ts'
+
+type Whole = Awaited<ReturnType<Call['showDeadLetter']>>
+type Letter = Omit<Whole, 'stack' | 'body'>
+
+const LONGEST_ERROR = 160
+
+/** Two lines: what it is, and why it is dead. */
+export function letterLines(letter: Letter): string {
+  const { id, service, type, key, sequence, cause, attempts, diedAt, error, errorHash } = letter
+  const number = sequence === null ? '' : ` #${sequence}`
+  const tries = cause === 'exhausted' ? ` after ${attempts} attempts` : ''
+  return `${id}  ${service}  ${oneLine(type)}  key ${oneLine(key)}${number}  ${cause}${tries}  ${diedAt}\n    ${errorHash}  ${cut(oneLine(error))}`
+}
+
+export function shownLetter(letter: Whole): string {
+  const rows: [string, string | number | null][] = [
+    ['id', letter.id],
+    ['service', letter.service],
+    ['type', letter.type],
+    ['key', letter.key],
+    ['number', letter.sequence],
+    ['message', letter.messageId],
+    ['source', letter.source],
+    ['topic', letter.topic],
+    ['cause', letter.cause],
+    ['attempts', letter.attempts],
+    ['died', letter.diedAt],
+    ['trace', letter.traceId],
+    ['error hash', letter.errorHash],
+    ['error', letter.error],
+  ]
+  const lines = rows.filter(([, value]) => value !== null).map(([label, value]) => `${label.padEnd(12)}${oneLine(String(value))}`)
+  return [...lines, ...(letter.stack === null ? [] : ['', printable(letter.stack)]), '', printable(indented(letter.body))].join('\n')
+}
+
+/** Without what could move a cursor or change a colour. */
+export function oneLine(text: string): string {
+  return printable(text).replaceAll('\n', ' ')
+}
+
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
+}
+
+function indented(body: string): string {
+  try {
+    return JSON.stringify(JSON.parse(body), undefined, 2)
+  } catch {
+    return body
+  }
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_ERROR ? `${text.slice(0, LONGEST_ERROR)}…` : text
+}

@@ -1,0 +1,168 @@
+/**
+ * What a service does later, by the clock: events emitted with a delay go into the outbox when they are due, and schedules run. Both are
+ * rows that one transaction takes, so that several hosts need no leases, nothing is lost by a restart and nothing happens twice.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import { crashPoint } from '../base/crash-points.ts'
+import type { Random } from '../base/random.ts'
+import type { Worker } from '../base/worker.ts'
+import type { Event } from '../contract/event.ts'
+import type { Database } from '../engine/database.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Scope } from '../telemetry/scope.ts'
+import { childTrace } from '../telemetry/trace-context.ts'
+import { nextDelayedDue, takeDue } from './delayed-events.ts'
+import { describeFailure } from './event-failure.ts'
+import { afterFailure } from './inbox.ts'
+import type { OutboxEntry } from './outbox.ts'
+import { flushOutbox } from './outbox.ts'
+import * as store from './schedule-store.ts'
+import type { Timing } from './schedule.ts'
+import { nextDueMs } from './schedule.ts'
+import type { OpenTransaction, TransactionRunner } from './transaction-runner.ts'
+
+export interface ScheduledWork {
+  readonly name: string
+  readonly timing: Timing
+  /** Runs inside the transaction that moves the schedule on. */
+  run(open: OpenTransaction, dueAt: Date): Promise<void>
+}
+
+export interface LaterWorkerOptions {
+  readonly service: string
+  /** The events of the service's contract. */
+  readonly events: readonly Event[]
+  readonly schedules: readonly ScheduledWork[]
+  readonly database: Database
+  /** No other process can have the database open: it need not be looked at for what others have left. */
+  readonly exclusive: boolean
+  readonly transactions: TransactionRunner
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Given what has come into the outbox. */
+  readonly onEmitted: (entries: readonly OutboxEntry[]) => void
+}
+
+export interface LaterWorker extends Worker {
+  /** Looks for work by then at the latest. */
+  wakeBy(atMs: number): void
+}
+
+const BATCH_ROWS = 100
+/** How often it looks for what other hosts have left, at the latest. */
+const POLL_MS = 5_000
+/** A schedule that fails is tried again with growing pauses for ever: its next time comes only after it. */
+const RETRY = { maxAttempts: Infinity, minBackoffMs: 1_000, maxBackoffMs: 600_000 }
+
+export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
+  const { database, clock, log } = options
+  const events = new Map(options.events.map((event) => [event.type, event]))
+  let working: Promise<void> | undefined
+  let again = false
+  let stopping = false
+  let timer: { readonly atMs: number; readonly timer: Timer } | undefined
+  let prepared = options.schedules.length === 0
+
+  const wake = (): void => {
+    if (stopping) return
+    again = true
+    working ??= work().finally(() => {
+      working = undefined
+      if (again) wake()
+    })
+  }
+
+  /** Never rejects. */
+  async function work(): Promise<void> {
+    let nextMs: number | undefined
+    while (again && !stopping) {
+      again = false
+      try {
+        if (!prepared) await store.prepareSchedules(database, options.schedules, clock.now())
+        prepared = true
+        await publishDue()
+        for (const schedule of options.schedules) await runIfDue(schedule)
+        nextMs = await dueMs()
+      } catch (error) {
+        nextMs = clock.nowMs() + POLL_MS
+        log.warn('Delayed events and schedules could not be read and will be looked for again', { cause: error })
+      }
+    }
+    const pollMs = options.exclusive ? Infinity : clock.nowMs() + POLL_MS
+    wakeBy(Math.min(nextMs ?? Infinity, pollMs))
+  }
+
+  async function publishDue(): Promise<void> {
+    for (let taken = BATCH_ROWS; taken === BATCH_ROWS && !stopping;) {
+      const now = clock.now()
+      const entries = await database.transaction('read committed', async (transaction) => {
+        const due = await takeDue(transaction, [...events.keys()], now, BATCH_ROWS)
+        taken = due.length
+        const pending = due.map(({ id, type, key, payload, traceparent }) => ({
+          event: events.get(type)!,
+          id,
+          key,
+          data: payload,
+          traceparent,
+        }))
+        if (pending.length > 0) crashPoint('later.before-commit')
+        return flushOutbox(transaction, options.service, pending, now)
+      })
+      if (entries.length > 0) options.onEmitted(entries)
+    }
+  }
+
+  async function runIfDue(schedule: ScheduledWork): Promise<void> {
+    const scope: Scope = { service: options.service, trace: childTrace(undefined, options.random), deadlineAtMs: Infinity }
+    let attempts = 0
+    try {
+      await options.transactions(scope, 'repeatable read', async (open) => {
+        const due = await store.takeSchedule(open.transaction, schedule.name, clock.now())
+        if (due === undefined) return
+        attempts = due.attempts + 1
+        await schedule.run(open, due.dueAt)
+        const nextAtMs = nextDueMs(schedule.timing, due.dueAt.getTime(), clock.nowMs())
+        await store.moveOn(open.transaction, schedule.name, nextAtMs, clock.now())
+        crashPoint('later.before-commit')
+      })
+    } catch (error) {
+      const next = afterFailure('transient', attempts, 0, clock.nowMs(), options.random, RETRY)
+      if (!('retryAtMs' in next)) return
+      log.error(`The schedule "${schedule.name}" failed and will be tried again`, { attempt: attempts, cause: error })
+      await store.retrySchedule(database, schedule.name, attempts, new Date(next.retryAtMs), describeFailure(error).message)
+    }
+  }
+
+  async function dueMs(): Promise<number | undefined> {
+    const due = [await nextDelayedDue(database), options.schedules.length === 0 ? undefined : await store.nextScheduleDue(database)]
+    const times = due.filter((at) => at !== undefined).map((at) => at.getTime())
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  function wakeBy(atMs: number): void {
+    if (stopping || (timer !== undefined && timer.atMs <= atMs)) return
+    timer?.timer.cancel()
+    const set = clock.setTimer(Math.max(1, atMs - clock.nowMs()), () => {
+      timer = undefined
+      wake()
+    })
+    timer = { atMs, timer: set }
+  }
+
+  wake()
+  return {
+    get idle() {
+      return working === undefined
+    },
+    // By the clock alone: a test that wants them moves it.
+    dueMs: async () => undefined,
+    wake,
+    wakeBy,
+    async stop() {
+      stopping = true
+      timer?.timer.cancel()
+      await working
+    },
+  }
+}

@@ -1,0 +1,31 @@
+/** A typed client of the admin API: of a host that runs, over HTTP, or of databases that this process has open itself. */
+import type { Clock } from '../../base/clock.ts'
+import { systemClock } from '../../base/clock.ts'
+import { idSource } from '../../base/id.ts'
+import { systemRandom } from '../../base/random.ts'
+import type { Client } from '../../client/call.ts'
+import { createClient } from '../../client/client.ts'
+import { httpLink } from '../../http/http-link.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { inProcessLink } from '../in-process/link.ts'
+import { admin } from './contract.ts'
+import type { AdminTarget } from './service.ts'
+import { hostAdmin } from './service.ts'
+
+export interface AdminClient extends AsyncDisposable {
+  readonly call: Client<typeof admin>
+}
+
+/** Of the host whose admin API listens at `url`. */
+export function remoteAdmin(url: string, clock: Clock = systemClock): AdminClient {
+  const link = httpLink({ baseUrl: url, clock })
+  return { call: createClient(admin, { link, clock, random: systemRandom }), [Symbol.asyncDispose]: () => link.close() }
+}
+
+/** Of the services whose databases are given; whoever opened them closes them. */
+export function localAdmin(targets: readonly AdminTarget[], log: Log): AdminClient {
+  const clock = systemClock
+  const random = systemRandom
+  const hosted = hostAdmin({ targets, clock, random, newId: idSource(clock, random), log })
+  return { call: createClient(admin, { link: inProcessLink(() => hosted), clock, random }), [Symbol.asyncDispose]: async () => {} }
+}

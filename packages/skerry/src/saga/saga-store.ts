@@ -1,0 +1,231 @@
+/** The SQL of sagas. Whatever an instance writes is guarded by its epoch: one that was thought dead, and was replaced, writes nothing. */
+import type { Database, Queryable, Transaction } from '../engine/database.ts'
+import type { SagaFailure } from './definition.ts'
+import type { SagaState, StepState } from './saga.ts'
+
+/** An instance that this process works on. */
+export interface ClaimedSaga {
+  readonly id: string
+  readonly name: string
+  readonly version: number
+  readonly epoch: number
+  readonly traceparent: string
+  readonly state: SagaState
+}
+
+interface SagaRow {
+  readonly id: string
+  readonly name: string
+  readonly version: number
+  readonly status: SagaState['status']
+  readonly input: string
+  readonly failure: string | null
+  readonly parked_because: string | null
+  readonly cancel_code: string | null
+  readonly traceparent: string
+  readonly started_at: Date
+  readonly epoch: number
+}
+
+export interface NewSaga {
+  readonly id: string
+  readonly name: string
+  readonly version: number
+  readonly input: unknown
+  readonly traceparent: string
+  readonly startedAt: Date
+  /** The instance that works on it from the start; undefined: whoever finds it. */
+  readonly owner: string | undefined
+  readonly nextAt: Date
+  /** The steps that are begun with it. */
+  readonly steps: SagaState['steps']
+  readonly pastPivot: boolean
+}
+
+/** False when an instance with this id exists. */
+export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolean> {
+  const { rows } = await on.query(
+    `with inserted as (
+       insert into skerry_saga (id, name, version, status, input, traceparent, started_at, owner, epoch, next_at, past_pivot)
+       values ($1, $2, $3, 'running', $4, $5, $6, $7, 1, $8, $9) on conflict (id) do nothing returning id
+     ), stepped as (
+       insert into skerry_saga_step (saga_id, step, state)
+       select inserted.id, s.step, s.state from inserted, jsonb_to_recordset($10::jsonb) as s(step text, state text)
+     ) select 1 as inserted from inserted`,
+    [
+      saga.id,
+      saga.name,
+      saga.version,
+      JSON.stringify(saga.input),
+      saga.traceparent,
+      saga.startedAt,
+      saga.owner ?? null,
+      saga.nextAt,
+      saga.pastPivot,
+      JSON.stringify(Object.entries(saga.steps).map(([step, state]) => ({ step, state: JSON.stringify(state) }))),
+    ],
+  )
+  return rows.length > 0
+}
+
+/** Claims instances that are due, up to `limit`. */
+export async function claimDue(
+  database: Database,
+  { owner, now, until, limit }: { owner: string; now: Date; until: Date; limit: number },
+): Promise<readonly ClaimedSaga[]> {
+  const { rows } = await database.query<SagaRow>(
+    `update skerry_saga set owner = $1, epoch = epoch + 1, next_at = $3 where id in (
+       select id from skerry_saga where next_at <= $2 order by next_at limit $4 for update skip locked
+     ) returning id, name, version, status, input, failure, parked_because, cancel_code, traceparent, started_at, epoch`,
+    [owner, now, until, limit],
+  )
+  if (rows.length === 0) return []
+  const steps = await database.query<{ saga_id: string; step: string; state: string }>(
+    `select saga_id, step, state from skerry_saga_step where saga_id = any($1::uuid[])`,
+    [rows.map(({ id }) => id)],
+  )
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    version: row.version,
+    epoch: row.epoch,
+    traceparent: row.traceparent,
+    state: stateOf(
+      row,
+      steps.rows.filter(({ saga_id }) => saga_id === row.id),
+    ),
+  }))
+}
+
+function stateOf(row: SagaRow, steps: readonly { step: string; state: string }[]): SagaState {
+  return {
+    status: row.status,
+    input: JSON.parse(row.input) as unknown,
+    startedAtMs: row.started_at.getTime(),
+    steps: Object.fromEntries(steps.map(({ step, state }) => [step, JSON.parse(state) as StepState])),
+    failure: row.failure === null ? undefined : (JSON.parse(row.failure) as SagaFailure),
+    parkedBecause: row.parked_because ?? undefined,
+    cancelCode: row.cancel_code ?? undefined,
+  }
+}
+
+/** What to write of an instance: its present state, the steps that have changed, and who looks at it when. */
+export interface SagaWrite {
+  readonly id: string
+  readonly epoch: number
+  readonly state: SagaState
+  readonly changed: readonly string[]
+  readonly pastPivot: boolean
+  readonly wait: { readonly type: string; readonly key: string } | undefined
+  /** Undefined: it is given back. */
+  readonly owner: string | undefined
+  readonly nextAt: Date | null
+  readonly endedAt: Date | null
+}
+
+/**
+ * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether somebody has
+ * asked to cancel it meanwhile.
+ */
+export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly cancelCode: string | undefined } | undefined> {
+  const { state, changed } = saga
+  const steps = changed.map((step) => ({ step, state: JSON.stringify(state.steps[step]) }))
+  const { rows } = await on.query<{ cancel_code: string | null }>(
+    `with guarded as (
+       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
+         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 returning id, cancel_code
+     ), stepped as (
+       insert into skerry_saga_step (saga_id, step, state)
+       select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
+       on conflict (saga_id, step) do update set state = excluded.state
+     ) select cancel_code from guarded`,
+    [
+      saga.id,
+      saga.epoch,
+      state.status,
+      state.failure === undefined ? null : JSON.stringify(state.failure),
+      state.parkedBecause ?? null,
+      saga.pastPivot,
+      saga.wait?.type ?? null,
+      saga.wait?.key ?? null,
+      saga.owner ?? null,
+      saga.nextAt,
+      saga.endedAt,
+      JSON.stringify(steps),
+    ],
+  )
+  const [row] = rows
+  return row && { cancelCode: row.cancel_code ?? undefined }
+}
+
+/** Keeps what is still being worked on; returns the ids that are still this owner's. */
+export async function renew(on: Queryable, owner: string, ids: readonly string[], until: Date): Promise<ReadonlySet<string>> {
+  const { rows } = await on.query<{ id: string }>(
+    `update skerry_saga set next_at = $3 where owner = $1 and id = any($2::uuid[]) and next_at is not null returning id`,
+    [owner, ids, until],
+  )
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
+export async function freeAll(on: Queryable, now: Date): Promise<void> {
+  await on.query(`update skerry_saga set owner = null, next_at = $1 where owner is not null`, [now])
+}
+
+export async function nextDue(on: Queryable, onlyWork: boolean): Promise<Date | undefined> {
+  const { rows } = await on.query<{ at: Date | null }>(
+    `select min(next_at) as at from skerry_saga where next_at is not null and (wait_type is null or not $1)`,
+    [onlyWork],
+  )
+  return rows[0]?.at ?? undefined
+}
+
+/** Keeps an event that sagas may wait for, and has those that do looked at. */
+export async function arrive(
+  on: Queryable,
+  { type, key, messageId, data, at }: { type: string; key: string; messageId: string; data: unknown; at: Date },
+): Promise<number> {
+  await on.query(`insert into skerry_saga_event (type, key, message_id, data, at) values ($1, $2, $3, $4, $5) on conflict do nothing`, [
+    type,
+    key,
+    messageId,
+    JSON.stringify(data),
+    at,
+  ])
+  const { affected } = await on.query(
+    `update skerry_saga set next_at = $3 where wait_type = $1 and wait_key = $2 and owner is null and next_at > $3`,
+    [type, key, at],
+  )
+  return affected
+}
+
+/** The events of a type and key that have come since a moment, oldest first. */
+export async function eventsSince(on: Queryable, type: string, key: string, since: Date): Promise<readonly unknown[]> {
+  const { rows } = await on.query<{ data: string }>(
+    `select data from skerry_saga_event where type = $1 and key = $2 and at >= $3 order by at, message_id`,
+    [type, key, since],
+  )
+  return rows.map(({ data }) => JSON.parse(data) as unknown)
+}
+
+/** Asks for an instance to be undone. `tooLate`: it is past its pivot, or has ended. */
+export async function requestCancel(on: Queryable, id: string, code: string, now: Date): Promise<'cancelling' | 'tooLate' | 'unknown'> {
+  const { rows } = await on.query(
+    `update skerry_saga set cancel_code = coalesce(cancel_code, $2), next_at = case when owner is null then $3 else next_at end
+     where id = $1 and status = 'running' and not past_pivot returning 1 as asked`,
+    [id, code, now],
+  )
+  if (rows.length > 0) return 'cancelling'
+  const found = await on.query<{ status: string }>(`select status from skerry_saga where id = $1`, [id])
+  if (found.rows.length === 0) return 'unknown'
+  return found.rows[0]!.status === 'compensating' ? 'cancelling' : 'tooLate'
+}
+
+/** Deletes up to `limit` instances that ended before a moment, and as many events that nobody can wait for any more. */
+export async function forget(on: Queryable, endedBefore: Date, eventsBefore: Date, limit: number): Promise<void> {
+  await on.query(`delete from skerry_saga where id in (select id from skerry_saga where ended_at < $1 limit $2)`, [endedBefore, limit])
+  await on.query(
+    `delete from skerry_saga_event where (type, key, message_id) in (select type, key, message_id from skerry_saga_event where at < $1 limit $2)`,
+    [eventsBefore, limit],
+  )
+}

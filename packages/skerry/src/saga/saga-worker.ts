@@ -1,0 +1,396 @@
+/**
+ * Sagas at work: claims instances, does what the state machine decides, and records it before it goes on. Several hosts share the work by
+ * leases; what an instance that was thought dead still writes is refused by its epoch, and what it still calls carries the same keys.
+ */
+import type { Timer } from '../base/clock.ts'
+import { crashPoint } from '../base/crash-points.ts'
+import type { Worker } from '../base/worker.ts'
+import type { Scope } from '../telemetry/scope.ts'
+import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+import type { SagaDefinition, StepDefinition } from './definition.ts'
+import { CancelledNow, LEASE_MS, Progress, Replaced } from './progress.ts'
+import type { SagaWorkerOptions } from './saga-options.ts'
+import * as store from './saga-store.ts'
+import type { ClaimedSaga } from './saga-store.ts'
+import type { StepOutcome, StepState } from './saga.ts'
+import { afterRun, afterUndo, compensate, decide, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
+import { Attempts } from './step-attempts.ts'
+import { keptOutput } from './step-run.ts'
+
+const RENEW_MS = 1_500
+/** Sagas in progress at once. */
+const MAX_ACTIVE = 200
+const POLL_MS = 1_000
+/** A database that failed is given so long. */
+const TROUBLE_MS = 2_000
+/** When to look again whether an event came in the very moment in which a saga began to wait for it, on another host. */
+const RECHECK_MS = [2_000, 35_000] as const
+/** The pseudo step under which failures of the ending are counted. */
+const ENDING = '$ending'
+const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
+/** From so many failures on it is an error, to be looked at. */
+const ALARM_ATTEMPTS = 5
+
+export class SagaWorker implements Worker {
+  readonly owner: string
+  readonly #options: SagaWorkerOptions
+  readonly #definitions: ReadonlyMap<string, SagaDefinition>
+  readonly #active = new Map<string, Promise<void>>()
+  readonly #lost = new Set<string>()
+  #claiming: Promise<void> | undefined
+  #again = false
+  #begun = false
+  #freed = false
+  #stopping = false
+  #timer: { readonly atMs: number; readonly timer: Timer } | undefined
+  #renewal: Timer | undefined
+
+  constructor(options: SagaWorkerOptions) {
+    this.#options = options
+    this.owner = options.newId()
+    this.#definitions = new Map(options.definitions.map((definition) => [versionName(definition.name, definition.version), definition]))
+  }
+
+  get idle(): boolean {
+    return this.#active.size === 0 && this.#claiming === undefined
+  }
+
+  /** Whether it takes on what is started now. */
+  get hasRoom(): boolean {
+    return this.#begun && !this.#stopping && this.#active.size < MAX_ACTIVE
+  }
+
+  async dueMs(): Promise<number | undefined> {
+    return (await store.nextDue(this.#options.database, true))?.getTime()
+  }
+
+  begin(): void {
+    this.#begun = true
+    this.wake()
+  }
+
+  wake(): void {
+    if (!this.#begun || this.#stopping) return
+    this.#again = true
+    this.#claiming ??= this.#claim().finally(() => {
+      this.#claiming = undefined
+      if (this.#again) this.wake()
+    })
+  }
+
+  /** Works on a saga that was started in this process, in its name. `isRecorded`: so are its first steps. */
+  take(saga: ClaimedSaga, isRecorded: boolean): void {
+    crashPoint('saga.started')
+    if (!this.#stopping) this.#work(saga, isRecorded)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#timer?.timer.cancel()
+    await this.#claiming
+    await Promise.all(this.#active.values())
+    this.#renewal?.cancel()
+  }
+
+  /** Never rejects. */
+  async #claim(): Promise<void> {
+    const { database, clock, log, exclusive } = this.#options
+    let nextMs = Infinity
+    while (this.#again && !this.#stopping) {
+      this.#again = false
+      try {
+        if (exclusive && !this.#freed) await store.freeAll(database, clock.now())
+        this.#freed = true
+        const limit = MAX_ACTIVE - this.#active.size
+        if (limit === 0) return
+        const now = clock.now()
+        const until = new Date(now.getTime() + LEASE_MS)
+        const claimed = await store.claimDue(database, { owner: this.owner, now, until, limit })
+        for (const saga of claimed) this.#work(saga, false)
+        if (claimed.length === limit) this.#again = true
+        nextMs = (await store.nextDue(database, false))?.getTime() ?? Infinity
+      } catch (error) {
+        nextMs = clock.nowMs() + TROUBLE_MS
+        log.warn('Sagas could not be read and will be looked for again', { cause: error })
+      }
+    }
+    this.#wakeBy(exclusive ? nextMs : Math.min(nextMs, clock.nowMs() + POLL_MS))
+  }
+
+  #wakeBy(atMs: number): void {
+    const { clock } = this.#options
+    if (this.#stopping || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
+    this.#timer?.timer.cancel()
+    const timer = clock.setTimer(Math.max(1, atMs - clock.nowMs()), () => {
+      this.#timer = undefined
+      this.wake()
+    })
+    this.#timer = { atMs, timer }
+  }
+
+  #work(saga: ClaimedSaga, isRecorded: boolean): void {
+    const { log, clock } = this.#options
+    const about = { saga: saga.name, id: saga.id }
+    const wasFull = this.#active.size + 1 >= MAX_ACTIVE
+    const working = this.#advance(saga, isRecorded)
+      .catch((error: unknown) => {
+        if (error instanceof Replaced) return log.warn('A saga is being worked on elsewhere; this instance leaves it alone', about)
+        log.warn('A saga could not go on and will be taken up again', { ...about, cause: error })
+        this.#wakeBy(clock.nowMs() + LEASE_MS)
+      })
+      .finally(() => {
+        this.#active.delete(saga.id)
+        this.#lost.delete(saga.id)
+        if (wasFull) this.wake()
+      })
+    this.#active.set(saga.id, working)
+    this.#renewLater()
+  }
+
+  /** Does one thing after the other until there is nothing to do but wait. */
+  async #advance(saga: ClaimedSaga, isRecorded: boolean): Promise<void> {
+    const { clock, log } = this.#options
+    const definition = this.#definitions.get(versionName(saga.name, saga.version))
+    if (definition === undefined)
+      throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
+    const progress = new Progress(this.#options, definition, saga, this.owner)
+    const scope: Scope = {
+      service: this.#options.service,
+      trace: childTrace(parseTraceparent(saga.traceparent), this.#options.random),
+      deadlineAtMs: Infinity,
+    }
+    const attempt = new Attempts(this.#options, definition, saga, scope)
+    for (let recorded = isRecorded; ; recorded = false) {
+      if (this.#lost.has(saga.id)) throw new Replaced()
+      if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
+      const decision = decide(definition, progress.state, clock.nowMs())
+      switch (decision.kind) {
+        case 'skip':
+          progress.set(withStep(progress.state, decision.step, { status: 'skipped', attempts: 0 }), decision.step.name)
+          break
+        case 'compensate':
+          log.warn('A saga is undone', { saga: saga.name, id: saga.id, reason: decision.failure.reason, step: decision.failure.step })
+          progress.set(compensate(progress.state, decision.failure))
+          break
+        case 'run':
+          if (await this.#run(progress, attempt, decision.steps, recorded)) return
+          break
+        case 'undo':
+          await this.#undo(progress, attempt, decision.step)
+          break
+        case 'await':
+          if (await this.#await(progress, decision.step, decision.untilMs)) return
+          break
+        case 'end':
+          if (await this.#end(progress, attempt, decision.status)) return
+          break
+        case 'rest':
+          if (progress.state.status === 'parked')
+            log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
+          await progress.giveBack(decision.untilMs, undefined)
+          return this.#wakeBy(decision.untilMs)
+      }
+    }
+  }
+
+  /** True when the saga has ended with it. */
+  async #run(progress: Progress, attempt: Attempts, steps: readonly StepDefinition[], recorded: boolean): Promise<boolean> {
+    const [first] = steps
+    if (first!.kind === 'local') return this.#runLocal(progress, attempt, first!)
+    const begun = progress.state
+    const isNew = steps.filter(({ name }) => begun.steps[name] === undefined)
+    for (const step of steps)
+      progress.set(withStep(progress.state, step, { ...idleStep(progress.state.steps[step.name]), status: 'running' }), step.name)
+    if (!recorded) {
+      const cancelCode = await progress.record()
+      if (cancelCode !== undefined && !isPastPivot(progress.definition, begun)) {
+        // Recorded as begun, but not begun.
+        for (const step of isNew) progress.set(withStep(progress.state, step, { status: 'refused', attempts: 0 }), step.name)
+        progress.set({ ...progress.state, cancelCode })
+        return false
+      }
+    }
+    crashPoint('saga.step-begun')
+    const outcomes = await Promise.all(steps.map((step) => attempt.run(progress.state, step)))
+    crashPoint('saga.step-ran')
+    for (const [index, step] of steps.entries()) this.#note(progress, step, outcomes[index]!)
+    return false
+  }
+
+  async #runLocal(progress: Progress, attempt: Attempts, step: StepDefinition): Promise<boolean> {
+    const before = progress.state
+    const started = withStep(before, step, { ...idleStep(before.steps[step.name]), status: 'running' })
+    let after = started
+    let ended = false
+    const outcome = await attempt
+      .runInTransaction(started, step, async (open, context, state) => {
+        const output = await (step.run as (context: object) => Promise<unknown>)(context)
+        const kept = keptOutput(step, output)
+        after = afterRun(progress.definition, state, step, { kind: 'done', output: kept })
+        const next = decide(progress.definition, after, this.#options.clock.nowMs())
+        ended = next.kind === 'end'
+        if (ended) after = await attempt.finish(open, after, 'completed')
+        const cancelCode = await progress.recordWith(open.transaction, after, [step.name], ended)
+        if (cancelCode !== undefined && step.pivot) throw new CancelledNow(cancelCode)
+        crashPoint('saga.local-before-commit')
+        return kept
+      })
+      .catch((error: unknown) => {
+        if (error instanceof CancelledNow) return error
+        throw error
+      })
+    if (outcome instanceof CancelledNow) {
+      progress.set({ ...before, cancelCode: outcome.code })
+      return false
+    }
+    if (outcome.kind === 'done') {
+      progress.recorded(after)
+      if (ended) crashPoint('saga.ended')
+      return ended
+    }
+    progress.set(started, step.name)
+    this.#note(progress, step, outcome)
+    // Nothing of a local step is left, so a compensation need not undo it.
+    if (progress.state.status === 'compensating')
+      progress.set(withStep(progress.state, step, { ...progress.state.steps[step.name]!, status: 'refused' }), step.name)
+    return false
+  }
+
+  #note(progress: Progress, step: StepDefinition, outcome: StepOutcome): void {
+    if (outcome.kind !== 'done') this.#report(progress, `A step of a saga failed`, step, outcome.message)
+    progress.set(afterRun(progress.definition, progress.state, step, outcome), step.name)
+  }
+
+  async #undo(progress: Progress, attempt: Attempts, step: StepDefinition): Promise<void> {
+    const undoing: StepState = { ...idleStep(progress.state.steps[step.name]), status: 'undoing' }
+    // Attempts are counted for each direction by itself.
+    const state = progress.state.steps[step.name]!.status === 'undoing' ? undoing : { ...undoing, attempts: 0, deferrals: 0 }
+    progress.set(withStep(progress.state, step, state), step.name)
+    let outcome: StepOutcome
+    if (step.kind === 'local') {
+      let after = progress.state
+      outcome = await attempt.undoInTransaction(progress.state, step, async (open) => {
+        after = afterUndo(progress.state, step, { kind: 'undone' })
+        await progress.recordWith(open.transaction, after, [step.name], false)
+        crashPoint('saga.local-before-commit')
+      })
+      if (outcome.kind === 'done') return progress.recorded(after)
+    } else {
+      await progress.record()
+      outcome = await attempt.undo(progress.state, step)
+      crashPoint('saga.undone')
+    }
+    if (outcome.kind === 'done') return progress.set(afterUndo(progress.state, step, { kind: 'undone' }), step.name)
+    this.#report(progress, 'A step of a saga could not be undone', step, outcome.message)
+    const permanent = outcome.kind !== 'failed'
+    const retryAtMs = outcome.kind === 'failed' ? outcome.retryAtMs : 0
+    progress.set(afterUndo(progress.state, step, { kind: 'failed', message: outcome.message, permanent, retryAtMs }), step.name)
+  }
+
+  /** True when the saga waits; false when it goes on. */
+  async #await(progress: Progress, step: StepDefinition, untilMs: number): Promise<boolean> {
+    const { clock, database, exclusive } = this.#options
+    const nowMs = clock.nowMs()
+    const { state } = progress
+    const given = { input: state.input, done: resultsOf(state) }
+    const { type } = step.event!
+    let key: string
+    try {
+      key = String((step.key as (context: object) => string | number)(given))
+    } catch (error) {
+      return this.#failWait(progress, step, 'broken', `the key that it waits for could not be made: ${String(error)}`)
+    }
+    const sinceMs = state.steps[step.name]?.sinceMs ?? nowMs
+    const found = await database.transaction('read committed', async (transaction) => {
+      const events = await store.eventsSince(transaction, type, key, new Date(state.startedAtMs))
+      const match = events.find(
+        (event) => step.where === undefined || (step.where as (event: unknown, context: object) => boolean)(event, given),
+      )
+      if (match !== undefined) return { match }
+      if (nowMs >= untilMs) return 'late'
+      progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
+      const recheckMs = exclusive ? Infinity : (RECHECK_MS.map((ms) => sinceMs + ms).find((ms) => ms > nowMs) ?? Infinity)
+      await progress.giveBack(Math.min(untilMs, recheckMs), { type, key }, transaction)
+      return 'waits'
+    })
+    if (found === 'waits') {
+      this.#wakeBy(untilMs)
+      return true
+    }
+    if (found === 'late') return this.#failWait(progress, step, 'timedOut', `no ${type} came within ${step.timeoutMs} ms`)
+    progress.set(withStep(state, step, { status: 'done', attempts: 0, output: found.match }), step.name)
+    return false
+  }
+
+  #failWait(progress: Progress, step: StepDefinition, reason: 'timedOut' | 'broken', message: string): false {
+    const state = withStep(progress.state, step, { status: 'refused', attempts: 0, error: message })
+    progress.set(
+      isPastPivot(progress.definition, state)
+        ? park(withStep(state, step, { status: 'running', attempts: 0 }), `It waits for "${step.name}" behind the pivot: ${message}`)
+        : compensate(state, failure(reason, step.name, message, reason)),
+      step.name,
+    )
+    return false
+  }
+
+  /** True when it has ended, or waits for another attempt at it. */
+  async #end(progress: Progress, attempt: Attempts, status: 'completed' | 'compensated'): Promise<boolean> {
+    const { clock, log } = this.#options
+    try {
+      await attempt.end(progress, status)
+      crashPoint('saga.ended')
+    } catch (error) {
+      if (error instanceof Replaced) throw error
+      const attempts = (progress.state.steps[ENDING]?.attempts ?? 0) + 1
+      const retryAtMs = clock.nowMs() + Math.min(ENDING_BACKOFF_MS.max, ENDING_BACKOFF_MS.min * 2 ** Math.min(20, attempts - 1))
+      log.error('The end of a saga failed and will be tried again', {
+        saga: progress.saga.name,
+        id: progress.saga.id,
+        attempts,
+        cause: error,
+      })
+      progress.set(
+        { ...progress.state, steps: { ...progress.state.steps, [ENDING]: { status: 'running', attempts, error: String(error) } } },
+        ENDING,
+      )
+      await progress.giveBack(retryAtMs, undefined)
+      this.#wakeBy(retryAtMs)
+    }
+    return true
+  }
+
+  #report({ saga, state }: Progress, what: string, step: StepDefinition, reason: string): void {
+    const attempts = (state.steps[step.name]?.attempts ?? 0) + 1
+    this.#options.log[attempts >= ALARM_ATTEMPTS ? 'error' : 'warn'](what, {
+      saga: saga.name,
+      id: saga.id,
+      step: step.name,
+      attempts,
+      reason,
+    })
+  }
+
+  #renewLater(): void {
+    const { clock, database, log } = this.#options
+    this.#renewal ??= clock.setTimer(RENEW_MS, () => {
+      this.#renewal = undefined
+      const ids = [...this.#active.keys()]
+      if (ids.length === 0) return
+      store
+        .renew(database, this.owner, ids, new Date(clock.nowMs() + LEASE_MS))
+        .then((kept) => {
+          for (const id of ids) if (this.#active.has(id) && !kept.has(id)) this.#lost.add(id)
+        })
+        .catch((error: unknown) => log.debug('The leases of sagas could not be renewed', { cause: error }))
+        .finally(() => this.#renewLater())
+    })
+  }
+}
+
+function idleStep(step: StepState | undefined): StepState {
+  return { ...(step ?? { attempts: 0 }), status: 'running', retryAtMs: undefined }
+}
+
+function versionName(name: string, version: number): string {
+  return `${name}@${version}`
+}
