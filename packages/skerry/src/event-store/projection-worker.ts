@@ -32,6 +32,8 @@ export interface ProjectionWorkerOptions {
 
 /** How often the holder of a projection looks for what a sequencer elsewhere has numbered. */
 const POLL_MS = 200
+/** What is numbered in so long is applied together, as far as other hosts may be at work on the database too. */
+const MIN_INTERVAL_MS = 10
 const FAILURE_PAUSE_MS = 500
 /** How long a projection that needs newer code is left to other hosts. */
 const OUTDATED_MS = 30_000
@@ -136,6 +138,7 @@ class ProjectionWorker implements RunningProjections {
     const builder = new Builder({ ...this.#options, projection, apply, held })
     const pump: Pump = new Pump({
       clock: this.#options.clock,
+      minIntervalMs: this.#options.exclusive ? 0 : MIN_INTERVAL_MS,
       run: () => this.#build(builder, held, pump),
       onFailure: (error) => this.#pauseAfter(error, `The projection "${held.name}" could not go on and will try again`),
     })

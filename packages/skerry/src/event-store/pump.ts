@@ -6,6 +6,8 @@ import type { Clock, Timer } from '../base/clock.ts'
 
 export interface PumpOptions {
   readonly clock: Clock
+  /** How long to leave between two runs, so that under load each has more to do. Default 0. */
+  readonly minIntervalMs?: number
   /** Does what there is to do. Resolves with how long to wait before looking again by itself; undefined: until it is woken. */
   readonly run: () => Promise<number | undefined>
   /** Told of a failed run. Returns how long to wait before the next. */
@@ -19,6 +21,7 @@ export class Pump {
   #stopped = false
   /** A run has failed, and its pause is not over. */
   #pausing = false
+  #endedAtMs = Number.NEGATIVE_INFINITY
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined
 
   constructor(options: PumpOptions) {
@@ -41,8 +44,15 @@ export class Pump {
 
   wake(): void {
     if (this.#stopped || this.#pausing) return
-    this.#again = true
-    this.#running ??= this.#loop()
+    if (this.#running !== undefined) {
+      this.#again = true
+      return
+    }
+    const { clock, minIntervalMs = 0 } = this.#options
+    const waitMs = this.#endedAtMs + minIntervalMs - clock.nowMs()
+    // A clock that was set back must not make it wait for the time to come again.
+    if (waitMs > 0 && waitMs <= minIntervalMs) this.#wakeIn(waitMs)
+    else this.#running = this.#runOnce()
   }
 
   /** Begins no further run. Resolves when the last one has ended. */
@@ -53,33 +63,36 @@ export class Pump {
     await this.#running
   }
 
-  async #loop(): Promise<void> {
-    const { run, onFailure } = this.#options
-    while (this.#again && !this.#stopped) {
+  async #runOnce(): Promise<void> {
+    const { clock, run, onFailure } = this.#options
+    this.#timer?.timer.cancel()
+    this.#timer = undefined
+    let waitMs: number | undefined
+    try {
+      waitMs = await run()
+    } catch (error) {
+      this.#pausing = true
       this.#again = false
-      this.#timer?.timer.cancel()
-      this.#timer = undefined
-      let waitMs: number | undefined
-      try {
-        waitMs = await run()
-      } catch (error) {
-        this.#pausing = true
-        this.#again = false
-        waitMs = onFailure(error)
-      }
-      if (waitMs !== undefined) this.#wakeIn(waitMs)
+      waitMs = onFailure(error)
     }
+    this.#endedAtMs = clock.nowMs()
     this.#running = undefined
+    if (waitMs !== undefined) this.#wakeIn(waitMs)
+    if (!this.#again) return
+    this.#again = false
+    this.wake()
   }
 
   #wakeIn(waitMs: number): void {
-    if (this.#stopped) return
     const { clock } = this.#options
+    const atMs = clock.nowMs() + waitMs
+    if (this.#stopped || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
+    this.#timer?.timer.cancel()
     const timer = clock.setTimer(waitMs, () => {
       this.#timer = undefined
       this.#pausing = false
       this.wake()
     })
-    this.#timer = { atMs: clock.nowMs() + waitMs, timer }
+    this.#timer = { atMs, timer }
   }
 }

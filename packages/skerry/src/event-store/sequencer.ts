@@ -21,6 +21,8 @@ export interface SequencerOptions {
 
 /** How often the holder of the lease looks for what other hosts have committed. */
 const POLL_MS = 100
+/** Commits of so long get their places together, as far as other hosts may be at work on the database too. */
+const MIN_INTERVAL_MS = 10
 const FAILURE_PAUSE_MS = 500
 
 export function startSequencer(options: SequencerOptions): Worker {
@@ -39,6 +41,7 @@ class Sequencer implements Worker {
     this.#options = options
     this.#pump = new Pump({
       clock: options.clock,
+      minIntervalMs: options.exclusive ? 0 : MIN_INTERVAL_MS,
       run: () => this.#run(),
       onFailure: (error) => {
         options.log.warn('Events could not be given their places in the global order and will be tried again', { cause: error })
