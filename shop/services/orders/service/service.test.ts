@@ -27,7 +27,12 @@ function products(prices: Record<string, number> = { mug: 890, tea: 720 }) {
 
 /** A warehouse that is full, and customers who are rich: here orders are placed, and what follows is tested with the real ones. */
 function checkoutPeers() {
-  const reserved = async ({ order_id }: { order_id: number | string }) => ({ order_id, status: 'reserved' as const, lines: [], expires_at: null })
+  const reserved = async ({ order_id }: { order_id: number | string }) => ({
+    order_id,
+    status: 'reserved' as const,
+    lines: [],
+    expires_at: null,
+  })
   const paid = async ({ order_id }: { order_id: number | string }) => ({
     order_id,
     status: 'captured' as const,
