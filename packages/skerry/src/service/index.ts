@@ -29,6 +29,7 @@ export type {
   Fail,
   InTransaction,
   LocalStepContext,
+  NoStreams,
   OperationContext,
   RemoteStepContext,
   ProjectionContext,
