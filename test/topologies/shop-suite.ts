@@ -5,7 +5,10 @@ import { waitUntil } from '../services/wait-until.ts'
 import { request } from './request.ts'
 import type { Addresses, SystemUnderTest } from './topology.ts'
 
-export const shop: SystemUnderTest = { file: 'shop/system.ts', services: ['users', 'catalog', 'orders', 'notifications'] }
+export const shop: SystemUnderTest = {
+  file: 'shop/system.ts',
+  services: ['users', 'catalog', 'inventory', 'payments', 'orders', 'cart', 'recommendations', 'notifications'],
+}
 
 const deliveryTimeoutMs = 60_000
 
@@ -19,6 +22,13 @@ export function shopSuite(at: () => Addresses): void {
       request(method, door('users') + path, body, headers)
     const orders = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
       request(method, door('orders') + path, body, headers)
+    /** Orders a kettle. */
+    const place = async (): Promise<string> => {
+      const { body } = await orders('POST', '/orders/', { user_id: 1, product: 'kettle' })
+      return (body as { order: { id: string } }).order.id
+    }
+    /** Asks for what is only for other services: not through the gateway. */
+    const inside = (service: string, path: string, body: unknown = {}) => request('POST', at().serviceUrls[service]! + path, body)
     const catalog = (path: string) => request('GET', door('catalog') + path)
     const register = async (): Promise<{ readonly id: string }> =>
       (await users('POST', '/users/', { name: 'Eve', email: 'eve@example.com' })).body as { id: string }
@@ -107,6 +117,83 @@ export function shopSuite(at: () => Addresses): void {
       expect(different.filter(({ status }) => status === 409)).toHaveLength(9)
       expect((await orders('GET', `/orders?user_id=${user_id}`)).body).toHaveLength(2)
     })
+
+    test('pieces are reserved, all or none, and leave the warehouse once', async () => {
+      const sku = `globe-${randomUUID().slice(0, 8)}`
+      const stock = async () => (await request('GET', `${door('inventory')}/stock/${sku}`)).body
+      expect(await request('GET', `${door('inventory')}/stock/${sku}`)).toMatchObject({ status: 404, body: { detail: 'Stock not found' } })
+      await inside('inventory', `/stock/${sku}/adjustments`, { quantity: 3, reason: 'delivery' })
+      const order = { order_id: await place(), lines: [{ sku, quantity: 2 }] }
+      for (let repetition = 0; repetition < 2; repetition++)
+        expect(await inside('inventory', '/reservations', order)).toMatchObject({ status: 200, body: { ...order, status: 'reserved' } })
+      expect(await inside('inventory', '/reservations', { ...order, order_id: randomUUID() })).toMatchObject({
+        status: 409,
+        body: { code: 'outOfStock', data: { shortages: [{ sku, requested: 2, available: 1 }] } },
+      })
+      expect(await stock()).toEqual({ sku, on_hand: 3, reserved: 2, available: 1 })
+      for (let repetition = 0; repetition < 2; repetition++)
+        expect(await inside('inventory', `/reservations/${order.order_id}/commit`)).toMatchObject({ status: 200 })
+      expect(await stock()).toEqual({ sku, on_hand: 1, reserved: 0, available: 1 })
+    })
+
+    test('an order is paid once, by the card that is not declined', async () => {
+      const order_id = await place()
+      const amount = { minor_units: 3_499, currency: 'EUR' }
+      const authorize = (card: string) => inside('payments', '/payments', { order_id, amount, card })
+      expect(await authorize('tok_declined')).toMatchObject({
+        status: 402,
+        body: { code: 'paymentDeclined', data: { reason: 'insufficient_funds' } },
+      })
+      expect(await authorize('tok_ok')).toMatchObject({ status: 200, body: { status: 'authorized' } })
+      for (let repetition = 0; repetition < 2; repetition++)
+        expect(await inside('payments', `/payments/${order_id}/capture`)).toMatchObject({ status: 200, body: { captured: 3_499 } })
+      expect(await inside('payments', `/payments/${order_id}/void`)).toMatchObject({ status: 409, body: { code: 'paymentCaptured' } })
+      const refund = { refund_id: 'broken', amount: { minor_units: 499, currency: 'EUR' } }
+      expect(await inside('payments', `/payments/${order_id}/refunds`, refund)).toMatchObject({ status: 200 })
+      expect((await request('GET', `${door('payments')}/payments/${order_id}`)).body).toEqual({
+        order_id,
+        status: 'captured',
+        amount,
+        captured: 3_499,
+        refunded: 499,
+        reason: null,
+      })
+      const forged = { protected: 'e30', payload: 'e30', signature: 'e30' }
+      expect(await request('POST', `${door('payments')}/webhooks/provider`, forged)).toMatchObject({ status: 401 })
+    })
+
+    test('a guest fills a cart, logs in, and orders it once; others then hear what he has bought', async () => {
+      const { id: user_id } = await register()
+      const cart = `${door('cart')}/carts/${randomUUID()}`
+      await request('PUT', `${cart}/items/blanket`, { quantity: 1 })
+      expect(await request('PUT', `${cart}/items/lamp`, { quantity: 2 })).toMatchObject({
+        status: 200,
+        body: { user_id: null, total: { minor_units: 20_700, currency: 'EUR' } },
+      })
+      expect(await request('POST', `${cart}/checkout`, {})).toMatchObject({ status: 409, body: { code: 'loginNeeded' } })
+      expect(await request('POST', `${cart}/merge`, { user_id })).toMatchObject({ status: 200, body: { user_id } })
+      const first = await request('POST', `${cart}/checkout`, {})
+      expect(first).toMatchObject({ status: 200, body: { cart: { status: 'checked-out' } } })
+      expect(await request('POST', `${cart}/checkout`, {})).toMatchObject({ status: 200, body: first.body })
+      const { order_id } = first.body as { order_id: string }
+      expect((await orders('GET', `/orders?user_id=${user_id}`)).body).toMatchObject([{ id: order_id, amount: 207 }])
+      await waitUntil('the lamp is recommended with the blanket', deliveryTimeoutMs, async () => {
+        const { body } = await request('GET', `${door('recommendations')}/recommendations?sku=blanket`)
+        const { because, products } = body as { because: string; products: { sku: string }[] }
+        return because === 'bought-together' && products.some(({ sku }) => sku === 'lamp') ? true : undefined
+      })
+    })
+  })
+
+  test.each([
+    '/reservations',
+    '/reservations/7/commit',
+    '/stock/mug/adjustments',
+    '/payments',
+    '/payments/7/capture',
+    '/payments/7/refunds',
+  ])('POST %s is not offered to the outside', async (path) => {
+    expect([404, 405]).toContain((await request('POST', at().gatewayUrl + path, {})).status)
   })
 
   test('prices for other services are not offered to the outside', async () => {
