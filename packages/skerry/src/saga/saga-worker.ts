@@ -172,6 +172,9 @@ export class SagaWorker implements Worker {
           log.warn('A saga is undone', { saga: saga.name, id: saga.id, reason: decision.failure.reason, step: decision.failure.step })
           progress.set(compensate(progress.state, decision.failure))
           break
+        case 'park':
+          progress.set(park(progress.state, decision.because))
+          break
         case 'run':
           if (await this.#run(progress, attempt, decision.steps, recorded)) return
           break
