@@ -40,7 +40,9 @@ function define(shape: readonly Shape[]): SagaDefinition {
     saga = (
       kind === 'parallel'
         ? saga.parallel({ [`s${index}a`]: step, [`s${index}b`]: step })
-        : saga[kind === 'local' ? 'local' : 'step'](`s${index}`, { ...step, pivot })
+        : kind === 'local'
+          ? saga.local(`s${index}`, { ...step, pivot })
+          : saga.step(`s${index}`, { ...step, pivot })
     ) as typeof saga
   return saga.definition
 }

@@ -117,6 +117,8 @@ export interface SagaWrite {
   readonly changed: readonly string[]
   readonly pastPivot: boolean
   readonly wait: { readonly type: string; readonly key: string } | undefined
+  /** Nothing is written when somebody has asked to cancel it. */
+  readonly unlessCancelled: boolean
   /** Undefined: it is given back. */
   readonly owner: string | undefined
   readonly nextAt: Date | null
@@ -124,16 +126,19 @@ export interface SagaWrite {
 }
 
 /**
- * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether somebody has
- * asked to cancel it meanwhile.
+ * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether it was written, and
+ * whether somebody has asked to cancel it meanwhile.
  */
-export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly cancelCode: string | undefined } | undefined> {
+export async function write(
+  on: Queryable,
+  saga: SagaWrite,
+): Promise<{ readonly written: boolean; readonly cancelCode: string | undefined } | undefined> {
   const { state, changed } = saga
   const steps = changed.map((step) => ({ step, state: JSON.stringify(state.steps[step]) }))
   const { rows } = await on.query<{ cancel_code: string | null }>(
     `with guarded as (
        update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
-         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 returning id, cancel_code
+         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
      ), stepped as (
        insert into skerry_saga_step (saga_id, step, state)
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
@@ -144,7 +149,7 @@ export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly 
       saga.epoch,
       state.status,
       state.failure === undefined ? null : JSON.stringify(state.failure),
-      state.parkedBecause ?? null,
+      state.parkedBecause?.replaceAll('\u0000', '\ufffd') ?? null,
       saga.pastPivot,
       saga.wait?.type ?? null,
       saga.wait?.key ?? null,
@@ -152,10 +157,17 @@ export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly 
       saga.nextAt,
       saga.endedAt,
       JSON.stringify(steps),
+      saga.unlessCancelled,
     ],
   )
   const [row] = rows
-  return row && { cancelCode: row.cancel_code ?? undefined }
+  if (row !== undefined) return { written: true, cancelCode: row.cancel_code ?? undefined }
+  if (!saga.unlessCancelled) return undefined
+  const found = await on.query<{ cancel_code: string | null }>(`select cancel_code from skerry_saga where id = $1 and epoch = $2`, [
+    saga.id,
+    saga.epoch,
+  ])
+  return found.rows[0] && { written: false, cancelCode: found.rows[0].cancel_code ?? undefined }
 }
 
 /** Keeps what is still being worked on; returns the ids that are still this owner's. */

@@ -149,7 +149,7 @@ export class SagaWorker implements Worker {
 
   /** Does one thing after the other until there is nothing to do but wait. */
   async #advance(saga: ClaimedSaga, isRecorded: boolean): Promise<void> {
-    const { clock, log } = this.#options
+    const { clock } = this.#options
     const definition = this.#definitions.get(versionName(saga.name, saga.version))
     if (definition === undefined)
       throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
@@ -163,36 +163,46 @@ export class SagaWorker implements Worker {
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()
       if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
-      const decision = decide(definition, progress.state, clock.nowMs())
-      switch (decision.kind) {
-        case 'skip':
-          progress.set(withStep(progress.state, decision.step, { status: 'skipped', attempts: 0 }), decision.step.name)
-          break
-        case 'compensate':
-          log.warn('A saga is undone', { saga: saga.name, id: saga.id, reason: decision.failure.reason, step: decision.failure.step })
-          progress.set(compensate(progress.state, decision.failure))
-          break
-        case 'park':
-          progress.set(park(progress.state, decision.because))
-          break
-        case 'run':
-          if (await this.#run(progress, attempt, decision.steps, recorded)) return
-          break
-        case 'undo':
-          await this.#undo(progress, attempt, decision.step)
-          break
-        case 'await':
-          if (await this.#await(progress, decision.step, decision.untilMs)) return
-          break
-        case 'end':
-          if (await this.#end(progress, attempt, decision.status)) return
-          break
-        case 'rest':
-          if (progress.state.status === 'parked')
-            log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
-          await progress.giveBack(decision.untilMs, undefined)
-          return this.#wakeBy(decision.untilMs)
+      try {
+        if (await this.#step(progress, attempt, recorded)) return
+      } catch (error) {
+        if (!(error instanceof CancelledNow)) throw error
+        progress.set({ ...progress.state, cancelCode: error.code })
       }
+    }
+  }
+
+  /** Does the next thing. True when that was all for now. */
+  async #step(progress: Progress, attempt: Attempts, recorded: boolean): Promise<boolean> {
+    const { clock, log } = this.#options
+    const { saga } = progress
+    const decision = decide(progress.definition, progress.state, clock.nowMs())
+    switch (decision.kind) {
+      case 'skip':
+        progress.set(withStep(progress.state, decision.step, { status: 'skipped', attempts: 0 }), decision.step.name)
+        return false
+      case 'compensate':
+        log.warn('A saga is undone', { saga: saga.name, id: saga.id, reason: decision.failure.reason, step: decision.failure.step })
+        progress.set(compensate(progress.state, decision.failure))
+        return false
+      case 'park':
+        progress.set(park(progress.state, decision.because))
+        return false
+      case 'run':
+        return this.#run(progress, attempt, decision.steps, recorded)
+      case 'undo':
+        await this.#undo(progress, attempt, decision.step)
+        return false
+      case 'await':
+        return this.#await(progress, decision.step, decision.untilMs)
+      case 'end':
+        return this.#end(progress, attempt, decision.status)
+      case 'rest':
+        if (progress.state.status === 'parked')
+          log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
+        await progress.giveBack(decision.untilMs, undefined)
+        this.#wakeBy(decision.untilMs)
+        return true
     }
   }
 
@@ -209,7 +219,6 @@ export class SagaWorker implements Worker {
       if (cancelCode !== undefined && !isPastPivot(progress.definition, begun)) {
         // Recorded as begun, but not begun.
         for (const step of isNew) progress.set(withStep(progress.state, step, { status: 'refused', attempts: 0 }), step.name)
-        progress.set({ ...progress.state, cancelCode })
         return false
       }
     }
@@ -235,6 +244,7 @@ export class SagaWorker implements Worker {
         if (ended) after = await attempt.finish(open, after, 'completed')
         const cancelCode = await progress.recordWith(open.transaction, after, [step.name], ended)
         if (cancelCode !== undefined && step.pivot) throw new CancelledNow(cancelCode)
+        after = { ...after, cancelCode }
         crashPoint('saga.local-before-commit')
         return kept
       })
@@ -343,7 +353,7 @@ export class SagaWorker implements Worker {
       await attempt.end(progress, status)
       crashPoint('saga.ended')
     } catch (error) {
-      if (error instanceof Replaced) throw error
+      if (error instanceof Replaced || error instanceof CancelledNow) throw error
       const attempts = (progress.state.steps[ENDING]?.attempts ?? 0) + 1
       const retryAtMs = clock.nowMs() + Math.min(ENDING_BACKOFF_MS.max, ENDING_BACKOFF_MS.min * 2 ** Math.min(20, attempts - 1))
       log.error('The end of a saga failed and will be tried again', {

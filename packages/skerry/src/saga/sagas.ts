@@ -66,8 +66,9 @@ export class Sagas {
       })
       mine = inserted && takesIt
     })
-    open.afterCommit(() => {
-      if (mine) this.worker.take({ id, name, version, epoch: 1, traceparent, state }, remote.length > 0)
+    open.afterCommit((isCertain) => {
+      // What may not be there must not call anybody: its first record finds out.
+      if (mine) this.worker.take({ id, name, version, epoch: 1, traceparent, state }, isCertain && remote.length > 0)
       else this.worker.wake()
     })
     return id

@@ -154,6 +154,20 @@ describe('behind the pivot', () => {
   })
 })
 
+test('what is cancelled during its last step is undone', async () => {
+  let letLast: (() => void) | undefined
+  await using it = await openWith((saga) =>
+    saga.step('first', asking('first')).step('last', { ...asking('last'), run: () => new Promise<void>((resolve) => (letLast = resolve)) }),
+  )
+  await it.app.call.jobs.run({ job: 'a' })
+  await expect.poll(() => letLast).toBeDefined()
+  expect(await it.app.call.jobs.stop({ job: 'a' })).toEqual({ answer: 'cancelling' })
+  letLast!()
+  await it.app.settled()
+  expect(await it.app.call.jobs.ends()).toEqual(['compensated: cancelled  cancelled'])
+  expect(it.asked).toEqual(['first', 'undo last', 'undo first'])
+})
+
 describe('a step that', () => {
   const local = (run: () => Promise<unknown>) => (saga: Begun) =>
     saga.step('first', asking('first')).local('second', { run, retry: { attempts: 2 } })
