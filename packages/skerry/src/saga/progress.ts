@@ -62,6 +62,11 @@ export class Progress {
     return cancelCode
   }
 
+  /** Keeps others from it while a transaction is open, however long. Rejects with `Replaced`. */
+  async hold(on: Queryable): Promise<void> {
+    if (!(await store.hold(on, this.saga.id, this.saga.epoch))) throw new Replaced()
+  }
+
   /** As part of an open transaction. An end that a wish to cancel forbids rejects with `CancelledNow`. */
   async recordWith(on: Queryable, state: SagaState, changed: readonly string[], ended: boolean): Promise<string | undefined> {
     const now = this.#options.clock.now()

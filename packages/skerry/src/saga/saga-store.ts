@@ -68,16 +68,32 @@ export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolea
   return rows.length > 0
 }
 
+/** The versions of sagas that a host has the code of, as `name@version`: it leaves the others to hosts that know them. */
+export type KnownVersions = readonly string[]
+
+const IS_KNOWN = `name || '@' || version`
+
+export interface Claim {
+  readonly owner: string
+  readonly known: KnownVersions
+  /** What this owner is working on, whether or not its lease has run out. */
+  readonly except: readonly string[]
+  readonly now: Date
+  readonly until: Date
+  readonly limit: number
+}
+
 /** Claims instances that are due, up to `limit`. */
 export async function claimDue(
   database: Database,
-  { owner, now, until, limit }: { owner: string; now: Date; until: Date; limit: number },
+  { owner, known, except, now, until, limit }: Claim,
 ): Promise<readonly ClaimedSaga[]> {
   const { rows } = await database.query<SagaRow>(
     `update skerry_saga set owner = $1, epoch = epoch + 1, next_at = $3 where id in (
-       select id from skerry_saga where next_at <= $2 order by next_at limit $4 for update skip locked
+       select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[])
+       order by next_at limit $4 for update skip locked
      ) returning id, name, version, status, input, failure, parked_because, cancel_code, traceparent, started_at, epoch`,
-    [owner, now, until, limit],
+    [owner, now, until, limit, known, except],
   )
   if (rows.length === 0) return []
   const steps = await database.query<{ saga_id: string; step: string; state: string }>(
@@ -170,24 +186,37 @@ export async function write(
   return found.rows[0] && { written: false, cancelCode: found.rows[0].cancel_code ?? undefined }
 }
 
-/** Keeps what is still being worked on; returns the ids that are still this owner's. */
+/**
+ * Keeps what is still being worked on; returns the ids that are still this owner's. Leaves alone what a transaction holds: nobody else can
+ * claim that, and changing it would make the transaction start anew.
+ */
 export async function renew(on: Queryable, owner: string, ids: readonly string[], until: Date): Promise<ReadonlySet<string>> {
   const { rows } = await on.query<{ id: string }>(
-    `update skerry_saga set next_at = $3 where owner = $1 and id = any($2::uuid[]) and next_at is not null returning id`,
+    `with renewed as (
+       update skerry_saga set next_at = $3 where id in (
+         select id from skerry_saga where owner = $1 and id = any($2::uuid[]) and next_at is not null order by id for update skip locked
+       )
+     ) select id from skerry_saga where owner = $1 and id = any($2::uuid[])`,
     [owner, ids, until],
   )
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
-export async function freeAll(on: Queryable, now: Date): Promise<void> {
-  await on.query(`update skerry_saga set owner = null, next_at = $1 where owner is not null`, [now])
+/** Locks an instance for the open transaction, which must not last longer than its claim for nothing. False: it was replaced. */
+export async function hold(on: Queryable, id: string, epoch: number): Promise<boolean> {
+  const { rows } = await on.query(`select 1 as held from skerry_saga where id = $1 and epoch = $2 for update`, [id, epoch])
+  return rows.length > 0
 }
 
-export async function nextDue(on: Queryable, onlyWork: boolean): Promise<Date | undefined> {
+/** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
+export async function freeAll(on: Queryable, owner: string, now: Date): Promise<void> {
+  await on.query(`update skerry_saga set owner = null, next_at = $1 where owner <> $2`, [now, owner])
+}
+
+export async function nextDue(on: Queryable, known: KnownVersions, onlyWork: boolean): Promise<Date | undefined> {
   const { rows } = await on.query<{ at: Date | null }>(
-    `select min(next_at) as at from skerry_saga where next_at is not null and (wait_type is null or not $1)`,
-    [onlyWork],
+    `select min(next_at) as at from skerry_saga where next_at is not null and (wait_type is null or not $1) and ${IS_KNOWN} = any($2::text[])`,
+    [onlyWork, known],
   )
   return rows[0]?.at ?? undefined
 }

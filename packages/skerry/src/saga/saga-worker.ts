@@ -61,7 +61,7 @@ export class SagaWorker implements Worker {
   }
 
   async dueMs(): Promise<number | undefined> {
-    return (await store.nextDue(this.#options.database, true))?.getTime()
+    return (await store.nextDue(this.#options.database, [...this.#definitions.keys()], true))?.getTime()
   }
 
   begin(): void {
@@ -99,16 +99,23 @@ export class SagaWorker implements Worker {
     while (this.#again && !this.#stopping) {
       this.#again = false
       try {
-        if (exclusive && !this.#freed) await store.freeAll(database, clock.now())
+        if (exclusive && !this.#freed) await store.freeAll(database, this.owner, clock.now())
         this.#freed = true
         const limit = MAX_ACTIVE - this.#active.size
-        if (limit === 0) return
         const now = clock.now()
+        if (limit <= 0) {
+          nextMs = now.getTime() + POLL_MS
+          break
+        }
+        const known = [...this.#definitions.keys()]
+        const except = [...this.#active.keys()]
         const until = new Date(now.getTime() + LEASE_MS)
-        const claimed = await store.claimDue(database, { owner: this.owner, now, until, limit })
+        const claimed = await store.claimDue(database, { owner: this.owner, known, except, now, until, limit })
         for (const saga of claimed) this.#work(saga, false)
         if (claimed.length === limit) this.#again = true
-        nextMs = (await store.nextDue(database, false))?.getTime() ?? Infinity
+        const dueMs = (await store.nextDue(database, known, false))?.getTime() ?? Infinity
+        // What is due and could not be had is in somebody's hands.
+        nextMs = dueMs <= now.getTime() ? now.getTime() + POLL_MS : dueMs
       } catch (error) {
         nextMs = clock.nowMs() + TROUBLE_MS
         log.warn('Sagas could not be read and will be looked for again', { cause: error })
@@ -139,7 +146,7 @@ export class SagaWorker implements Worker {
         this.#wakeBy(clock.nowMs() + LEASE_MS)
       })
       .finally(() => {
-        this.#active.delete(saga.id)
+        if (this.#active.get(saga.id) === working) this.#active.delete(saga.id)
         this.#lost.delete(saga.id)
         if (wasFull) this.wake()
       })
@@ -153,6 +160,10 @@ export class SagaWorker implements Worker {
     const definition = this.#definitions.get(versionName(saga.name, saga.version))
     if (definition === undefined)
       throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
+    const steps = new Set(definition.stages.flat().map(({ name }) => name))
+    const unknown = Object.keys(saga.state.steps).find((name) => name !== ENDING && !steps.has(name))
+    if (unknown !== undefined)
+      throw new Error(`This host does not know the step "${unknown}" that was appended to the saga "${saga.name}": a newer one goes on with it`)
     const progress = new Progress(this.#options, definition, saga, this.owner)
     const scope: Scope = {
       service: this.#options.service,
@@ -235,7 +246,7 @@ export class SagaWorker implements Worker {
     let after = started
     let ended = false
     const outcome = await attempt
-      .runInTransaction(started, step, async (open, context, state) => {
+      .runInTransaction(progress, started, step, async (open, context, state) => {
         const output = await (step.run as (context: object) => Promise<unknown>)(context)
         const kept = keptOutput(step, output)
         after = afterRun(progress.definition, state, step, { kind: 'done', output: kept })
@@ -282,7 +293,7 @@ export class SagaWorker implements Worker {
     let outcome: StepOutcome
     if (step.kind === 'local') {
       let after = progress.state
-      outcome = await attempt.undoInTransaction(progress.state, step, async (open) => {
+      outcome = await attempt.undoInTransaction(progress, progress.state, step, async (open) => {
         after = afterUndo(progress.state, step, { kind: 'undone' })
         await progress.recordWith(open.transaction, after, [step.name], false)
         crashPoint('saga.local-before-commit')
