@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { seededRandom } from '../base/random.ts'
-import type { Database, DatabaseEngine } from '../engine/database.ts'
+import type { Database, DatabaseEngine, Transaction } from '../engine/database.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
 import { migrate } from '../service/migrations.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -25,7 +25,7 @@ async function openWith(definition: SagaDefinition) {
   const clock = new VirtualClock()
   const random = seededRandom(1)
   await migrate({ service: 'shop', database, folder: undefined, clock })
-  const counts = { looks: 0, renewals: 0, canRenew: true }
+  const counts = { looks: 0, renewals: 0, renewed: 0, canRenew: true }
   const counting: Database = {
     transaction: (isolation, work) => database.transaction(isolation, work),
     ping: () => database.ping(),
@@ -35,6 +35,7 @@ async function openWith(definition: SagaDefinition) {
       if (sql.includes('renewed')) {
         counts.renewals++
         if (!counts.canRenew) return Promise.reject(new Error('not now'))
+        return database.query<never>(sql, parameters).finally(() => counts.renewed++)
       }
       return database.query(sql, parameters)
     },
@@ -47,7 +48,7 @@ async function openWith(definition: SagaDefinition) {
     transactions: createTransactionRunner({ topic: 'shop', onEmitted: () => {}, onUncertain: () => {}, onDelayed: () => {}, ...parts }),
     log: createLog({ level: 'silent' }),
     remoteContext: () => ({}),
-    localContext: () => ({}),
+    localContext: ({ transaction }) => ({ transaction }),
     ...parts,
   })
   const insert = (version: number) =>
@@ -59,7 +60,7 @@ async function openWith(definition: SagaDefinition) {
   const epochs = async () => (await database.query<{ epoch: number }>(`select epoch from skerry_saga order by version`)).rows.map(({ epoch }) => epoch)
   return { database, clock, worker, insert, epochs, counts }
 }
-const declare = () => declareSaga<z.ZodObject, unknown, unknown>('shop', 'checkout', { input: z.object({}) })
+const declare = () => declareSaga<z.ZodObject, unknown, { readonly transaction?: Transaction }>('shop', 'checkout', { input: z.object({}) })
 
 test('a version that it does not know is left to others, without looking for it over and over', async () => {
   const { clock, worker, insert, epochs, counts } = await openWith(declare().step('pay', { run: async () => 1 }).definition)
@@ -95,5 +96,25 @@ test('what it works on itself is not begun again when its lease could not be ren
   expect(await epochs()).toEqual([1])
   letRun!()
   await expect.poll(async () => (await database.query(`select status from skerry_saga`)).rows).toEqual([{ status: 'completed' }])
+  await worker.stop()
+})
+
+// An embedded database has one connection, on which the renewal would wait for the step.
+test.runIf(process.env['SKERRY_TEST_DATABASE_URL'])('a local step that outlasts renewals of its lease, and the lease, runs once', async () => {
+  let runs = 0
+  const run = async ({ transaction }: { readonly transaction?: Transaction }) => {
+    runs++
+    await transaction!.query('select status from skerry_saga')
+    for (let times = 1; times <= 5; times++) {
+      await clock.advance(1_500)
+      await expect.poll(() => counts.renewed).toBeGreaterThanOrEqual(times)
+    }
+  }
+  const { clock, worker, insert, counts, epochs, database } = await openWith(declare().local('note', { run }).definition)
+  await insert(1)
+  worker.begin()
+  await expect.poll(async () => (await database.query(`select status from skerry_saga`)).rows).toEqual([{ status: 'completed' }])
+  expect(runs).toBe(1)
+  expect(await epochs()).toEqual([1])
   await worker.stop()
 })
