@@ -142,7 +142,10 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
 
   async function nextDue(): Promise<number | undefined> {
     const names = options.schedules.map(({ name }) => name)
-    const due = [await nextDelayedDue(database, [...events.keys()]), names.length === 0 ? undefined : await store.nextScheduleDue(database, names)]
+    const due = [
+      await nextDelayedDue(database, [...events.keys()]),
+      names.length === 0 ? undefined : await store.nextScheduleDue(database, names),
+    ]
     const times = due.filter((at) => at !== undefined).map((at) => at.getTime())
     return times.length === 0 ? undefined : Math.min(...times)
   }

@@ -56,6 +56,8 @@ export async function retrySchedule(
 
 /** Of these: what an earlier version of the service had is never due. */
 export async function nextScheduleDue(on: Queryable, names: readonly string[]): Promise<Date | undefined> {
-  const { rows } = await on.query<{ at: Date | null }>(`select min(next_at) as at from skerry_schedule where name = any($1::text[])`, [names])
+  const { rows } = await on.query<{ at: Date | null }>(`select min(next_at) as at from skerry_schedule where name = any($1::text[])`, [
+    names,
+  ])
   return rows[0]?.at ?? undefined
 }

@@ -84,10 +84,7 @@ export interface Claim {
 }
 
 /** Claims instances that are due, up to `limit`. */
-export async function claimDue(
-  database: Database,
-  { owner, known, except, now, until, limit }: Claim,
-): Promise<readonly ClaimedSaga[]> {
+export async function claimDue(database: Database, { owner, known, except, now, until, limit }: Claim): Promise<readonly ClaimedSaga[]> {
   const { rows } = await database.query<SagaRow>(
     `update skerry_saga set owner = $1, epoch = epoch + 1, next_at = $3 where id in (
        select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[])

@@ -57,7 +57,8 @@ async function openWith(definition: SagaDefinition) {
        values (gen_random_uuid(), 'checkout', $1, 'running', '{}', '', $2, $2)`,
       [version, clock.now()],
     )
-  const epochs = async () => (await database.query<{ epoch: number }>(`select epoch from skerry_saga order by version`)).rows.map(({ epoch }) => epoch)
+  const epochs = async () =>
+    (await database.query<{ epoch: number }>(`select epoch from skerry_saga order by version`)).rows.map(({ epoch }) => epoch)
   return { database, clock, worker, insert, epochs, counts }
 }
 const declare = () => declareSaga<z.ZodObject, unknown, { readonly transaction?: Transaction }>('shop', 'checkout', { input: z.object({}) })
@@ -100,21 +101,24 @@ test('what it works on itself is not begun again when its lease could not be ren
 })
 
 // An embedded database has one connection, on which the renewal would wait for the step.
-test.runIf(process.env['SKERRY_TEST_DATABASE_URL'])('a local step that outlasts renewals of its lease, and the lease, runs once', async () => {
-  let runs = 0
-  const run = async ({ transaction }: { readonly transaction?: Transaction }) => {
-    runs++
-    await transaction!.query('select status from skerry_saga')
-    for (let times = 1; times <= 5; times++) {
-      await clock.advance(1_500)
-      await expect.poll(() => counts.renewed).toBeGreaterThanOrEqual(times)
+test.runIf(process.env['SKERRY_TEST_DATABASE_URL'])(
+  'a local step that outlasts renewals of its lease, and the lease, runs once',
+  async () => {
+    let runs = 0
+    const run = async ({ transaction }: { readonly transaction?: Transaction }) => {
+      runs++
+      await transaction!.query('select status from skerry_saga')
+      for (let times = 1; times <= 5; times++) {
+        await clock.advance(1_500)
+        await expect.poll(() => counts.renewed).toBeGreaterThanOrEqual(times)
+      }
     }
-  }
-  const { clock, worker, insert, counts, epochs, database } = await openWith(declare().local('note', { run }).definition)
-  await insert(1)
-  worker.begin()
-  await expect.poll(async () => (await database.query(`select status from skerry_saga`)).rows).toEqual([{ status: 'completed' }])
-  expect(runs).toBe(1)
-  expect(await epochs()).toEqual([1])
-  await worker.stop()
-})
+    const { clock, worker, insert, counts, epochs, database } = await openWith(declare().local('note', { run }).definition)
+    await insert(1)
+    worker.begin()
+    await expect.poll(async () => (await database.query(`select status from skerry_saga`)).rows).toEqual([{ status: 'completed' }])
+    expect(runs).toBe(1)
+    expect(await epochs()).toEqual([1])
+    await worker.stop()
+  },
+)

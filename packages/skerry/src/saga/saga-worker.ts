@@ -5,6 +5,8 @@
 import type { Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
+import { problemOfIdentifier } from '../events/cloud-event.ts'
+import { describeFailure } from '../events/event-failure.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
@@ -163,7 +165,9 @@ export class SagaWorker implements Worker {
     const steps = new Set(definition.stages.flat().map(({ name }) => name))
     const unknown = Object.keys(saga.state.steps).find((name) => name !== ENDING && !steps.has(name))
     if (unknown !== undefined)
-      throw new Error(`This host does not know the step "${unknown}" that was appended to the saga "${saga.name}": a newer one goes on with it`)
+      throw new Error(
+        `This host does not know the step "${unknown}" that was appended to the saga "${saga.name}": a newer one goes on with it`,
+      )
     const progress = new Progress(this.#options, definition, saga, this.owner)
     const scope: Scope = {
       service: this.#options.service,
@@ -324,12 +328,19 @@ export class SagaWorker implements Worker {
     } catch (error) {
       return this.#failWait(progress, step, 'broken', `the key that it waits for could not be made: ${String(error)}`)
     }
+    const wrongKey = problemOfIdentifier(key)
+    if (wrongKey !== undefined) return this.#failWait(progress, step, 'broken', `the key that it waits for ${wrongKey}`)
     const sinceMs = state.steps[step.name]?.sinceMs ?? nowMs
     const found = await database.transaction('read committed', async (transaction) => {
       const events = await store.eventsSince(transaction, type, key, new Date(state.startedAtMs))
-      const match = events.find(
-        (event) => step.where === undefined || (step.where as (event: unknown, context: object) => boolean)(event, given),
-      )
+      let match: unknown
+      try {
+        match = events.find(
+          (event) => step.where === undefined || (step.where as (event: unknown, context: object) => boolean)(event, given),
+        )
+      } catch (error) {
+        return { problem: `whether an event is the one that it waits for could not be told: ${describeFailure(error).message}` }
+      }
       if (match !== undefined) return { match }
       if (nowMs >= untilMs) return 'late'
       progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
@@ -342,6 +353,7 @@ export class SagaWorker implements Worker {
       return true
     }
     if (found === 'late') return this.#failWait(progress, step, 'timedOut', `no ${type} came within ${step.timeoutMs} ms`)
+    if ('problem' in found) return this.#failWait(progress, step, 'broken', found.problem)
     progress.set(withStep(state, step, { status: 'done', attempts: 0, output: found.match }), step.name)
     return false
   }

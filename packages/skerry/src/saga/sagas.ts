@@ -95,9 +95,12 @@ export class Sagas {
   /** Deletes what ended long ago, and events that nobody can wait for any more; a bounded number at a time. */
   async forget(open: OpenTransaction): Promise<void> {
     const { definitions, clock } = this.#options
-    const waits = definitions.flatMap(({ stages }) => stages.flat().filter(({ kind }) => kind === 'wait'))
-    const lifetimes = definitions.map(({ deadlineMs }) => deadlineMs ?? KEEP_ENDED_MS)
-    const keepEventsMs = Math.max(KEEP_EVENTS_AT_LEAST_MS, ...waits.map(({ timeoutMs }) => timeoutMs), ...lifetimes)
+    // A saga may be on its way to its last wait for as long as all before it take.
+    const lifetimes = definitions.map(({ deadlineMs = KEEP_ENDED_MS, stages }) => {
+      const waits = stages.flat().filter(({ kind }) => kind === 'wait')
+      return waits.reduce((totalMs, { timeoutMs }) => totalMs + timeoutMs, deadlineMs)
+    })
+    const keepEventsMs = Math.max(KEEP_EVENTS_AT_LEAST_MS, ...lifetimes)
     const nowMs = clock.nowMs()
     await store.forget(open.transaction, new Date(nowMs - KEEP_ENDED_MS), new Date(nowMs - keepEventsMs), FORGET_ROWS)
   }

@@ -45,7 +45,9 @@ export class Attempts {
     step: StepDefinition,
     work: (open: OpenTransaction, context: object, state: SagaState) => Promise<unknown>,
   ): Promise<StepOutcome> {
-    return this.#transact(progress, state, step, (open) => work(open, { ...this.#options.localContext(open), ...this.#given(state) }, state))
+    return this.#transact(progress, state, step, (open) =>
+      work(open, { ...this.#options.localContext(open), ...this.#given(state) }, state),
+    )
   }
 
   async undoInTransaction(

@@ -1,7 +1,7 @@
 /** What steps can be besides calls in a row: side by side, behind a pivot, aborting, or giving what cannot be kept. */
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { contract, get, post, problem } from '../contract/index.ts'
+import { contract, event, get, post, problem } from '../contract/index.ts'
 import { service, tables } from '../service/index.ts'
 import { fake, testSystem } from '../testing/index.ts'
 import type { SagaFailure } from './definition.ts'
@@ -16,6 +16,7 @@ const peers = contract('peers', {
       idempotent: true,
     }),
   },
+  events: { heard: event(z.object({ what: z.string() }), { key: 'what' }) },
 })
 const jobs = contract('jobs', {
   version: '1.0.0',
@@ -152,6 +153,22 @@ describe('behind the pivot', () => {
     expect(it.asked).toEqual(['first', 'capture', 'undo first'])
     expect(await it.app.call.jobs.ends()).toEqual(['compensated: refused capture no'])
   })
+})
+
+test('a wait whose condition throws undoes the saga', async () => {
+  await using it = await openWith((saga) =>
+    saga.step('first', asking('first')).waitFor('heard', peers.events.heard, {
+      key: () => 'a',
+      where: () => {
+        throw new TypeError('a mistake')
+      },
+      timeout: '10m',
+    }),
+  )
+  await it.app.call.jobs.run({ job: 'a' })
+  await it.app.publish(peers.events.heard, { what: 'a' })
+  await it.app.settled()
+  expect(await it.app.call.jobs.ends()).toEqual(['compensated: broken heard broken'])
 })
 
 test('what is cancelled during its last step is undone', async () => {
