@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { startPostgres } from '../test/services/postgres.ts'
 import { startRabbitmq } from '../test/services/rabbitmq.ts'
+import { benchEventStore } from './event-store/bench.ts'
 import { benchFootprint } from './footprint/bench.ts'
 import { benchHttpOperation } from './http-operation/bench.ts'
 import { benchLocalCall } from './local-call/bench.ts'
@@ -12,7 +13,7 @@ import { report } from './results.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
-const ALL = ['http', 'local', 'orders', 'footprint'] as const
+const ALL = ['http', 'local', 'orders', 'events', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -41,6 +42,15 @@ if (wanted('orders')) {
   } finally {
     await postgres.close()
     await rabbitmq.close()
+  }
+}
+if (wanted('events')) {
+  say('Event store, against the same by hand')
+  const postgres = await startPostgres()
+  try {
+    results.eventStore = await benchEventStore(pairs, postgres.url)
+  } finally {
+    await postgres.close()
   }
 }
 if (wanted('footprint')) {

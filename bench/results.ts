@@ -1,6 +1,7 @@
 /** The results as a page: each figure with its spread, its peer, its goal, and the machine it was measured on. */
 import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
+import type { EventStoreFigures } from './event-store/bench.ts'
 import type { Footprint } from './footprint/bench.ts'
 import type { Comparison } from './harness/pairs.ts'
 
@@ -9,11 +10,12 @@ export interface Results {
   local?: Comparison
   orders?: Comparison
   ordersEmbedded?: { readonly median: number; readonly values: readonly number[] }
+  eventStore?: EventStoreFigures
   footprint?: Footprint
 }
 
 export function report(results: Results, pairs: number): string {
-  const { http, local, orders, ordersEmbedded, footprint } = results
+  const { http, local, orders, ordersEmbedded, eventStore, footprint } = results
   const lines = [
     '# Measured',
     '',
@@ -22,7 +24,7 @@ export function report(results: Results, pairs: number): string {
     `Machine: ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB. ${versions()}.`,
     '',
   ]
-  if (http !== undefined || local !== undefined || orders !== undefined) {
+  if (http !== undefined || local !== undefined || orders !== undefined || eventStore !== undefined) {
     lines.push('| what | Skerry | peer | ratio, median (min to max) | goal |', '| --- | ---: | ---: | ---: | ---: |')
     if (http !== undefined) lines.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
     if (local !== undefined)
@@ -34,6 +36,11 @@ export function report(results: Results, pairs: number): string {
         ),
       )
     if (orders !== undefined) lines.push(row('order placed and notified, PostgreSQL and RabbitMQ, orders/s', orders, 'at least 0.7'))
+    if (eventStore !== undefined)
+      lines.push(
+        row('event decided on and appended, numbered and projected meanwhile, PostgreSQL, appends/s', eventStore.appends, 'to be set'),
+        row('read model built anew, PostgreSQL, events/s', eventStore.rebuild, 'to be set'),
+      )
     lines.push('')
   }
   if (ordersEmbedded !== undefined)

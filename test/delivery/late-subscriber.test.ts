@@ -1,8 +1,9 @@
 /** Services that begin to listen when others have long been speaking: what can still reach them they hear in order, and nothing is skipped that can. */
+import { connect } from 'amqplib'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { waitUntil } from '../services/wait-until.ts'
 import type { BrokerCorner } from '../topologies/broker.ts'
-import { createBrokerCorner } from '../topologies/broker.ts'
+import { createBrokerCorner, rabbitmqUrl } from '../topologies/broker.ts'
 import type { ServiceDatabases } from '../topologies/databases.ts'
 import { createDatabases, query } from '../topologies/databases.ts'
 import type { RunningHost } from '../topologies/host.ts'
@@ -110,3 +111,59 @@ test(
     expect(await query(databaseOf('audits'), 'select from audits.skerry_dead_letter')).toEqual([])
   },
 )
+
+test(
+  'one that was removed holds nothing back: its queue fills until it is deleted, and the outbox does not wait for it',
+  { timeout: TEST_MS },
+  async () => {
+    await using connection = disposable(await connect(rabbitmqUrl()))
+    const queue = `${new URL(broker.url).searchParams.get('prefix')}.audits`
+    /** Undefined when there is no such queue: RabbitMQ then closes the channel of whoever asks. */
+    const messagesWaiting = async (): Promise<number | undefined> => {
+      const channel = await connection.createChannel()
+      channel.on('error', () => {})
+      try {
+        const { messageCount } = await channel.checkQueue(queue)
+        await channel.close()
+        return messageCount
+      } catch {
+        return undefined
+      }
+    }
+    let orders = ''
+    const place = async (id: number): Promise<void> => {
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch(`${orders}/orders`, { method: 'POST', headers, body: JSON.stringify({ id, product: 'kettle' }) })
+      expect(answer.status).toBe(200)
+      await waitUntil('nothing is unsent', WAIT_MS, async () => {
+        const { events } = (await (await fetch(`${orders}/orders-unsent`)).json()) as { events: number }
+        return events === 0 ? true : undefined
+      })
+    }
+    const holds = (count: number) =>
+      waitUntil(`its queue holds ${count}`, WAIT_MS, async () => ((await messagesWaiting()) === count ? true : undefined))
+
+    const before = await start('orders', AUDITED)
+    orders = before.serviceUrls['orders']!
+    await place(1)
+    await holds(1)
+    await before[Symbol.asyncDispose]()
+    hosts = []
+    orders = (await start('orders')).serviceUrls['orders']!
+    await place(2)
+    await holds(2)
+    const channel = await connection.createChannel()
+    await channel.deleteQueue(queue)
+    await place(3)
+    // It stays away, for nobody declares it any more.
+    expect(await messagesWaiting()).toBeUndefined()
+  },
+)
+
+function disposable<T extends { close(): Promise<unknown> }>(connection: T): T & AsyncDisposable {
+  return Object.assign(connection, {
+    [Symbol.asyncDispose]: async () => {
+      await connection.close()
+    },
+  })
+}

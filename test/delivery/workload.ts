@@ -16,6 +16,13 @@ interface Customer {
   done: 'nothing' | 'placed' | 'confirmed'
 }
 
+interface History {
+  readonly id: number
+  readonly events: readonly string[]
+  readonly state: readonly string[]
+  readonly projected: readonly string[]
+}
+
 interface Notification {
   readonly order_id: number
   readonly kind: string
@@ -128,6 +135,7 @@ export class Workload {
     for (const { order_id, kind } of await read<Notification[]>(`${at.notifications}/notifications`))
       kinds.set(order_id, [...(kinds.get(order_id) ?? []), kind])
     const dead = new Set((await read<{ key: string }[]>(`${at.notifications}/dead-letters`)).map(({ key }) => Number(key)))
+    const histories = await read<History[]>(`${at.orders}/orders-histories`)
     const { events } = await read<{ events: number }>(`${at.orders}/orders-unsent`)
     const wrong: string[] = []
     for (const { id, product, done } of this.#customers) {
@@ -137,6 +145,11 @@ export class Workload {
       if (seen.join() !== expected.join()) wrong.push(`order ${id} (${product}) is notified [${seen.join()}], not [${expected.join()}]`)
       if (orders.has(id) && dead.has(id) !== (product === 'rejected'))
         wrong.push(`order ${id} (${product}) is ${dead.has(id) ? 'a' : 'no'} dead letter`)
+    }
+    for (const history of histories) {
+      const expected = orders.get(history.id)?.confirmed === true ? 'placed,confirmed' : 'placed'
+      for (const what of ['events', 'state', 'projected'] as const)
+        if (history[what].join() !== expected) wrong.push(`order ${history.id} has ${what} [${history[what].join()}], not [${expected}]`)
     }
     for (const id of [...orders.keys(), ...kinds.keys()])
       if (!this.#customers.some((customer) => customer.id === id)) wrong.push(`nobody placed order ${id}`)

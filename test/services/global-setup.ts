@@ -1,8 +1,9 @@
 /**
- * One PostgreSQL and one RabbitMQ for the whole run of the projects that name this file in vitest.config.ts, unless the
- * environment names others. Tests find them in SKERRY_TEST_POSTGRES_URL and SKERRY_TEST_RABBITMQ_URL and keep apart by
- * making their own databases, roles and queues. A test that breaks a server starts its own.
+ * One PostgreSQL, one RabbitMQ and one NATS for the whole run of the projects that name this file in vitest.config.ts, unless the
+ * environment names others. Tests find them in SKERRY_TEST_POSTGRES_URL, SKERRY_TEST_RABBITMQ_URL and SKERRY_TEST_NATS_URL and keep
+ * apart by making their own databases, roles, queues and streams. A test that breaks a server starts its own.
  */
+import { startNats } from './nats.ts'
 import { startPostgres } from './postgres.ts'
 import { startRabbitmq } from './rabbitmq.ts'
 
@@ -16,6 +17,8 @@ export default async function setUp(): Promise<() => Promise<void>> {
   const results = await Promise.allSettled([
     provide('SKERRY_TEST_POSTGRES_URL', () => startPostgres({ fsync: false })),
     provide('SKERRY_TEST_RABBITMQ_URL', startRabbitmq),
+    // There in a twentieth of a second.
+    provide('SKERRY_TEST_NATS_URL', startNats),
   ])
   const tearDown = async (): Promise<void> => {
     await Promise.all(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value()] : [])))

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { freePort } from './free-port.ts'
 import type { Running, Sandbox } from './sandbox.ts'
 import { openSandbox, unprivilegedOwner } from './sandbox.ts'
@@ -15,11 +15,13 @@ export interface RabbitmqServer {
   /** Of an administrator, to the virtual host `/`. */
   readonly url: string
   /** Starts a stopped or killed broker on its old port and data; resolves when it speaks AMQP. */
-  start(): Promise<void>
+  readonly start: () => Promise<void>
   /** Closes connections and shuts down cleanly. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** kill -9. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
+  /** Runs rabbitmqctl on it. */
+  control(...parameters: readonly string[]): Promise<string>
   /** Kills the broker and deletes its data. */
   close(): Promise<void>
 }
@@ -72,6 +74,7 @@ async function createServer(sandbox: Sandbox, programs: Programs, options: Rabbi
     start,
     stop: async () => server?.end('SIGTERM'),
     kill: async () => server?.end('SIGKILL'),
+    control: (...parameters) => sandbox.execute(join(dirname(programs.server), 'rabbitmqctl'), parameters, { environment }),
     async close() {
       await server?.end('SIGKILL')
       await portMapper?.end('SIGKILL')

@@ -85,6 +85,21 @@ test('cuts before or after certain bytes: the server gets them in one case only,
   expect(received).toEqual(['one', 'done'])
 })
 
+test('cuts within certain bytes: half of them arrive, on either way, and both sides lose the connection', async () => {
+  const { dial, proxy, received } = await startEcho()
+  proxy.onClientBytes = (bytes) => (bytes.includes('torn') ? 'cut within' : 'forward')
+  const inwards = await dial()
+  inwards.socket.write('torn')
+  await expect.poll(() => inwards.error).toMatchObject({ code: 'ECONNRESET' })
+  await expect.poll(() => received).toEqual(['to'])
+  proxy.onServerBytes = (bytes) => (bytes.includes('WHOLE') ? 'cut within' : 'forward')
+  const outwards = await dial()
+  outwards.socket.write('whole?')
+  await expect.poll(() => outwards.received).toBe('WHO')
+  await expect.poll(() => outwards.socket.destroyed).toBe(true)
+  await expect.poll(() => proxy.open).toBe(0)
+})
+
 test('a black hole swallows without a word', async () => {
   const { dial, proxy, received } = await startEcho()
   const client = await dial()

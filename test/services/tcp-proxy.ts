@@ -12,14 +12,16 @@ export interface ProxyTarget {
 
 /**
  * What becomes of bytes from the client. `forward`: they reach the server. `cut before`: they do not, and both sides lose
- * the connection. `cut after`: they reach the server, and as soon as it answers both sides lose the connection; the client
- * never sees the answer.
+ * the connection. `cut within`: half of them reach the server, then the same. `cut after`: they reach the server, and as soon as it
+ * answers both sides lose the connection; the client never sees the answer.
  */
-export type Verdict = 'forward' | 'cut before' | 'cut after'
+export type Verdict = 'forward' | 'cut before' | 'cut within' | 'cut after'
 
 export class TcpProxy {
   /** Looks at what each client sends, piece by piece, as it arrives. */
   onClientBytes: (bytes: Buffer) => Verdict = () => 'forward'
+  /** The same for what each server sends. */
+  onServerBytes: (bytes: Buffer) => 'forward' | 'cut within' = () => 'forward'
   /** How long each piece is held back, in both directions. Pieces stay in order. */
   delayMs = 0
   /** While true, nothing gets through in either direction, and nobody is told. What was swallowed is gone. */
@@ -127,6 +129,7 @@ class Link {
     if (this.#swallows(bytes)) return
     const verdict = this.#proxy.onClientBytes(bytes)
     if (verdict === 'cut before') return this.cut()
+    if (verdict === 'cut within') return this.#cutWithin(bytes, this.#server)
     if (verdict === 'cut after') this.#cutAtAnswer = true
     this.#later(() => this.#server.write(bytes))
   }
@@ -134,7 +137,17 @@ class Link {
   #fromServer(bytes: Buffer): void {
     if (this.#swallows(bytes)) return
     if (this.#cutAtAnswer) return this.cut()
+    if (this.#proxy.onServerBytes(bytes) === 'cut within') return this.#cutWithin(bytes, this.#client)
     this.#later(() => this.#client.write(bytes))
+  }
+
+  /** An orderly end for the receiver, so that the half does arrive; a reset might overtake it. */
+  #cutWithin(bytes: Buffer, receiver: Socket): void {
+    const sender = receiver === this.#server ? this.#client : this.#server
+    receiver.end(bytes.subarray(0, bytes.length >> 1), () => receiver.destroy())
+    sender.removeAllListeners('error')
+    sender.on('error', () => undefined)
+    sender.resetAndDestroy()
   }
 
   #swallows(bytes: Buffer): boolean {

@@ -1,4 +1,7 @@
+import type { Violation } from '@shop/auditor'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { waitUntil } from '../services/wait-until.ts'
+import { auditShop } from './audit-shop.ts'
 import { request } from './request.ts'
 import { shop, shopSuite } from './shop-suite.ts'
 import type { RunningTopology } from './topology.ts'
@@ -8,12 +11,23 @@ vi.setConfig({ testTimeout: 120_000 })
 
 describe.each(topologies)('$name', (topology) => {
   let running: RunningTopology
+  let last: readonly Violation[] = []
   beforeAll(async () => {
     running = await topology.start(shop)
   })
   afterAll(() => running[Symbol.asyncDispose]())
 
   shopSuite(() => running)
+
+  test('nothing that the shop promises is broken by what was done to it', async () => {
+    // What is on its way arrives sooner or later; an embedded database can only be looked at while its host is stopped.
+    await waitUntil(
+      'the auditor finds nothing',
+      60_000,
+      async () => ((last = await auditShop(running)).length === 0 ? true : undefined),
+      async () => JSON.stringify(last, undefined, 2),
+    )
+  })
 
   test('orders survive a restart of every host, and the first users and products are there once', async () => {
     const order = { id: 7, user_id: 2, product: 'lighthouse', amount: 129 }

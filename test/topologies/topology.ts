@@ -46,6 +46,8 @@ export interface RunningTopology<D extends Databases = Databases> extends Addres
 /** All services have schemas in one. */
 interface SharedDatabases {
   readonly kind: 'shared'
+  /** It can only be opened while the hosts are stopped. */
+  readonly isEmbedded: boolean
   readonly open: () => DatabaseEngine
 }
 
@@ -73,14 +75,14 @@ async function startEmbedded(system: SystemUnderTest, env: Readonly<Record<strin
   const held = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'skerry-test-data-'))
   held.defer(() => rm(directory, { recursive: true, force: true }))
-  const databases = { kind: 'shared', open: () => pglite({ dataDir: directory }) } as const
+  const databases = { kind: 'shared', isEmbedded: true, open: () => pglite({ dataDir: directory }) } as const
   return runTopology({ held, databases, hosts: [together(system, { SKERRY_DATA: directory, ...env })] })
 }
 
 async function startOnPostgres(system: SystemUnderTest): Promise<RunningTopology> {
   const held = new AsyncDisposableStack()
   const { url } = held.use(await createSharedDatabase())
-  const databases = { kind: 'shared', open: () => postgres({ url }) } as const
+  const databases = { kind: 'shared', isEmbedded: false, open: () => postgres({ url }) } as const
   return runTopology({ held, databases, hosts: [together(system, { DATABASE_URL: url })] })
 }
 

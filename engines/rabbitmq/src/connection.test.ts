@@ -1,4 +1,7 @@
-/** Between the engine and RabbitMQ stands a proxy that cuts, holds and adds bytes: what networks and brokers in need do. */
+/**
+ * Between the engine and RabbitMQ stands a proxy that cuts and adds bytes: what is particular to AMQP. What every broker has to bear of a
+ * network is in the delivery suite (test/delivery/rabbitmq-faults.test.ts).
+ */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
@@ -25,36 +28,6 @@ afterEach(async () => {
 })
 
 describe('a connection that is cut', () => {
-  test('loses no confirmed message, however often', async () => {
-    const broker = await open()
-    const { ids } = await subscribe(broker, 50, async () => 'ack')
-    const confirmed: string[] = []
-    for (let round = 0; round < 10; round++) {
-      const publishing = Array.from({ length: 5 }, (_, batch) => publishUntilConfirmed(broker, messages(`${round}.${batch}`, 100)))
-      await eventually(() => ids.length).toBeGreaterThan(confirmed.length)
-      proxy.cut()
-      confirmed.push(...(await Promise.all(publishing)).flat())
-    }
-    expect(confirmed).toHaveLength(5_000)
-    await eventually(() => new Set(ids).size).toBe(5_000)
-  })
-
-  test('fails what is on its way, and says that it is down and up again', async () => {
-    const statuses: BrokerStatus[] = []
-    const broker = await open({}, (status) => statuses.push(status))
-    expect(await broker.publish(messages('a', 1))).toEqual([{ kind: 'confirmed' }])
-    proxy.hold()
-    const outcomes = broker.publish(messages('b', 3))
-    proxy.cut()
-    expect(await outcomes).toEqual(Array.from({ length: 3 }, () => ({ kind: 'failed', reason: expect.stringContaining('RabbitMQ at') })))
-    expect(broker.status().up).toBe(false)
-    expect(await broker.publish(messages('c', 1))).toEqual([{ kind: 'failed', reason: expect.stringContaining('RabbitMQ at') }])
-    proxy.release()
-    await eventually(() => broker.status()).toEqual({ up: true })
-    expect(statuses.map(({ up }) => up)).toContain(false)
-    expect(await broker.publish(messages('d', 1))).toEqual([{ kind: 'confirmed' }])
-  })
-
   test('makes old answers void: they are not sent on the new channel, where they would mean another delivery', async () => {
     const broker = await open()
     const consumer = await subscribe(broker, 2)
@@ -68,26 +41,6 @@ describe('a connection that is cut', () => {
     await eventually(() => consumer.ids).toEqual(['m.0', 'm.0', 'm.0'])
     expect(consumer.deliveries.map(({ redelivered }) => redelivered)).toEqual([false, true, true])
     consumer.answer(2, 'ack')
-  })
-
-  test('does not raise the number of deliveries in progress', async () => {
-    const broker = await open()
-    const consumer = await subscribe(broker, 1)
-    expect(await broker.publish(messages('m', 2))).toEqual([{ kind: 'confirmed' }, { kind: 'confirmed' }])
-    await eventually(() => consumer.ids).toEqual(['m.0'])
-    const connections = proxy.connections
-    proxy.cut()
-    await eventually(() => proxy.connections).toBe(connections + 2)
-    await eventually(() => broker.status()).toEqual({ up: true })
-    // Enough comes and goes on the new connections that the second delivery has certainly arrived.
-    expect(await broker.publish(messages('n', 1))).toEqual([{ kind: 'confirmed' }])
-    expect(await broker.publish(messages('n', 1))).toEqual([{ kind: 'confirmed' }])
-    expect(consumer.ids).toEqual(['m.0'])
-    consumer.answer(0, 'ack')
-    await eventually(() => consumer.ids).toEqual(['m.0', 'm.0'])
-    consumer.answer(1, 'ack')
-    await eventually(() => consumer.ids.slice(0, 3)).toEqual(['m.0', 'm.0', 'm.1'])
-    consumer.answerAll('ack')
   })
 
   test('leaves what waits behind the prefetch to others when the subscription closes', async () => {
@@ -120,50 +73,6 @@ describe('a connection that is cut', () => {
     expect(await publishUntilConfirmed(broker, messages('n', 1))).toEqual(['n.0'])
     await eventually(() => consumer.ids).toEqual(['m.0', 'm.0', 'n.0'])
     consumer.answer(2, 'ack')
-  })
-})
-
-describe('a connection that falls silent', () => {
-  test('is given up and made anew', async () => {
-    const broker = await open({ heartbeatSeconds: 1, confirmTimeoutMs: 100_000 })
-    const consumer = await subscribe(broker, 10, async () => 'ack')
-    expect(await broker.publish(messages('a', 1))).toEqual([{ kind: 'confirmed' }])
-    const { connections } = proxy
-    proxy.hold()
-    const outcomes = broker.publish(messages('b', 1))
-    expect(await outcomes).toEqual([{ kind: 'failed', reason: expect.stringMatching(/closed|Heartbeat/) }])
-    await eventually(() => proxy.connections).toBeGreaterThan(connections)
-    proxy.release()
-    proxy.cut()
-    expect(await publishUntilConfirmed(broker, messages('c', 1))).toEqual(['c.0'])
-    await eventually(() => consumer.ids).toContain('c.0')
-  })
-
-  test('fails a message when its confirmation is overdue', async () => {
-    const broker = await open({ confirmTimeoutMs: 100, maxUnconfirmed: 2 })
-    expect(await publishUntilConfirmed(broker, messages('a', 1))).toEqual(['a.0'])
-    proxy.hold()
-    const outcomes = await broker.publish(messages('b', 5))
-    expect(outcomes).toEqual(
-      Array.from({ length: 5 }, () => ({ kind: 'failed', reason: expect.stringContaining('has not confirmed it within 100 ms') })),
-    )
-    proxy.release()
-    expect(await publishUntilConfirmed(broker, messages('c', 1))).toEqual(['c.0'])
-  })
-
-  test('does not keep close() waiting for ever', async () => {
-    const broker = await open()
-    await subscribe(broker, 10, async () => 'ack')
-    expect(await broker.publish(messages('a', 1))).toEqual([{ kind: 'confirmed' }])
-    proxy.hold()
-    const outcomes = broker.publish(messages('b', 1))
-    await broker.close()
-    expect(await outcomes).toEqual([{ kind: 'failed', reason: expect.stringContaining('was closed') }])
-    // The socket is gone too, not only half closed: whoever writes to it now is told so, though the proxy reads nothing.
-    await eventually(() => {
-      proxy.toClients(Buffer.from([0]))
-      return proxy.open
-    }).toBe(0)
   })
 })
 
@@ -220,7 +129,6 @@ async function subscribe(broker: Broker, prefetch: number, handle?: () => Promis
   const deliveries: Delivery[] = []
   const ids: string[] = []
   const answers: ((disposition: Disposition) => void)[] = []
-  let automatic: Disposition | undefined
   const subscription = await broker.subscribe({
     name: 'billing',
     topics: [name],
@@ -228,7 +136,7 @@ async function subscribe(broker: Broker, prefetch: number, handle?: () => Promis
     handle(delivery) {
       deliveries.push(delivery)
       ids.push(delivery.message.id)
-      return handle?.() ?? new Promise((resolve) => (automatic === undefined ? answers.push(resolve) : resolve(automatic)))
+      return handle?.() ?? new Promise((resolve) => answers.push(resolve))
     },
   })
   return {
@@ -236,10 +144,6 @@ async function subscribe(broker: Broker, prefetch: number, handle?: () => Promis
     ids,
     close: () => subscription.close(),
     answer: (index: number, disposition: Disposition) => answers[index]!(disposition),
-    answerAll(disposition: Disposition) {
-      automatic = disposition
-      for (const answer of answers) answer(disposition)
-    },
   }
 }
 
@@ -270,7 +174,6 @@ function frame(method: number, parameters: Buffer = Buffer.alloc(0)): Buffer {
 async function startProxy() {
   const { hostname, port } = new URL(url)
   const pairs = new Set<readonly [client: Socket, server: Socket]>()
-  let holding = false
   let connections = 0
   const listener = createServer((client) => {
     connections++
@@ -286,7 +189,6 @@ async function startProxy() {
         pairs.delete(pair)
         other.destroy()
       })
-      if (holding) socket.pause()
     }
   })
   listener.listen(0, '127.0.0.1')
@@ -302,20 +204,8 @@ async function startProxy() {
     get connections() {
       return connections
     },
-    get open() {
-      return pairs.size
-    },
     /** Resets every connection. */
     cut: () => each((client) => client.resetAndDestroy()),
-    /** Passes nothing on, in either direction, without a word. */
-    hold() {
-      holding = true
-      each((client, server) => void [client.pause(), server.pause()])
-    },
-    release() {
-      holding = false
-      each((client, server) => void [client.resume(), server.resume()])
-    },
     /** Says something to every client that RabbitMQ has not said. */
     toClients: (bytes: Buffer) => each((client) => client.write(bytes)),
     async close() {

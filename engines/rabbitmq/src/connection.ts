@@ -4,10 +4,9 @@
  */
 import type { ChannelModel } from 'amqplib'
 import { connect } from 'amqplib'
-import { sleep } from 'skerry/engine'
+import { keepConnected, within } from 'skerry/engine'
 import { explain } from './explain.ts'
 import type { Settings } from './settings.ts'
-import { within } from './within.ts'
 
 export interface ConnectionEvents {
   /** Shown in RabbitMQ's list of connections. */
@@ -50,19 +49,14 @@ export class Connection {
     await this.#running
   }
 
-  async #run(): Promise<void> {
-    const { addresses, clock, random, maxReconnectDelayMs } = this.#settings
-    for (let attempt = 0, failures = 0; !this.#closing.signal.aborted; attempt++) {
-      const startedMs = clock.nowMs()
-      const reason = await this.#session(addresses[attempt % addresses.length]!)
-      this.#current = undefined
-      if (this.#closing.signal.aborted) break
-      this.#events.onDown(reason)
-      // One that lasted starts over with short pauses; one that broke at once does not.
-      failures = clock.nowMs() - startedMs > maxReconnectDelayMs ? 1 : failures + 1
-      const delayMs = Math.min(maxReconnectDelayMs, (maxReconnectDelayMs / 100) * 2 ** Math.min(failures, 10))
-      await sleep(clock, delayMs * (0.5 + random.next() / 2), this.#closing.signal)
-    }
+  #run(): Promise<void> {
+    const { addresses } = this.#settings
+    return keepConnected({
+      ...this.#settings,
+      signal: this.#closing.signal,
+      session: (attempt) => this.#session(addresses[attempt % addresses.length]!).finally(() => (this.#current = undefined)),
+      onDown: this.#events.onDown,
+    })
   }
 
   /** From one attempt to connect to the end of what came of it. Resolves with the reason of the end. */

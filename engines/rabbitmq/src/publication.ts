@@ -2,9 +2,8 @@
  * What a publisher owes its callers: one outcome for each message, when all its copies are answered. A message whose contract
  * also promises it to a foreign queue travels as two copies.
  */
-import type { Message, PublishOutcome } from 'skerry/engine'
-
-export const CONFIRMED: PublishOutcome = Object.freeze({ kind: 'confirmed' })
+import type { PublishBatch, PublishOutcome } from 'skerry/engine'
+import { CONFIRMED } from 'skerry/engine'
 
 /** What is on its way to one exchange. */
 export interface Copy {
@@ -17,42 +16,15 @@ export interface Copy {
   returned: boolean
 }
 
-/** One `publish()` call. */
-export class Batch {
-  readonly messages: readonly Message[]
-  /** Index of the first message not sent yet. */
-  next = 0
-  readonly #outcomes: PublishOutcome[]
-  readonly #resolve: (outcomes: readonly PublishOutcome[]) => void
-  #unsettled: number
-
-  constructor(messages: readonly Message[], resolve: (outcomes: readonly PublishOutcome[]) => void) {
-    // Strings, so that a shallow copy is one: what the caller does to its objects meanwhile is not published.
-    this.messages = messages.map((message) => ({ ...message }))
-    this.#unsettled = messages.length
-    this.#outcomes = Array.from<PublishOutcome>({ length: messages.length }).fill(CONFIRMED)
-    this.#resolve = resolve
-  }
-
-  settle(index: number, outcome: PublishOutcome): void {
-    this.#outcomes[index] = outcome
-    if (--this.#unsettled === 0) this.#resolve(this.#outcomes)
-  }
-
-  failUnsent(outcome: PublishOutcome): void {
-    while (this.next < this.messages.length) this.settle(this.next++, outcome)
-  }
-}
-
 /** One message of a batch: settled when all its copies are answered. */
 export class Publication {
-  readonly #batch: Batch
+  readonly #batch: PublishBatch
   readonly #index: number
   #unanswered: number
-  #outcome = CONFIRMED
+  #outcome: PublishOutcome = CONFIRMED
   #tookBy = 0
 
-  constructor(batch: Batch, index: number, copies: number) {
+  constructor(batch: PublishBatch, index: number, copies: number) {
     this.#batch = batch
     this.#index = index
     this.#unanswered = copies

@@ -4,16 +4,15 @@
  * exactly one outcome: what its answer says, or `failed` when the channel is lost or the answer is overdue.
  */
 import type { ChannelModel, ConfirmChannel, Message as Returned, Options } from 'amqplib'
-import type { Message, PublishOutcome, Timer } from 'skerry/engine'
+import type { BrokerHealth, Message, PublishOutcome, Timer } from 'skerry/engine'
+import { CONFIRMED, PublishBatch, within } from 'skerry/engine'
 import { ForeignQueues } from './foreign-queues.ts'
-import type { Health } from './health.ts'
 import { publishOptions } from './message.ts'
 import type { Copy } from './publication.ts'
-import { Batch, CONFIRMED, Publication } from './publication.ts'
+import { Publication } from './publication.ts'
 import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
 import { REMAKE_DELAY_MS } from './topology.ts'
-import { within } from './within.ts'
 
 const UNROUTABLE: PublishOutcome = Object.freeze({ kind: 'unroutable' })
 const CLOSE_TIMEOUT_MS = 5_000
@@ -21,9 +20,9 @@ const CLOSE_TIMEOUT_MS = 5_000
 export class Publisher {
   readonly #settings: Settings
   readonly #topology: Topology
-  readonly #health: Health
+  readonly #health: BrokerHealth
   /** Calls with messages not sent yet, oldest first. */
-  readonly #waiting: Batch[] = []
+  readonly #waiting: PublishBatch[] = []
   /** Sent and not answered, oldest first. */
   readonly #unconfirmed = new Set<Copy>()
   #unconfirmedBytes = 0
@@ -40,7 +39,7 @@ export class Publisher {
   #sweeper: Timer | undefined
   #onIdle: (() => void) | undefined
 
-  constructor(settings: Settings, topology: Topology, health: Health) {
+  constructor(settings: Settings, topology: Topology, health: BrokerHealth) {
     this.#settings = settings
     this.#topology = topology
     this.#health = health
@@ -54,7 +53,7 @@ export class Publisher {
       return Promise.resolve(messages.map(() => failed))
     }
     return new Promise((resolve) => {
-      this.#waiting.push(new Batch(messages, resolve))
+      this.#waiting.push(new PublishBatch(messages, resolve))
       this.#pump()
       this.#sweepLater()
     })

@@ -8,8 +8,8 @@
  * What a queue is bound to stays bound: a topic that a consumer no longer names is unbound by an operator.
  */
 import type { Broker, BrokerEngine, BrokerOptions, SubscribeOptions, Subscription } from 'skerry/engine'
+import { BrokerHealth } from 'skerry/engine'
 import { Connection } from './connection.ts'
-import { Health } from './health.ts'
 import { Publisher } from './publisher.ts'
 import type { RabbitmqOptions, Settings } from './settings.ts'
 import { settingsOf } from './settings.ts'
@@ -27,7 +27,7 @@ class RabbitmqBroker implements Broker {
   readonly description: string
   readonly #settings: Settings
   readonly #topology: Topology
-  readonly #health: Health
+  readonly #health: BrokerHealth
   readonly #publisher: Publisher
   readonly #publishing: Connection
   readonly #consuming: Connection
@@ -38,7 +38,7 @@ class RabbitmqBroker implements Broker {
     this.description = settings.description
     this.#settings = settings
     this.#topology = new Topology(settings, options.consumers)
-    this.#health = new Health(options.onStatus)
+    this.#health = new BrokerHealth(options.onStatus)
     this.#publisher = new Publisher(settings, this.#topology, this.#health)
     this.#publishing = new Connection(settings, {
       name: 'publish',

@@ -3,13 +3,12 @@
  * the channel it came from or not at all: after a loss RabbitMQ delivers it again, marked as redelivered.
  */
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
-import type { Disposition, SubscribeOptions, Timer } from 'skerry/engine'
-import type { Health } from './health.ts'
+import type { BrokerHealth, Disposition, SubscribeOptions, Timer } from 'skerry/engine'
+import { within } from 'skerry/engine'
 import { readMessage } from './message.ts'
 import type { Settings } from './settings.ts'
 import type { Topology } from './topology.ts'
 import { REMAKE_DELAY_MS } from './topology.ts'
-import { within } from './within.ts'
 
 /** A queue that takes longer to answer than this is reported. */
 const PATIENCE_MS = 10_000
@@ -21,7 +20,7 @@ export class Subscriber {
   readonly #options: SubscribeOptions
   readonly #settings: Settings
   readonly #topology: Topology
-  readonly #health: Health
+  readonly #health: BrokerHealth
   readonly #currentConnection: () => ChannelModel | undefined
   readonly #becomeInPlace: () => void
   #session: Session | undefined
@@ -40,7 +39,7 @@ export class Subscriber {
     options: SubscribeOptions,
     settings: Settings,
     topology: Topology,
-    health: Health,
+    health: BrokerHealth,
     currentConnection: () => ChannelModel | undefined,
   ) {
     this.#options = options

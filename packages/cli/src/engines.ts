@@ -9,6 +9,7 @@ interface EngineModules {
   readonly '@skerry/pglite': { pglite(options: { readonly dataDir?: string }): DatabaseEngine }
   readonly '@skerry/postgres': { postgres(options: { readonly url: string }): DatabaseEngine }
   readonly '@skerry/rabbitmq': { rabbitmq(options: { readonly url: string }): BrokerEngine }
+  readonly '@skerry/nats': { nats(options: { readonly url: string }): BrokerEngine }
 }
 
 export interface LoadedEngines extends Engines {
@@ -34,7 +35,9 @@ export function enginesFor(path: string, needing: DatabaseConfiguration & { read
       return engine
     },
     async broker(url) {
-      const engine = (await load(path, '@skerry/rabbitmq')).rabbitmq({ url })
+      const engine = isNats(url)
+        ? (await load(path, '@skerry/nats')).nats({ url })
+        : (await load(path, '@skerry/rabbitmq')).rabbitmq({ url })
       broker = engine.description
       return engine
     },
@@ -46,7 +49,10 @@ function refuseMissing(path: string, { databases, brokerUrl }: Parameters<typeof
   const needed: [name: keyof EngineModules, why: string][] = []
   if (urls.includes(undefined)) needed.push(['@skerry/pglite', 'a database without a URL is embedded'])
   if (urls.some((url) => url !== undefined)) needed.push(['@skerry/postgres', 'a database URL is one of PostgreSQL'])
-  if (brokerUrl !== undefined) needed.push(['@skerry/rabbitmq', 'the broker URL is one of RabbitMQ'])
+  if (brokerUrl !== undefined)
+    needed.push(
+      isNats(brokerUrl) ? ['@skerry/nats', 'the broker URL is one of NATS'] : ['@skerry/rabbitmq', 'the broker URL is one of RabbitMQ'],
+    )
   const missing = needed.filter(([name]) => resolveFrom(path, name) === undefined)
   if (missing.length === 0) return
   const list = missing.map(([name, why]) => `${name} (${why})`).join(' and ')
@@ -55,6 +61,10 @@ function refuseMissing(path: string, { databases, brokerUrl }: Parameters<typeof
     `Not installed where ${path} is: ${list}.`,
     `Install it there with: npm install ${missing.map(([name]) => name).join(' ')}`,
   )
+}
+
+function isNats(url: string): boolean {
+  return /^(nats|tls):/.test(url)
 }
 
 /** It is installed: that has been seen to. */

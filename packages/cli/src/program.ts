@@ -9,6 +9,7 @@ import type { ComposeOptions, GenerateOptions, NginxOptions } from './generate/g
 import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
 import type { MigrateOptions } from './migrate.ts'
 import type { OpenApiOptions } from './openapi.ts'
+import type { ProjectionsOptions, SkipOptions } from './projections.ts'
 import type { StartOptions } from './start.ts'
 
 /** Runs the command that the arguments name. A failure is printed and ends the process with its exit code. */
@@ -40,6 +41,7 @@ function program(): Command {
   addDev(skerry)
   addStart(skerry)
   addMigrate(skerry)
+  addProjections(skerry)
   addOpenApi(skerry)
   addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
@@ -121,6 +123,52 @@ function addMigrate(skerry: Command): void {
     )
     .action((services: string[], options: MigrateOptions) =>
       guardToEnd(options, async () => (await import('./migrate.ts')).migrate(services, options)),
+    )
+}
+
+function addProjections(skerry: Command): void {
+  const projections = skerry
+    .command('projections')
+    .description('See how far read models are, build one anew, or leave out an event that stops one.')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry projections list', 'all services: position, lag, and what is in the way'],
+          ['skerry projections rebuild orders summaries', 'from the first event; the old one answers meanwhile'],
+          ['skerry projections skip orders summaries 4711 --reason "ticket 12"', 'leave out the event that stops it'],
+        ],
+        variables: DATABASE_VARIABLES,
+        notes: [
+          'An embedded database belongs to one process: stop the host first. On PostgreSQL hosts take notice by themselves.',
+          EXIT_CODES,
+        ],
+      }),
+    )
+  withSystem(projections.command('list'))
+    .description('Print where the projections of all services, or of the named ones, are.')
+    .argument('[service...]', 'the services (default: all)')
+    .option('--json', 'print it as one line of JSON')
+    .action((services: string[], options: ProjectionsOptions) =>
+      guardToEnd(options, async () => (await import('./projections.ts')).listProjections(services, options)),
+    )
+  withSystem(projections.command('rebuild'))
+    .description('Build a projection anew, beside the one that answers; hosts do it, and swap it in when it has caught up.')
+    .argument('<service>', 'the service')
+    .argument('<projection>', 'its projection')
+    .option('--json', 'print the result as one line of JSON')
+    .action((service: string, projection: string, options: ProjectionsOptions) =>
+      guardToEnd(options, async () => (await import('./projections.ts')).rebuildProjection(service, projection, options)),
+    )
+  withSystem(projections.command('skip'))
+    .description('Leave out the event at which a projection has stopped, and let it go on.')
+    .argument('<service>', 'the service')
+    .argument('<projection>', 'its projection')
+    .argument('<position>', 'where it stopped')
+    .requiredOption('--reason <text>', 'why: it is kept in skerry_projection_skip')
+    .option('--json', 'print the result as one line of JSON')
+    .action((service: string, projection: string, position: string, options: SkipOptions) =>
+      guardToEnd(options, async () => (await import('./projections.ts')).skipEvent(service, projection, position, options)),
     )
 }
 

@@ -227,6 +227,11 @@ describe('what is wrong', () => {
     expect(embedded.stderr).toContain('What to do: Install it there with: npm install @skerry/pglite\n')
     const servers = await project.run(['start'], { DATABASE_URL: 'postgres://ann@localhost/people', BROKER_URL: 'amqp://localhost' })
     expect(servers).toMatchObject({ code: 78, stderr: expect.stringContaining('npm install @skerry/postgres @skerry/rabbitmq\n') })
+    for (const url of ['nats://localhost', 'tls://localhost'])
+      expect(await project.run(['start'], { SKERRY_DATA: 'memory', BROKER_URL: url })).toMatchObject({
+        code: 78,
+        stderr: expect.stringContaining('npm install @skerry/pglite @skerry/nats\n'),
+      })
     expect((await project.run(['migrate'])).stderr).toContain('npm install @skerry/pglite\n')
   })
 })

@@ -28,6 +28,13 @@ export const CRASH_POINTS = [
   'inbox.failure-recorded',
   'inbox.early-parked',
   'inbox.dead-lettered',
+  'store.appended',
+  'store.snapshot-kept',
+  'sequencer.fenced',
+  'sequencer.numbered',
+  'projection.fenced',
+  'projection.applied',
+  'projection.advanced',
 ] as const
 
 export type CrashPoint = (typeof CRASH_POINTS)[number]

@@ -36,6 +36,19 @@ export const ERRORS = {
     'The change may or may not have been made: read it back, or repeat the request if it is idempotent.',
   ),
 
+  streamConflict: answer(
+    409,
+    'Changed meanwhile',
+    true,
+    'Load the stream again and decide on what it says now; `decide` does both by itself, as often as needed.',
+  ),
+  projectionBehind: answer(
+    503,
+    'Projection behind',
+    true,
+    'Try again after the number of seconds in Retry-After, or answer without the latest change.',
+  ),
+
   contractInvalid: mistake('Invalid contract', 'Correct the contract as the message says.'),
   contractBroken: mistake('Contract broken', 'Make the answer match the schema that the contract promises.'),
   callInTransaction: mistake(
@@ -45,6 +58,16 @@ export const ERRORS = {
   transactionInTransaction: mistake('Transaction inside a transaction', 'Use the db of the transaction that is already open.'),
   outsideTransaction: mistake('Outside a transaction', 'Use emit only while the closure given to transaction(…) runs.'),
   statementRefused: mistake('Statement refused', 'Leave transactions, roles and session settings to the platform.'),
+  streamInvalid: mistake('Invalid stream', 'Correct the definition of the stream as the message says.'),
+  storedEventRefused: mistake(
+    'Event refused',
+    'Append only what the stream declares: data that its schema allows and that JSON in PostgreSQL can hold.',
+  ),
+  storedEventUnreadable: mistake(
+    'Stored event unreadable',
+    'Run code that knows the type and schema of this event, or correct its upcaster. Nothing was skipped.',
+  ),
+  projectionInvalid: mistake('Invalid projection', 'Correct the projection, or how it is addressed, as the message says.'),
   systemInvalid: mistake('Invalid system', "Correct the system's definition as the message says."),
 
   configurationInvalid: host(500, 'Invalid configuration', false, 'Correct each variable listed.'),

@@ -42,3 +42,10 @@ export type { PreparedStatement } from './statement-names.ts'
 export { SESSION_SETTINGS } from './sql-value.ts'
 export { UserTypes } from './user-types.ts'
 export type { ResultColumn } from './user-types.ts'
+
+/** For engines of brokers: what they have in common. */
+export { BrokerHealth } from './broker-health.ts'
+export { keepConnected } from './keep-connected.ts'
+export type { KeepConnectedOptions } from './keep-connected.ts'
+export { CONFIRMED, PublishBatch } from './publish-batch.ts'
+export { within } from './within.ts'

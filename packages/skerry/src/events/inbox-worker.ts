@@ -464,6 +464,7 @@ export class InboxWorker {
       service: this.#options.service,
       trace: childTrace(parseTraceparent(envelope.traceparent), this.#options.random),
       deadlineAtMs: Infinity,
+      cause: envelope.id,
     }
   }
 }

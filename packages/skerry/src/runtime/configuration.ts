@@ -50,7 +50,8 @@ export interface HostConfiguration extends DatabaseConfiguration {
 
 const DEFAULT_PORT = 8080
 const DATABASE_SCHEMES = ['postgres:', 'postgresql:']
-const BROKER_SCHEMES = ['amqp:', 'amqps:']
+const RABBITMQ_SCHEMES = ['amqp:', 'amqps:']
+const BROKER_SCHEMES = [...RABBITMQ_SCHEMES, 'nats:', 'tls:']
 
 /** `user-service` → `USER_SERVICE` */
 export function variablePrefix(name: string): string {
@@ -95,7 +96,7 @@ export async function readConfiguration(system: System, selection: Selection, en
       )
   }
 
-  const brokerUrl = reader.url('BROKER_URL', BROKER_SCHEMES) ?? reader.url('RABBITMQ_URL', BROKER_SCHEMES)
+  const brokerUrl = reader.url('BROKER_URL', BROKER_SCHEMES) ?? reader.url('RABBITMQ_URL', RABBITMQ_SCHEMES)
   if (brokerUrl === undefined && reader.text('BROKER_URL') === undefined && reader.text('RABBITMQ_URL') === undefined) {
     const crossing = consumersOf(system).flatMap(({ name, topics }) =>
       topics.filter((topic) => hosted.has(name) !== hosted.has(topic)).map((topic) => `${name} consumes the events of ${topic}`),

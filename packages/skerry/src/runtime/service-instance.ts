@@ -8,6 +8,8 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
+import { eventStore } from '../event-store/event-store.ts'
+import type { ProjectionAdministration } from '../event-store/projection-access.ts'
 import type { RunningConsumer } from '../events/consumer.ts'
 import { startConsumer } from '../events/consumer.ts'
 import type { LaterWorker } from '../events/later-worker.ts'
@@ -42,6 +44,7 @@ export interface ServiceInstanceOptions {
 export interface ServiceInstance {
   readonly name: string
   readonly hosted: HostedService
+  readonly projections: ProjectionAdministration
   readonly database: Database | undefined
   /** Undefined before `begin`, and where there is nothing to publish. */
   readonly relay: RelayWorker | undefined
@@ -91,6 +94,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       database,
       service.sagas.map(({ definition }) => definition),
     )
+  const store = eventStore({ ...options, service: contract.name, streams: service.streams, projections: service.projections, log })
+  await store.prepare()
   const hosted = hostService({
     service,
     database,
@@ -103,6 +108,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     random,
     newId,
     log,
+    onAppended: () => store.appended(),
+    projections: store.projections,
   })
 
   const publish = (): RelayWorker | undefined => {
@@ -159,6 +166,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
   return {
     name: contract.name,
     hosted,
+    projections: store.projections,
     database,
     get relay() {
       return relay
@@ -174,7 +182,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       consumer = consume()
       later = doLater()
       hosted.sagas?.worker.begin()
-      workers = [later, hosted.sagas?.worker].filter((worker) => worker !== undefined)
+      workers = [later, hosted.sagas?.worker, ...store.begin(hosted.projections)].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
     async close() {

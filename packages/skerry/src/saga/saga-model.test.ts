@@ -37,13 +37,12 @@ function define(shape: readonly Shape[]): SagaDefinition {
   const step = { run: async () => 1, undo: async () => 1, retry: { attempts: 2 } }
   let saga = declareSaga<z.ZodObject, unknown, unknown>('shop', 'model', { input: z.object({}), deadline: '1d' })
   for (const [index, { kind, pivot }] of shape.entries())
-    saga = (
+    saga =
       kind === 'parallel'
         ? saga.parallel({ [`s${index}a`]: step, [`s${index}b`]: step })
         : kind === 'local'
           ? saga.local(`s${index}`, { ...step, pivot })
           : saga.step(`s${index}`, { ...step, pivot })
-    ) as typeof saga
   return saga.definition
 }
 

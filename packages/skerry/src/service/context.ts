@@ -11,6 +11,8 @@ import type { Operation } from '../contract/operation.ts'
 import type { Problem, ProblemData, Problems } from '../contract/problem.ts'
 import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
 import type { Isolation } from '../engine/database.ts'
+import type { ProjectionReader } from '../event-store/projection-access.ts'
+import type { StreamReaders, Streams, StreamWriters } from '../event-store/streams.ts'
 import type { EventMeta } from '../events/subscription.ts'
 import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -55,11 +57,13 @@ export class DeclaredProblemError extends Error {
   }
 }
 
-export interface InTransaction<C, Tables> {
+export interface InTransaction<C, Tables, S extends Streams = NoStreams> {
   /** The open transaction; so is every other `db` while the closure runs. */
   readonly db: Kysely<Tables>
   /** Puts an event into the outbox: it is published if and when the transaction commits. */
   readonly emit: Emit<C>
+  /** The service's streams: what is appended commits with the transaction. */
+  readonly streams: StreamWriters<S>
   /**
    * Starts a saga of this service if and when the transaction commits, and returns its id. With a `key`, at most one instance is ever
    * started for that key; starting it again does nothing and returns the same id.
@@ -77,10 +81,13 @@ export interface RemoteStepContext<U extends Uses, Tables, Config, Resources> ex
 }
 
 /** What a local step of a saga is given, besides its input. */
-export interface LocalStepContext<C, Tables, Config, Resources>
-  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+export interface LocalStepContext<C, Tables, Config, Resources, S extends Streams = NoStreams>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
   readonly db: Kysely<Tables>
 }
+
+/** Of a service that declares none. */
+export type NoStreams = Record<never, never>
 
 export interface TransactionOptions {
   /** Default: `repeatable read`, retried whole when the database finds a conflict. `serializable` also finds write skew. */
@@ -88,8 +95,8 @@ export interface TransactionOptions {
 }
 
 /** Runs a closure in one transaction of the service's own database. It may run more than once: keep side effects out of it. Calls are refused inside. */
-export type RunTransaction<C, Tables> = <T>(
-  work: (context: InTransaction<C, Tables>) => Promise<T>,
+export type RunTransaction<C, Tables, S extends Streams = NoStreams> = <T>(
+  work: (context: InTransaction<C, Tables, S>) => Promise<T>,
   options?: TransactionOptions,
 ) => Promise<T>
 
@@ -116,10 +123,15 @@ export interface OperationContext<
   Resources,
   I extends Schema,
   E extends Problems,
+  S extends Streams = NoStreams,
 > extends ServiceContext<Tables, Config, Resources> {
   readonly input: OutputOf<I>
   readonly call: Clients<U>
-  readonly transaction: RunTransaction<C, Tables>
+  readonly transaction: RunTransaction<C, Tables, S>
+  /** The service's streams, to read; `transaction(…)` gives them to write. */
+  readonly streams: StreamReaders<S>
+  /** How far the service's projections are, and waiting for one. */
+  readonly projections: ProjectionReader
   readonly fail: Fail<E>
   /** Aborts when the caller has stopped waiting. */
   readonly signal: AbortSignal
@@ -128,29 +140,43 @@ export interface OperationContext<
 }
 
 /** An event handler inside the transaction that records the event as handled. */
-export interface EventContext<C, Tables, Config, Resources, Data>
-  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+export interface EventContext<C, Tables, Config, Resources, Data, S extends Streams = NoStreams>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
   readonly event: Data
   readonly meta: EventMeta
   readonly db: Kysely<Tables>
 }
 
 /** Scheduled work, inside the transaction that moves its schedule on. */
-export interface ScheduleContext<C, Tables, Config, Resources> extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables> {
+export interface ScheduleContext<C, Tables, Config, Resources, S extends Streams = NoStreams>
+  extends ServiceContext<Tables, Config, Resources>, InTransaction<C, Tables, S> {
   /** The time it was due, which may be a while ago. */
   readonly dueAt: Date
   readonly db: Kysely<Tables>
 }
 
 /** An event handler outside: it may call others and the world. */
-export interface EffectContext<C, U extends Uses, Tables, Config, Resources, Data> extends ServiceContext<Tables, Config, Resources> {
+export interface EffectContext<C, U extends Uses, Tables, Config, Resources, Data, S extends Streams = NoStreams> extends ServiceContext<
+  Tables,
+  Config,
+  Resources
+> {
   readonly event: Data
   readonly meta: EventMeta
   readonly call: Clients<U>
-  readonly transaction: RunTransaction<C, Tables>
+  readonly transaction: RunTransaction<C, Tables, S>
+  readonly streams: StreamReaders<S>
+  readonly projections: ProjectionReader
 }
 
-export type OperationHandler<C, U extends Uses, Tables, Config, Resources, O> =
+/** Applies one event to a read model. Whatever it writes commits with the note of how far the projection is. */
+export interface ProjectionContext<Tables, Event> {
+  readonly event: Event
+  /** The tables of the read model, in the generation that is being built; nothing else, so that building it anew gives the same. */
+  readonly db: Kysely<Tables>
+}
+
+export type OperationHandler<C, U extends Uses, Tables, Config, Resources, O, S extends Streams = NoStreams> =
   O extends Operation<infer I, infer Out, infer E>
-    ? (context: OperationContext<C, U, Tables, Config, Resources, I, E>) => Promise<Out extends Schema ? InputOf<Out> : void>
+    ? (context: OperationContext<C, U, Tables, Config, Resources, I, E, S>) => Promise<Out extends Schema ? InputOf<Out> : void>
     : never

@@ -131,6 +131,7 @@ function codeOf(error: unknown): ErrorCode {
     if (error.kind === 'outcome-unknown') return 'outcomeUnknown'
     if (error.kind === 'serialization') return 'overloaded'
   }
+  if (error instanceof SkerryError && (error.code === 'streamConflict' || error.code === 'projectionBehind')) return error.code
   return 'internal'
 }
 

@@ -11,6 +11,12 @@ import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Problem } from '../contract/problem.ts'
 import type { Database } from '../engine/database.ts'
+import type { Apply } from '../event-store/builder.ts'
+import type { ProjectionReader } from '../event-store/projection-access.ts'
+import type { Projection } from '../event-store/projection.ts'
+import { recordedBy } from '../event-store/recording.ts'
+import type { StreamAccess } from '../event-store/streams.ts'
+import { streamAccess } from '../event-store/streams.ts'
 import type { ScheduledWork } from '../events/later-worker.ts'
 import type { EventHandler, EventMeta } from '../events/subscription.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
@@ -22,6 +28,7 @@ import type { EmitOptions, RunTransaction, TransactionOptions } from './context.
 import { DeclaredProblemError } from './context.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
+import { databaseOfGeneration } from './projection-database.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
 import { consumedEvents } from './service.ts'
@@ -42,6 +49,10 @@ export interface HostedServiceOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  /** Told when a transaction that appended to a stream has been committed, or may have been. */
+  readonly onAppended?: () => void
+  /** Undefined where there are none. */
+  readonly projections?: ProjectionReader
 }
 
 export interface HostedService {
@@ -49,6 +60,7 @@ export interface HostedService {
   readonly operations: ReadonlyMap<string, BoundOperation>
   readonly eventHandlers: readonly EventHandler[]
   readonly scheduledWork: readonly ScheduledWork[]
+  readonly projections: readonly { readonly projection: Projection; readonly apply: Apply }[]
   /** Undefined when it has none. */
   readonly sagas: Sagas | undefined
   /** Requests being answered. */
@@ -57,13 +69,14 @@ export interface HostedService {
   answer(request: OperationRequest): Promise<OperationAnswer>
 }
 
-/** True when a service needs a database: it has tables, or publishes or consumes events. */
+/** True when a service needs a database: it has tables or streams, or publishes or consumes events. */
 export function needsDatabase(service: Service): boolean {
   return (
     service.migrations !== undefined ||
     service.subscriptions.length > 0 ||
     service.schedules.length > 0 ||
     service.sagas.length > 0 ||
+    Object.keys(service.streams).length > 0 ||
     Object.keys(service.contract.events).length > 0
   )
 }
@@ -71,7 +84,8 @@ export function needsDatabase(service: Service): boolean {
 export function hostService(options: HostedServiceOptions): HostedService {
   const { service, log } = options
   const operations = boundOperations(service.contract)
-  const own: OwnSagas = { sagas: undefined }
+  const streams = streamAccess({ onAppended: () => undefined, ...options, service: service.contract.name, streams: service.streams })
+  const own: OwnParts = { sagas: undefined, streams }
   const shared = sharedContext(options, own)
   own.sagas = sagasOf(options, shared, own)
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
@@ -81,7 +95,7 @@ export function hostService(options: HostedServiceOptions): HostedService {
     const { operation, idempotencyKey } = request
     const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
     const fail = fails.get(operation.name)!
-    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(operation))
+    if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(service, operation))
       return handler(new RequestContext(shared, request, input, fail, shared.transaction))
     const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
     const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, own, keyed)))
@@ -93,6 +107,7 @@ export function hostService(options: HostedServiceOptions): HostedService {
     contract: service.contract,
     operations,
     eventHandlers: eventHandlers(options, shared, own),
+    projections: service.projections.map((projection) => ({ projection, apply: applyTo(projection, shared.db) })),
     scheduledWork: scheduledWork(options, shared, own, operations),
     sagas: own.sagas,
     get inProgress() {
@@ -114,6 +129,8 @@ interface SharedContext {
   readonly db: Kysely<unknown>
   readonly call: Readonly<Record<string, unknown>>
   readonly transaction: RunTransaction<unknown, unknown>
+  readonly streams: StreamAccess['readers']
+  readonly projections: ProjectionReader | undefined
   readonly clock: Clock
   readonly random: Random
   readonly id: NewId
@@ -122,15 +139,18 @@ interface SharedContext {
   readonly resources: unknown
 }
 
-/** The sagas of the service, which need its contexts, which need the sagas. */
-interface OwnSagas {
+/** What is the service's own: its streams, and its sagas, which need its contexts, which need the sagas. */
+interface OwnParts {
+  readonly streams: StreamAccess
   sagas: Sagas | undefined
 }
 
-function sharedContext(options: HostedServiceOptions, own: OwnSagas): SharedContext {
-  const { service, database, clients, clock, random, newId, log, config, resources } = options
+function sharedContext(options: HostedServiceOptions, own: OwnParts): SharedContext {
+  const { service, database, clients, projections, clock, random, newId, log, config, resources } = options
+  const streams = own.streams.readers
   const db = serviceDatabase<unknown>(service.contract.name, database)
-  return { db, call: clients, transaction: transactionFor(options, db, own), clock, random, id: newId, log, config, resources }
+  const transaction = transactionFor(options, db, own)
+  return { db, call: clients, transaction, streams, projections, clock, random, id: newId, log, config, resources }
 }
 
 /** The context of one request. A class, so that what is shared costs nothing per request and what is rarely used is made on demand. */
@@ -160,6 +180,12 @@ class RequestContext {
   }
   get call(): Readonly<Record<string, unknown>> {
     return this.#shared.call
+  }
+  get streams(): StreamAccess['readers'] {
+    return this.#shared.streams
+  }
+  get projections(): ProjectionReader | undefined {
+    return this.#shared.projections
   }
   get clock(): Clock {
     return this.#shared.clock
@@ -191,7 +217,7 @@ class RequestContext {
 function transactionFor(
   { service, transactions }: HostedServiceOptions,
   db: Kysely<unknown>,
-  own: OwnSagas,
+  own: OwnParts,
   keyed?: KeyedRequest,
 ): RunTransaction<unknown, unknown> {
   return (work, options: TransactionOptions = {}) => {
@@ -221,7 +247,7 @@ function transactionFor(
 }
 
 /** What only an open transaction offers. */
-function inTransaction(service: Service, own: OwnSagas, open: OpenTransaction): object {
+function inTransaction(service: Service, own: OwnParts, open: OpenTransaction): object {
   const sagas = (saga: Saga): Sagas => {
     if (own.sagas === undefined)
       throw new SkerryError(
@@ -232,15 +258,16 @@ function inTransaction(service: Service, own: OwnSagas, open: OpenTransaction): 
   }
   return {
     emit: emitFor(service, open),
+    streams: own.streams.writersIn(open),
     start: (saga: Saga, input: unknown, options: StartOptions = {}) => sagas(saga).start(open, saga, input, options),
     cancel: async (saga: Saga, reference: SagaReference, code = 'cancelled') => sagas(saga).cancel(open, saga, reference, code),
   }
 }
 
-function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnSagas): Sagas | undefined {
+function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnParts): Sagas | undefined {
   const { service, database, transactions, exclusive, clock, random, newId, log } = options
   if (database === undefined || transactions === undefined || service.sagas.length === 0) return undefined
-  const { call, transaction: _transaction, ...inside } = shared
+  const { call, transaction: _transaction, projections: _projections, streams: _streams, ...inside } = shared
   return new Sagas({
     service: service.contract.name,
     definitions: service.sagas.map(({ definition }) => definition),
@@ -273,17 +300,21 @@ function failFor(errors: Readonly<Record<string, Problem>>): object {
 }
 
 /** The handlers of the events that the service consumes; its sagas are told of those they wait for. */
-function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own: OwnSagas): readonly EventHandler[] {
+function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own: OwnParts): readonly EventHandler[] {
   const { service } = options
-  const waited = new Set(consumedEvents({ subscriptions: [], sagas: service.sagas }).map(({ type }) => type))
-  const { call: _call, transaction: _transaction, ...inside } = shared
+  const waited = new Set(consumedEvents({ subscriptions: [], sagas: service.sagas, streams: {} }).map(({ type }) => type))
+  const kept = recordedBy(service.streams)
+  const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
   return consumedEvents(service).map((event): EventHandler => {
     const subscription = service.subscriptions.find((candidate) => candidate.event.type === event.type)
     const handle = subscription?.handle as ((context: unknown) => Promise<void>) | undefined
-    const arrive = waited.has(event.type)
-      ? (data: unknown, meta: EventMeta, open: OpenTransaction) => own.sagas!.arrive(open, data, meta)
-      : undefined
-    const common = { event, from: subscription?.from, recorded: arrive }
+    const isWaited = waited.has(event.type)
+    const keptIn = kept.get(event.type)?.in ?? []
+    const recorded = async (data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> => {
+      if (isWaited) await own.sagas!.arrive(open, data, meta)
+      for (const as of keptIn) await own.streams.record(open, as, data, meta)
+    }
+    const common = { event, from: subscription?.from, recorded: isWaited || keptIn.length > 0 ? recorded : undefined }
     if (subscription?.kind === 'effect')
       return { ...common, kind: 'effect', run: (data, meta) => handle!({ ...shared, event: data, meta }) }
     return {
@@ -303,10 +334,10 @@ const FORGET_ROWS = 10_000
 function scheduledWork(
   { service, clock }: HostedServiceOptions,
   shared: SharedContext,
-  own: OwnSagas,
+  own: OwnParts,
   operations: ReadonlyMap<string, BoundOperation>,
 ): readonly ScheduledWork[] {
-  const { call: _call, transaction: _transaction, ...inside } = shared
+  const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
   const scheduled = service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
     name,
     timing,
@@ -320,7 +351,12 @@ function scheduledWork(
   )
   return [
     ...scheduled,
-    ...([...operations.values()].some(keepsAnswers) ? [forgetOld] : []),
+    ...([...operations.values()].some((operation) => keepsAnswers(service, operation)) ? [forgetOld] : []),
     ...(own.sagas === undefined ? [] : [often('forget-sagas', (open) => own.sagas!.forget(open))]),
   ]
+}
+
+function applyTo(projection: Projection, db: Kysely<unknown>): Apply {
+  const apply = projection.apply as (context: unknown) => Promise<void>
+  return (event, generation) => apply({ event, db: databaseOfGeneration(db, projection, generation) })
 }

@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
+import { EVENT_STORE_MIGRATION } from '../event-store/tables.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
 import { SAGA_MIGRATION } from '../saga/index.ts'
 
@@ -36,7 +37,7 @@ const TRANSACTION_CONTROL =
 /** Applies what is missing and returns the names of what it applied. */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = [
-    ...[...PLATFORM_MIGRATIONS, SAGA_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
+    ...[...PLATFORM_MIGRATIONS, SAGA_MIGRATION, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
     ...(await readFolder(options)),
   ]
   const applied: string[] = []

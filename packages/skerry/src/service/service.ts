@@ -4,6 +4,11 @@ import { SkerryError } from '../base/errors.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
+import type { CreateTable, ProjectedEvent, Projection } from '../event-store/projection.ts'
+import { defineProjection } from '../event-store/projection.ts'
+import { recordedBy } from '../event-store/recording.ts'
+import type { AnyStream } from '../event-store/stream.ts'
+import type { Streams } from '../event-store/streams.ts'
 import type { Timing } from '../events/schedule.ts'
 import { checkTiming } from '../events/schedule.ts'
 import type { SubscriptionStart } from '../events/subscription.ts'
@@ -14,13 +19,15 @@ import type {
   EffectContext,
   EventContext,
   LocalStepContext,
+  NoStreams,
   OperationHandler,
+  ProjectionContext,
   RemoteStepContext,
   ScheduleContext,
   Uses,
 } from './context.ts'
 
-export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources> {
+export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, Resources, S extends Streams = NoStreams> {
   /** The contracts it calls, under the names it calls them by. It may handle their events too. */
   readonly uses?: U
   /** The contracts of which it only handles events, so that it need not know where they are served. */
@@ -29,6 +36,8 @@ export interface ServiceOptions<U extends Uses, Tables, Config extends Schema, R
   readonly migrations?: URL
   /** The types of its tables, for `db`: `tables<{ orders: OrderRow }>()`. */
   readonly tables?: TableTypes<Tables>
+  /** The streams in which it keeps what happened, under the names it calls them by. */
+  readonly streams?: S
   /** Environment variables it reads, as an object schema with their names. Checked at start. */
   readonly config?: Config
   /** Makes what it keeps while it runs, such as a mail transport. What has `Symbol.asyncDispose` is disposed of at stop. */
@@ -83,26 +92,54 @@ export interface Service<C extends Contract = Contract> {
   readonly subscriptions: readonly Subscription[]
   readonly schedules: readonly Schedule[]
   readonly sagas: readonly Saga[]
+  readonly ownIdempotency: readonly string[]
+  readonly streams: Streams
+  readonly projections: readonly Projection[]
 }
 
-type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources> = {
-  readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K]>
+type Handlers<C extends Contract, U extends Uses, Tables, Config, Resources, S extends Streams> = {
+  readonly [K in keyof C['operations']]: OperationHandler<C, U, Tables, Config, Resources, C['operations'][K], S>
 }
 
-export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources> {
+/** What a service has besides its operations. */
+export interface Parts<C extends Contract> {
+  readonly on?: readonly Subscription<C>[]
+  readonly schedules?: readonly Schedule<C>[]
+  /** Every version of which instances may still run. */
+  readonly sagas?: readonly Saga[]
+  readonly projections?: readonly Projection[]
+  /**
+   * Operations declared `idempotent` whose handlers see to repetition themselves, as when what they do is named by its input: the platform
+   * then keeps no answers for them, and they may open as many transactions as they like.
+   */
+  readonly ownIdempotency?: readonly (keyof C['operations'] & string)[]
+}
+
+export interface ProjectionOptions<Tables, From extends readonly AnyStream[], T extends keyof Tables & string> {
+  /** Raise it with every change that the rows there do not satisfy: the read model is built anew, and swapped in when it has caught up. Default 1. */
+  readonly version?: number
+  /** The streams that it follows. */
+  readonly from: From
+  /** Its tables: for each, the SQL that makes it under the name that it is given. Handlers read the plain name. */
+  readonly tables: { readonly [K in T]: CreateTable }
+  /** Applies one event. Runs once for each, in the global order; a failure is tried again and then stops the projection. */
+  readonly apply: (context: ProjectionContext<Pick<Tables, T>, ProjectedEvent<From>>) => Promise<void>
+}
+
+export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, Config, Resources, S extends Streams = NoStreams> {
   /**
    * Handles an event inside the transaction that records it as handled, so what it writes and emits happens once. One
    * handler for each event; a failure is tried again with growing pauses, and ends as a dead letter.
    */
-  on<S extends Schema>(
-    event: Event<S>,
-    handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+  on<Data extends Schema>(
+    event: Event<Data>,
+    handle: (context: EventContext<C, Tables, Config, Resources, OutputOf<Data>, S>) => Promise<void>,
     options?: SubscriptionOptions,
   ): Subscription<C>
   /** Handles an event outside a transaction: may call other services and the world (mail, webhooks); happens at least once, so give the receiver `meta.id` as key. */
-  effect<S extends Schema>(
-    event: Event<S>,
-    handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<S>>) => Promise<void>,
+  effect<Data extends Schema>(
+    event: Event<Data>,
+    handle: (context: EffectContext<C, U, Tables, Config, Resources, OutputOf<Data>, S>) => Promise<void>,
     options?: SubscriptionOptions,
   ): Subscription<C>
   /**
@@ -110,12 +147,12 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
    * writes and emits happens once for each time. The name stays the same for ever; times that are missed while no host runs are not made
    * up for; a failure is tried again with growing pauses. For calls and the world, emit an event and handle it with `effect`, or start a saga.
    */
-  every(interval: Duration, name: string, handle: (context: ScheduleContext<C, Tables, Config, Resources>) => Promise<void>): Schedule<C>
+  every(interval: Duration, name: string, handle: (context: ScheduleContext<C, Tables, Config, Resources, S>) => Promise<void>): Schedule<C>
   /** The same at the times of a cron expression of five or six fields (seconds first), in UTC or an IANA time zone. */
   cron(
     expression: string,
     name: string,
-    handle: (context: ScheduleContext<C, Tables, Config, Resources>) => Promise<void>,
+    handle: (context: ScheduleContext<C, Tables, Config, Resources, S>) => Promise<void>,
     options?: { readonly timeZone?: string },
   ): Schedule<C>
   /**
@@ -125,12 +162,19 @@ export interface ServiceDefinition<C extends Contract, U extends Uses, Tables, C
   saga<I extends Schema>(
     name: string,
     options: SagaOptions<I>,
-  ): SagaBuilder<I, RemoteStepContext<U, Tables, Config, Resources>, LocalStepContext<C, Tables, Config, Resources>, Record<never, never>>
-  /** The handler of each operation, the subscriptions, the schedules and the sagas: every version of which instances may still run. */
-  implement(
-    handlers: Handlers<C, U, Tables, Config, Resources>,
-    also?: { readonly on?: readonly Subscription<C>[]; readonly schedules?: readonly Schedule<C>[]; readonly sagas?: readonly Saga[] },
-  ): Service<C>
+  ): SagaBuilder<
+    I,
+    RemoteStepContext<U, Tables, Config, Resources>,
+    LocalStepContext<C, Tables, Config, Resources, S>,
+    Record<never, never>
+  >
+  /** A read model of the service's own streams, in tables of its own. */
+  projection<const From extends readonly AnyStream[], T extends keyof Tables & string>(
+    name: string,
+    options: ProjectionOptions<Tables, From, T>,
+  ): Projection
+  /** The handler of each operation, and the service's other parts. */
+  implement(handlers: Handlers<C, U, Tables, Config, Resources, S>, also?: Parts<C>): Service<C>
 }
 
 /** Begins the definition of a service. */
@@ -140,24 +184,33 @@ export function service<
   Tables = Record<never, never>,
   Config extends Schema = Schema<Record<never, never>>,
   Resources = undefined,
->(contract: C, options: ServiceOptions<U, Tables, Config, Resources> = {}): ServiceDefinition<C, U, Tables, OutputOf<Config>, Resources> {
+  S extends Streams = NoStreams,
+>(
+  contract: C,
+  options: ServiceOptions<U, Tables, Config, Resources, S> = {},
+): ServiceDefinition<C, U, Tables, OutputOf<Config>, Resources, S> {
   const uses: Uses = options.uses ?? {}
   const listens = options.listens ?? []
+  const streams: Streams = options.streams ?? {}
   return {
     on: (event, handle, { from = 'first' } = {}) => ({ event, kind: 'transactional', from, handle }),
     effect: (event, handle, { from = 'first' } = {}) => ({ event, kind: 'effect', from, handle }),
     every: (every, name, handle) => schedule(contract, name, { every }, handle),
     cron: (cron, name, handle, { timeZone } = {}) =>
       schedule(contract, name, timeZone === undefined ? { cron } : { cron, timeZone }, handle),
+    projection: (name, { version = 1, ...definition }) => defineProjection(name, { version, ...definition }),
     saga: (name, options) => declareSaga(contract.name, name, options),
     implement(handlers, also = {}) {
       const subscriptions = also.on ?? []
       const schedules = also.schedules ?? []
       const sagas = also.sagas ?? []
+      const projections = also.projections ?? []
       const mistakes = [
         ...mistakesInHandlers(contract, handlers),
         ...mistakesInSubscriptions([contract, ...Object.values(uses), ...listens], subscriptions),
         ...mistakesInSchedules(schedules),
+        ...mistakesInStreams([contract, ...Object.values(uses), ...listens], streams),
+        ...mistakesInProjections(projections, streams),
         ...mistakesInSagas([contract, ...Object.values(uses), ...listens], contract, sagas),
       ]
       if (mistakes.length > 0)
@@ -177,6 +230,9 @@ export function service<
         subscriptions: Object.freeze([...subscriptions]),
         schedules: Object.freeze([...schedules]),
         sagas: Object.freeze([...sagas]),
+        ownIdempotency: Object.freeze([...(also.ownIdempotency ?? [])]),
+        streams: Object.freeze({ ...streams }),
+        projections: Object.freeze([...projections]),
       })
     },
   }
@@ -219,9 +275,10 @@ function mistakesInSagas(known: readonly Contract[], own: Contract, sagas: reado
 }
 
 /** The events that a service consumes: those it handles, and those its sagas wait for. */
-export function consumedEvents({ subscriptions, sagas }: Pick<Service, 'subscriptions' | 'sagas'>): readonly Event[] {
+export function consumedEvents({ subscriptions, sagas, streams }: Pick<Service, 'subscriptions' | 'sagas' | 'streams'>): readonly Event[] {
   const waited = sagas.flatMap(({ definition }) => definition.stages.flat().flatMap(({ event }) => (event === undefined ? [] : [event])))
-  const events = new Map([...subscriptions.map(({ event }) => event), ...waited].map((event) => [event.type, event]))
+  const recorded = [...recordedBy(streams).values()].map(({ event }) => event)
+  const events = new Map([...subscriptions.map(({ event }) => event), ...waited, ...recorded].map((event) => [event.type, event]))
   return [...events.values()]
 }
 
@@ -246,4 +303,34 @@ function mistakesInSubscriptions(known: readonly Contract[], subscriptions: read
       mistakes.push(`it handles ${event.type} without naming the contract "${event.contract}" in uses or listens`)
   }
   return mistakes
+}
+
+function mistakesInStreams(known: readonly Contract[], streams: Streams): string[] {
+  const publishers = new Set(known.map(({ name }) => name))
+  const recorded = [...recordedBy(streams).values()].map(({ event }) => event)
+  return [
+    ...repeated(Object.values(streams).map(({ name }) => name)).map((name) => `two of its streams are named "${name}"`),
+    ...recorded
+      .filter(({ contract }) => !publishers.has(contract))
+      .map(({ type, contract }) => `it records ${type} without naming the contract "${contract}" in uses or listens`),
+  ]
+}
+
+function mistakesInProjections(projections: readonly Projection[], streams: Streams): string[] {
+  const own = new Set(Object.values(streams))
+  return [
+    ...repeated(projections.map(({ name }) => name)).map((name) => `two of its projections are named "${name}"`),
+    ...repeated(projections.flatMap(({ tables: made }) => Object.keys(made))).map(
+      (table) => `two of its projections have a table "${table}"`,
+    ),
+    ...projections.flatMap(({ name, from }) =>
+      from
+        .filter((stream) => !own.has(stream))
+        .map((stream) => `the projection "${name}" follows the stream "${stream.name}", which is not among the service's streams`),
+    ),
+  ]
+}
+
+function repeated(names: readonly string[]): string[] {
+  return names.filter((name, index) => names.indexOf(name) !== index)
 }

@@ -34,7 +34,8 @@ let answers = 0
 const accountService = service(accounts, {
   migrations: new URL('./fixtures/accounts/', import.meta.url),
   tables: tables<Tables>(),
-}).implement({
+})
+const handlers: Parameters<typeof accountService.implement>[0] = {
   deposit: async ({ input, transaction, fail }) =>
     transaction(async ({ db, emit }) => {
       await db.insertInto('deposits').values(input).execute()
@@ -83,8 +84,10 @@ const accountService = service(accounts, {
       .executeTakeFirst()
     return { balance: row?.balance ?? 0 }
   },
-})
-const open = () => testSystem({ services: [accountService], gateway: gateway() })
+}
+const accountServiceImplementation = accountService.implement(handlers)
+const accountServiceWithOwn = accountService.implement(handlers, { ownIdempotency: ['twice'] })
+const open = () => testSystem({ services: [accountServiceImplementation], gateway: gateway() })
 const money = { account: 'ann', cents: 100 }
 
 test('a repeated key gets the first answer, and nothing is done again', async () => {
@@ -154,6 +157,13 @@ test('a handler that answers something else than its transaction, or opens two, 
   expect(await app.call.accounts.careless.try(money, { idempotencyKey: 'a' })).toMatchObject({ ok: false, error: { code: 'unavailable' } })
   await app.call.accounts.twice(money)
   expect(await app.call.accounts.twice.try(money, { idempotencyKey: 'a' })).toMatchObject({ ok: false })
+})
+
+test('an operation that sees to repetition itself may do as it likes', async () => {
+  await using app = await testSystem({ services: [accountServiceWithOwn] })
+  await app.call.accounts.twice(money, { idempotencyKey: 'a' })
+  await app.call.accounts.twice(money, { idempotencyKey: 'a' })
+  expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 400 })
 })
 
 test('an answer that breaks the contract is not kept, and neither is what was done', async () => {

@@ -14,6 +14,7 @@ import { validate } from '../contract/schema.ts'
 import type { Queryable, Transaction } from '../engine/database.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import { DeclaredProblemError } from './context.ts'
+import type { Service } from './service.ts'
 
 /** Without output when the operation has none. */
 export type Answer = { readonly output?: unknown } | { readonly problem: ProblemDetails }
@@ -30,8 +31,8 @@ export class AnsweredBefore extends Error {
 }
 
 /** True when the answers of an operation are kept. */
-export function keepsAnswers({ operation }: BoundOperation): boolean {
-  return operation.idempotent && (operation.method === 'POST' || operation.method === 'PATCH')
+export function keepsAnswers({ ownIdempotency }: Pick<Service, 'ownIdempotency'>, { name, operation }: BoundOperation): boolean {
+  return operation.idempotent && (operation.method === 'POST' || operation.method === 'PATCH') && !ownIdempotency.includes(name)
 }
 
 /** One keyed request, from its first statement to its answer. */
@@ -57,7 +58,7 @@ export class KeyedRequest {
     if (this.#answered !== undefined)
       throw new SkerryError(
         'contractBroken',
-        `${this.#operation.fullName} is declared idempotent and opened a second transaction: a crash between the two would leave half of it done. Do all in one, or start a saga in it.`,
+        `${this.#operation.fullName} is declared idempotent and opened a second transaction: a crash between the two would leave half of it done. Do all in one, or start a saga in it; if the handler sees to repetition itself, name it in implement(…, { ownIdempotency: […] }).`,
       )
     const outcome = await transact(async (open) => {
       const earlier = await this.#claim(open.transaction)
@@ -91,7 +92,7 @@ export class KeyedRequest {
     if (canonical(this.#answered.value) === canonical(result)) return
     throw new SkerryError(
       'contractBroken',
-      `${this.#operation.fullName} is declared idempotent and answers something else than its transaction returned, which is what a repeated request gets: return the transaction's result`,
+      `${this.#operation.fullName} is declared idempotent and answers something else than its transaction returned, which is what a repeated request gets: return the transaction's result, or name the operation in implement(…, { ownIdempotency: […] }) if the handler sees to repetition itself`,
     )
   }
 
@@ -138,6 +139,8 @@ export class KeyedRequest {
     if (!(error instanceof DeclaredProblemError)) return undefined
     const { contract, operation } = this.#operation
     if (operation.errors[error.code] !== error.problem) return undefined
+    // These say: ask again. Kept, they would be the answer for ever.
+    if (error.problem.status >= 500 || error.problem.status === 429) return undefined
     return declaredProblem(contract, error.code, error.problem, error.message, copyJson(error.data))
   }
 }

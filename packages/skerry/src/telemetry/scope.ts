@@ -11,6 +11,8 @@ export interface Scope {
   readonly trace: TraceContext
   /** When the caller stops waiting, in milliseconds since the epoch; Infinity for work that nobody waits for. */
   readonly deadlineAtMs: number
+  /** The id of the event that is being handled; undefined when the work is not the consequence of one. */
+  readonly cause?: string | undefined
   /** The open transaction of the service named in `service`. */
   readonly transaction?: Transaction | undefined
   /** Gives each call made here the key under which a repetition of this work makes it again. */

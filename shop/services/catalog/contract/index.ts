@@ -1,5 +1,5 @@
 /** What the catalog promises: products with their prices, to look through and to be sold at. */
-import { contract, get, problem } from 'skerry/contract'
+import { contract, event, get, post, problem, put } from 'skerry/contract'
 import { z } from 'zod'
 
 /** The stock keeping unit: how a product is named by everybody. */
@@ -20,6 +20,13 @@ export type Money = z.output<typeof Money>
 
 export const Product = z.object({ sku: Sku, name: z.string(), description: z.string(), category: z.string(), price: Money })
 export type Product = z.output<typeof Product>
+
+/** What a product costs, and since which change of its price: a later change has a higher version. */
+export const Offer = Product.pick({ sku: true, name: true, price: true }).extend({
+  version: z.int().min(1),
+  discontinued: z.boolean().meta({ description: 'It is not sold any more' }),
+})
+export type Offer = z.output<typeof Offer>
 
 export const catalog = contract('catalog', {
   version: '1.0.0',
@@ -45,5 +52,28 @@ export const catalog = contract('catalog', {
       output: z.array(Product.pick({ sku: true, name: true, price: true })),
       deadline: '1s',
     }),
+    getOffers: get('/offers', {
+      summary: 'These products with the versions of their prices, for those who keep a copy; those that do not exist are left out',
+      input: z.object({ skus: z.array(Sku).min(1).max(100) }),
+      output: z.array(Offer),
+      deadline: '1s',
+    }),
+    changePrice: put('/products/{sku}/price', {
+      summary: 'Sell a product at another price from now on',
+      input: z.object({ sku: Sku, price: Money }),
+      output: Offer,
+      errors: { productNotFound: problem(404, 'Product not found') },
+    }),
+    discontinueProduct: post('/products/{sku}/discontinue', {
+      summary: 'Sell a product no more',
+      input: z.object({ sku: Sku }),
+      output: Offer,
+      errors: { productNotFound: problem(404, 'Product not found') },
+      idempotent: true,
+    }),
+  },
+  events: {
+    productPriceChanged: event(Offer, { key: 'sku' }),
+    productDiscontinued: event(Offer, { key: 'sku' }),
   },
 })

@@ -1,3 +1,4 @@
+import { catalog } from '@shop/catalog-contract'
 import { testSystem } from 'skerry/testing'
 import { expect, test } from 'vitest'
 import service from './service.ts'
@@ -44,4 +45,32 @@ test('prices leave out what does not exist', async () => {
   expect(await app.call.catalog.getPrices({ skus: ['kettle', 'unicorn', 'kettle'] })).toStrictEqual([
     { sku: 'kettle', name: 'Kettle', price: { minor_units: 3499, currency: 'EUR' } },
   ])
+})
+
+test('a price that changes has a new version, and is told; the same price again is no news', async () => {
+  await using app = await testSystem({ services: [service] })
+  const { changePrice, getOffers, getPrices } = app.call.catalog
+  const price = { minor_units: 2_999, currency: 'EUR' as const }
+  expect(await getOffers({ skus: ['kettle', 'unicorn'] })).toStrictEqual([
+    { sku: 'kettle', name: 'Kettle', price: kettle.price, version: 1, discontinued: false },
+  ])
+  const changed = { sku: 'kettle', name: 'Kettle', price, version: 2, discontinued: false }
+  for (let repetition = 0; repetition < 2; repetition++) expect(await changePrice({ sku: 'kettle', price })).toStrictEqual(changed)
+  expect(await getPrices({ skus: ['kettle'] })).toStrictEqual([{ sku: 'kettle', name: 'Kettle', price }])
+  expect(await changePrice.try({ sku: 'unicorn', price })).toMatchObject({ ok: false, error: { code: 'productNotFound', status: 404 } })
+  await app.settled()
+  expect(app.published(catalog.events.productPriceChanged)).toStrictEqual([changed])
+})
+
+test('what is discontinued is not listed and has no price to be sold at', async () => {
+  await using app = await testSystem({ services: [service] })
+  const { discontinueProduct, listProducts, getPrices, getOffers } = app.call.catalog
+  for (let repetition = 0; repetition < 2; repetition++)
+    expect(await discontinueProduct({ sku: 'kettle' })).toMatchObject({ discontinued: true })
+  expect((await listProducts({ category: 'kitchen' })).map(({ sku }) => sku)).toEqual(['mug', 'teapot'])
+  expect(await getPrices({ skus: ['kettle'] })).toEqual([])
+  expect(await getOffers({ skus: ['kettle'] })).toMatchObject([{ discontinued: true }])
+  expect(await discontinueProduct.try({ sku: 'unicorn' })).toMatchObject({ ok: false, error: { code: 'productNotFound' } })
+  await app.settled()
+  expect(app.published(catalog.events.productDiscontinued)).toMatchObject([{ sku: 'kettle' }])
 })

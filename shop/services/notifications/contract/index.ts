@@ -8,7 +8,7 @@ export const Notification = z.object({
   id: z.uuid(),
   order_id: Id,
   user_id: Id,
-  kind: z.enum(['order-placed']),
+  kind: z.enum(['order-placed', 'order-confirmed', 'order-cancelled', 'order-refunded']),
   message: z.string(),
   status: z.enum(['pending', 'sent']),
 })

@@ -14,6 +14,7 @@ const order: Order = {
   lines: [],
   total: { minor_units: 2_500, currency: 'EUR' },
   status: 'placed',
+  reason: null,
   placed_at: '2026-01-01T00:00:00.000Z',
 }
 const fakes = [fake(users, { getUser: async () => ({ id: 1, name: 'Ann', email: 'ann@example.com' }) }), fake(orders, {})]

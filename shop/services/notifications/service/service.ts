@@ -25,24 +25,52 @@ const notificationService = service(notifications, {
   resources: ({ config, log }) => ({ mail: mailTransport(config, log) }),
 })
 
-/** In the transaction that records the event as handled: however often it is delivered, there is one notification. */
-const notifyOfOrder = notificationService.on(orders.events.orderPlaced, async ({ event: order, db, emit, id, clock }) => {
+type Told = Parameters<Parameters<typeof notificationService.on<typeof orders.events.orderPlaced.data>>[1]>[0]
+
+/** In the transaction that records the event as handled: however often it is delivered, there is one notification of each kind. */
+async function tell({ event: order, db, emit, id, clock }: Told, kind: Notification['kind'], message: string): Promise<void> {
   const created = await db
     .insertInto('notifications')
-    .values({
-      id: id(),
-      order_id: String(order.id),
-      user_id: String(order.user_id),
-      kind: 'order-placed',
-      message: `Your order ${order.id} has been placed: ${order.product}, ${order.amount.toFixed(2)} ${order.total.currency}.`,
-      created_at: clock.now(),
-      sent_at: null,
-    })
+    .values({ id: id(), order_id: String(order.id), user_id: String(order.user_id), kind, message, created_at: clock.now(), sent_at: null })
     .onConflict((conflict) => conflict.columns(['order_id', 'kind']).doNothing())
     .returning('id')
     .executeTakeFirst()
   if (created !== undefined) emit.notificationCreated({ notification_id: created.id })
-})
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  outOfStock: 'there are not enough pieces left',
+  paymentDeclined: 'the payment was declined',
+  customer: 'you have called it off',
+  deadlineExceeded: 'the payment could not be made in time',
+}
+
+const { orderPlaced, orderConfirmed, orderCancelled, orderRefunded } = orders.events
+const news = [
+  notificationService.on(orderPlaced, (context) => {
+    const { id, product, amount, total } = context.event
+    return tell(context, 'order-placed', `Your order ${id} has been placed: ${product}, ${amount.toFixed(2)} ${total.currency}.`)
+  }),
+  notificationService.on(orderConfirmed, (context) =>
+    tell(context, 'order-confirmed', `Your order ${context.event.id} is paid, and will be sent: ${context.event.product}.`),
+  ),
+  notificationService.on(orderCancelled, (context) => {
+    const { id, reason } = context.event
+    return tell(
+      context,
+      'order-cancelled',
+      `Your order ${id} is cancelled: ${REASONS[reason ?? ''] ?? 'we are sorry'}. Nothing is charged.`,
+    )
+  }),
+  notificationService.on(orderRefunded, (context) => {
+    const { id, amount, total } = context.event
+    return tell(
+      context,
+      'order-refunded',
+      `Your order ${id} is called off, and ${amount.toFixed(2)} ${total.currency} are on their way back.`,
+    )
+  }),
+]
 
 /** Outside a transaction, because it talks to the world: at least once, under a Message-ID that never changes. */
 const sendMail = notificationService.effect(notifications.events.notificationCreated, async ({ event, db, call, clock, resources }) => {
@@ -70,7 +98,7 @@ export default notificationService.implement(
       return rows.map(toNotification)
     },
   },
-  { on: [notifyOfOrder, sendMail] },
+  { on: [...news, sendMail] },
 )
 
 function toNotification({ id, order_id, user_id, kind, message, sent_at }: NotificationRow): Notification {

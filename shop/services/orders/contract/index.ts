@@ -33,6 +33,17 @@ export const orders = contract('orders', {
       errors: { orderNotFound: problem(404, 'Order not found') },
       public: true,
     }),
+    cancelOrder: post('/orders/{id}/cancel', {
+      summary: 'Call an order off: before it is paid nothing is charged, afterwards the money is given back',
+      input: z.object({ id: OrderId }),
+      output: Order,
+      errors: {
+        orderNotFound: problem(404, 'Order not found'),
+        beingPaid: problem(503, 'The order is being paid at this moment: ask again', Unavailable),
+      },
+      idempotent: true,
+      public: true,
+    }),
     listOrders: get('/orders', {
       summary: 'The orders of a user, the latest first, at most 100',
       input: z.object({ user_id: UserId }),
@@ -41,6 +52,9 @@ export const orders = contract('orders', {
     }),
   },
   events: {
+    orderConfirmed: event(Order, { key: 'id', summary: 'It is paid, and will be sent' }),
+    orderCancelled: event(Order, { key: 'id', summary: 'It will not be sent, and nothing is charged' }),
+    orderRefunded: event(Order, { key: 'id', summary: 'It was paid and called off; the money is given back' }),
     // The binding serves consumers that knew the first order service: they find the bare order on the queue they have always declared.
     orderPlaced: event(Order, { key: 'id', bindings: { amqp: { queue: 'orders', durable: false } } }),
   },

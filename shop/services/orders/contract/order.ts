@@ -13,7 +13,7 @@ const Sku = z
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'expected lower-case words joined by "-"')
 
 /** 1299 minor units are 12.99. */
-const Money = z.object({ minor_units: z.int().min(0), currency: z.string() })
+const Money = z.object({ minor_units: z.int().min(0), currency: z.enum(['EUR', 'GBP', 'USD']) })
 
 const RequestedLine = z.object({ sku: Sku, quantity: z.int().min(1).max(1_000) })
 
@@ -24,6 +24,9 @@ export const NewOrder = z
     user_id: UserId,
     lines: z.array(RequestedLine).min(1).max(100).optional(),
     product: Sku.optional(),
+    card: z.string().min(1).max(100).optional().meta({
+      description: 'The card to pay with, as a token of the payment provider. Default: its test card',
+    }),
     amount: z.number().min(0).optional().meta({
       description: 'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered',
     }),
@@ -44,7 +47,10 @@ export const Order = z.object({
   amount: z.number().meta({ description: 'The total as people write it, such as 12.99' }),
   lines: z.array(OrderLine),
   total: Money,
-  status: z.literal('placed'),
+  status: z.enum(['placed', 'confirmed', 'cancelled', 'refunded']).meta({
+    description: 'Placed: accepted, and not yet paid. Then confirmed, once it is paid and its pieces have left the warehouse, or cancelled',
+  }),
+  reason: z.string().nullable().meta({ description: 'Why it was cancelled or refunded: outOfStock, paymentDeclined, customer, …' }),
   placed_at: z.iso.datetime(),
 })
 export type Order = z.output<typeof Order>

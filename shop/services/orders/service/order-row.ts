@@ -9,12 +9,17 @@ export interface OrderTable {
   /** Written as JSON text. */
   readonly lines: ColumnType<readonly OrderLine[], string, never>
   readonly total_minor_units: number
-  readonly currency: string
+  readonly currency: Order['total']['currency']
+  readonly card: string
   readonly placed_at: Date
+  readonly status: ColumnType<Order['status'], Order['status'] | undefined>
+  readonly reason: ColumnType<string | null, string | null | undefined>
 }
 
-export interface OrderRow extends Omit<OrderTable, 'lines'> {
+export interface OrderRow extends Omit<OrderTable, 'lines' | 'status' | 'reason'> {
   readonly lines: readonly OrderLine[]
+  readonly status: Order['status']
+  readonly reason: string | null
 }
 
 export function toOrder(row: OrderRow): Order {
@@ -25,7 +30,8 @@ export function toOrder(row: OrderRow): Order {
     amount: row.total_minor_units / 100,
     lines: [...row.lines],
     total: { minor_units: row.total_minor_units, currency: row.currency },
-    status: 'placed',
+    status: row.status,
+    reason: row.reason,
     placed_at: row.placed_at.toISOString(),
   }
 }
@@ -36,6 +42,6 @@ function inOne(lines: readonly OrderLine[]): string {
   return lines.map(({ quantity, sku }) => `${quantity} ${sku}`).join(', ')
 }
 
-function fromText(id: string): number | string {
+export function fromText(id: string): number | string {
   return /^-?\d+$/.test(id) ? Number(id) : id
 }

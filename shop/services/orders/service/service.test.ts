@@ -1,5 +1,7 @@
 import { catalog } from '@shop/catalog-contract'
+import { inventory } from '@shop/inventory-contract'
 import { orders } from '@shop/orders-contract'
+import { payments } from '@shop/payments-contract'
 import { users } from '@shop/users-contract'
 import { fake, testSystem } from 'skerry/testing'
 import { describe, expect, test } from 'vitest'
@@ -23,6 +25,28 @@ function products(prices: Record<string, number> = { mug: 890, tea: 720 }) {
   })
 }
 
+/** A warehouse that is full, and customers who are rich: here orders are placed, and what follows is tested with the real ones. */
+function checkoutPeers() {
+  const reserved = async ({ order_id }: { order_id: number | string }) => ({
+    order_id,
+    status: 'reserved' as const,
+    lines: [],
+    expires_at: null,
+  })
+  const paid = async ({ order_id }: { order_id: number | string }) => ({
+    order_id,
+    status: 'captured' as const,
+    amount: null,
+    captured: 0,
+    refunded: 0,
+    reason: null,
+  })
+  return [
+    fake(inventory, { reserveStock: reserved, commitReservation: reserved }),
+    fake(payments, { authorizePayment: paid, capturePayment: paid }),
+  ]
+}
+
 const order = {
   id: 7,
   user_id: 1,
@@ -35,7 +59,7 @@ const conflict = { ok: false, error: { code: 'orderExists', status: 409 } }
 
 test('an order is placed at the prices of the moment, found, listed and published', async () => {
   const prices = { mug: 890, tea: 720 }
-  await using app = await testSystem({ services: [service], fakes: [people, products(prices)] })
+  await using app = await testSystem({ services: [service], fakes: [people, products(prices), ...checkoutPeers()] })
   const placed = {
     id: 7,
     user_id: 1,
@@ -47,17 +71,22 @@ test('an order is placed at the prices of the moment, found, listed and publishe
     ],
     total: { minor_units: 2_500, currency: 'EUR' },
     status: 'placed',
+    reason: null,
     placed_at: app.clock.now().toISOString(),
   }
   expect(await app.call.orders.placeOrder(order)).toStrictEqual({ order: placed, status: 'created' })
   prices.mug = 990
-  expect(await app.call.orders.getOrder({ id: 7 })).toStrictEqual(placed)
+  expect(await app.call.orders.getOrder({ id: 7 })).toMatchObject({
+    ...placed,
+    status: expect.stringMatching(/placed|confirmed/) as string,
+  })
   await app.clock.advance('1s')
   const { order: later } = await app.call.orders.placeOrder({ user_id: 1, product: 'mug' })
   expect(later).toMatchObject({ product: 'mug', amount: 9.9, total: { minor_units: 990 } })
-  expect(await app.call.orders.listOrders({ user_id: 1 })).toStrictEqual([later, placed])
   expect(await app.call.orders.listOrders({ user_id: 2 })).toEqual([])
   await app.settled()
+  const confirmed = (one: typeof placed | typeof later) => ({ ...one, status: 'confirmed' })
+  expect(await app.call.orders.listOrders({ user_id: 1 })).toStrictEqual([confirmed(later), confirmed(placed)])
   expect(app.published(orders.events.orderPlaced)).toStrictEqual([placed, later])
 })
 
@@ -80,7 +109,7 @@ describe('an order that cannot be placed leaves nothing:', () => {
       { code: 'priceChanged', status: 409, data: { amount: 25, currency: 'EUR' } },
     ],
   ])('one %s', async (_, change, error) => {
-    await using app = await testSystem({ services: [service], fakes: [people, products()] })
+    await using app = await testSystem({ services: [service], fakes: [people, products(), ...checkoutPeers()] })
     expect(await app.call.orders.placeOrder.try({ ...order, ...change })).toMatchObject({ ok: false, error })
     expect(await app.call.orders.getOrder.try({ id: 7 })).toMatchObject({ ok: false, error: { code: 'orderNotFound' } })
     await app.settled()
@@ -94,7 +123,7 @@ describe('an order that cannot be placed leaves nothing:', () => {
     { product: 'mug' },
     { lines: undefined },
   ])('one that is not complete or not clear (%j)', async (change) => {
-    await using app = await testSystem({ services: [service], fakes: [people, products()] })
+    await using app = await testSystem({ services: [service], fakes: [people, products(), ...checkoutPeers()] })
     const unclear = JSON.parse(JSON.stringify({ ...order, ...change })) as typeof order
     await expect(app.call.orders.placeOrder(unclear)).rejects.toMatchObject({ status: 422, code: 'invalidInput' })
   })
@@ -104,7 +133,7 @@ describe('an order that cannot be placed leaves nothing:', () => {
     ['users', [fake(users, { getUser: broken }), products()]],
     ['the catalog', [people, fake(catalog, { getPrices: broken })]],
   ])('one that cannot be verified while %s is down', async (_, fakes) => {
-    await using app = await testSystem({ services: [service], fakes })
+    await using app = await testSystem({ services: [service], fakes: [...fakes, ...checkoutPeers()] })
     expect(await app.call.orders.placeOrder.try(order)).toMatchObject({ ok: false, error: { code: 'notVerifiable', status: 503 } })
     expect(await app.call.orders.listOrders({ user_id: 1 })).toEqual([])
   })
@@ -120,7 +149,7 @@ describe('a repeated order', () => {
     ['both', order, once],
   ])('named by %s is answered as before, though prices have changed, and published once', async (_, request, options) => {
     const prices = { mug: 890, tea: 720 }
-    await using app = await testSystem({ services: [service], fakes: [people, products(prices)] })
+    await using app = await testSystem({ services: [service], fakes: [people, products(prices), ...checkoutPeers()] })
     const first = await app.call.orders.placeOrder(request, options)
     prices.mug = 1
     for (let repetition = 0; repetition < 3; repetition++) expect(await app.call.orders.placeOrder(request, options)).toStrictEqual(first)
@@ -129,7 +158,7 @@ describe('a repeated order', () => {
   })
 
   test('that asks for something else is refused', async () => {
-    await using app = await testSystem({ services: [service], fakes: [people, products()] })
+    await using app = await testSystem({ services: [service], fakes: [people, products(), ...checkoutPeers()] })
     await app.call.orders.placeOrder(order, once)
     const { placeOrder } = app.call.orders
     const fewer = [{ sku: 'mug', quantity: 2 }]
@@ -151,7 +180,7 @@ describe('a repeated order', () => {
   })
 
   test('is not one when another user has the same Idempotency-Key, or when there is no name', async () => {
-    await using app = await testSystem({ services: [service], fakes: [people, products()] })
+    await using app = await testSystem({ services: [service], fakes: [people, products(), ...checkoutPeers()] })
     const answers = [
       await app.call.orders.placeOrder(nameless, once),
       await app.call.orders.placeOrder({ ...nameless, user_id: 2 }, once),
@@ -162,7 +191,7 @@ describe('a repeated order', () => {
   })
 
   test('of many at once under one name, one is placed', async () => {
-    await using app = await testSystem({ services: [service], fakes: [people, products()] })
+    await using app = await testSystem({ services: [service], fakes: [people, products(), ...checkoutPeers()] })
     const same = Promise.all(Array.from({ length: 10 }, () => app.call.orders.placeOrder(nameless, once)))
     await app.settled()
     expect(new Set((await same).map((answer) => answer.order.id)).size).toBe(1)

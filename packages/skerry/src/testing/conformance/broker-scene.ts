@@ -141,11 +141,11 @@ export class Recorder {
   }
 }
 
-/** Waits until `condition` holds; fails after 20 seconds with what was awaited. */
-export async function until(awaited: string, condition: () => boolean): Promise<void> {
-  const deadlineMs = systemClock.nowMs() + WAIT_MS
-  while (!condition()) {
-    if (systemClock.nowMs() > deadlineMs) assert.fail(`waited ${WAIT_MS} ms in vain until ${awaited}`)
+/** Waits until `condition` holds; fails after 20 seconds, or `patienceMs`, with what was awaited. */
+export async function until(awaited: string, condition: () => boolean | Promise<boolean>, patienceMs: number = WAIT_MS): Promise<void> {
+  const deadlineMs = systemClock.nowMs() + patienceMs
+  while (!(await condition())) {
+    if (systemClock.nowMs() > deadlineMs) assert.fail(`waited ${patienceMs} ms in vain until ${awaited}`)
     await sleep(systemClock, 2)
   }
 }

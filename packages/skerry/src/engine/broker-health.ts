@@ -1,9 +1,12 @@
-/** One status made of many parts: the broker is up when no part has a problem. */
-import type { BrokerStatus } from 'skerry/engine'
+/**
+ * For engines: one status made of many parts. The broker is up when no part has a problem. Parts are named by whatever tells
+ * them apart; `publish` has one from the start, because nothing is connected yet.
+ */
+import type { BrokerStatus } from './broker.ts'
 
 const UP: BrokerStatus = Object.freeze({ up: true })
 
-export class Health {
+export class BrokerHealth {
   readonly #onStatus: ((status: BrokerStatus) => void) | undefined
   readonly #problems = new Map<unknown, string>([['publish', 'connecting']])
   #status: BrokerStatus = Object.freeze({ up: false, reason: 'connecting' })

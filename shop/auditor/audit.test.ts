@@ -1,0 +1,266 @@
+import { expect, test } from 'vitest'
+import type { AuditOptions, ProviderBook } from './audit.ts'
+import { audit } from './audit.ts'
+import type { BusyShop } from './fixtures/busy-shop.ts'
+import { busyShop } from './fixtures/busy-shop.ts'
+
+/** A capture that nobody has asked for. */
+const chargedAgain = (book: ProviderBook): ProviderBook => ({
+  operations: [
+    ...book.operations,
+    { key: '1:capture:2', kind: 'capture', authorization: '1:authorize:1', amount: 5_980, status: 'succeeded' },
+  ],
+})
+const charging = (book: ProviderBook): ProviderBook => ({ operations: book.operations.filter(({ kind }) => kind !== 'refund') })
+const again = (book: ProviderBook): ProviderBook => ({
+  operations: [...book.operations, book.operations.find(({ kind }) => kind === 'void')!],
+})
+
+test('a shop that works has no violation, at rest or not', async () => {
+  const shop = await busyShop()
+  expect(await shop.findings()).toEqual([])
+  expect(await shop.findings({ atRest: false })).toEqual([])
+})
+
+test('what is not given is not looked at', async () => {
+  expect(await audit({})).toEqual([])
+})
+
+interface Planted {
+  readonly plant?: (shop: BusyShop) => Promise<unknown>
+  readonly options?: AuditOptions
+  readonly book?: (book: ProviderBook) => ProviderBook
+  readonly found: readonly string[]
+}
+
+const status = (of: string) => `alter table orders add column status text not null default '${of}'`
+const planted: Record<string, Planted> = {
+  'I1: a confirmed order that was not paid in full': {
+    plant: (shop) => shop.tamper('orders', status('placed'), `update orders set status = 'confirmed' where id in ('1', '2')`),
+    found: ['I1: order 2 is confirmed and costs 5980, but 5090 were charged'],
+  },
+  'I1: a cancelled order that was paid': {
+    plant: (shop) => shop.tamper('orders', status('placed'), `update orders set status = 'cancelled' where id in ('2', '3')`),
+    found: ['I1: order 2 is cancelled, but 5090 are still charged', 'I9: stock is committed for order 2, which is cancelled'],
+  },
+  'I1: a charge for no order': {
+    plant: (shop) =>
+      shop.tamper(
+        'payments',
+        'alter table provider_requests drop constraint provider_requests_order_id_fkey',
+        'alter table ledger_postings drop constraint ledger_postings_order_id_fkey',
+        ...['provider_requests', 'ledger_postings', 'payments'].map((table) => `update ${table} set order_id = '77' where order_id = '1'`),
+      ),
+    book: (book) => ({ operations: book.operations.map((operation) => ({ ...operation, key: operation.key.replace(/^1:/, '77:') })) }),
+    found: ['I1: 5980 were charged for order 77, which does not exist'],
+  },
+  'I2: more charged than authorized': {
+    plant: (shop) => shop.tamper('payments', `update provider_requests set amount = 5979 where key = '1:authorize:1'`),
+    found: ['I2: order 1: of 5979 authorized 5980 were charged, and 0 of them given back'],
+  },
+  'I2: more given back than charged': {
+    plant: (shop) =>
+      shop.tamper(
+        'payments',
+        `update provider_requests set state = 'pending', settled_at = null, amount = 5981 where key = '2:refund:mug'`,
+      ),
+    options: { atRest: false },
+    found: [
+      'I2: order 2: of 5980 authorized 5980 were charged, and 5981 of them given back',
+      'I2: order 2 says charged 5980, given back 890; the requests say 5980 and 0',
+    ],
+  },
+  'I3: a ledger that does not balance': {
+    plant: (shop) =>
+      shop.tamper(
+        'payments',
+        `create or replace view ledger_entries as
+           select id as posting_id, order_id, debit as account, amount, currency, posted_at from ledger_postings
+           union all select id, order_id, credit, case when id = 1 then -amount + 1 else -amount end, currency, posted_at from ledger_postings`,
+      ),
+    found: ["I3: the ledger's entries in EUR sum to 1, not to zero"],
+  },
+  'I3: a ledger that tells another story than the payments': {
+    plant: (shop) => shop.tamper('payments', `update ledger_postings set amount = 5981 where order_id = '1' and credit = 'sales'`),
+    found: ['I3: order 1: the ledger has sold 5981, returned 0, held 0; the payment 5980, 0, 0'],
+  },
+  'I4: two charges of one order': {
+    plant: (shop) =>
+      shop.tamper(
+        'payments',
+        'drop index charged_once',
+        `insert into provider_requests select '1:capture:2', order_id, kind, authorization_key, amount, currency, card, 'pending', null, requested_at, null, check_at
+         from provider_requests where key = '1:capture:1'`,
+      ),
+    found: ['I4: order 1 is charged 2 times'],
+  },
+  'I4: a second charge in the book of the provider alone': {
+    book: chargedAgain,
+    found: [
+      'I4: the provider has charged order 1 2 times',
+      'I4: order 1: the provider has charged 11960 and given back 0; we know of 5980 and 0',
+    ],
+  },
+  'I4: a refund that the provider knows nothing of': {
+    book: charging,
+    found: ['I4: order 2: the provider has charged 5980 and given back 0; we know of 5980 and 890'],
+  },
+  'I4: an operation for nobody': {
+    book: ({ operations }) => ({
+      operations: [...operations, { key: '8:void:1', kind: 'void', authorization: '8:authorize:1', status: 'succeeded' }],
+    }),
+    found: ['I4: the provider did a void (8:void:1) for an order without a payment'],
+  },
+  'I5: an order that costs something else than its lines': {
+    plant: (shop) => shop.tamper('orders', `update orders set total_minor_units = 1 where id = '3'`),
+    found: ['I5: order 3 costs 1, but its lines 5980', 'I5: order 3 was shown as 1 EUR, but is paid as 5980 EUR'],
+  },
+  'I5: a payment in another currency': {
+    plant: (shop) => shop.tamper('payments', `update payments set currency = 'GBP' where order_id = '3'`),
+    found: ['I5: order 3 was shown as 5980 EUR, but is paid as 5980 GBP'],
+  },
+  'I6: two notifications of one kind': {
+    plant: (shop) =>
+      shop.tamper(
+        'notifications',
+        'alter table notifications drop constraint notifications_order_id_kind_key',
+        `insert into notifications select gen_random_uuid(), order_id, user_id, kind, message, created_at, sent_at from notifications where order_id = '1'`,
+      ),
+    options: { atRest: false },
+    found: [
+      'I6: order 1 has 2 notifications of kind order-placed',
+      expect.stringMatching(/^I14: .* of notifications is committed, but nothing was published of it$/) as string,
+    ],
+  },
+  'I6: one that was never sent': {
+    plant: (shop) => shop.tamper('notifications', `update notifications set sent_at = null where order_id = '2'`),
+    found: ['I6: the notification of kind order-placed for order 2 was never sent'],
+  },
+  'I6: an order of which nobody was told': {
+    plant: (shop) => shop.tamper('notifications', `update notifications set order_id = '8' where order_id = '1'`),
+    found: ['I6: nobody was told of order 1', 'I6: somebody was told of order 8, which does not exist'],
+  },
+  'I6: a key that the provider has used twice': { book: again, found: ['I6: the provider has done 3:void:1 more than once'] },
+  'I7: pieces from nowhere': {
+    plant: (shop) => shop.tamper('inventory', `update stock set on_hand = on_hand + 1 where sku = 'mug'`),
+    found: ['I7: mug: 1997 are on hand, but by its movements 1996'],
+  },
+  'I7: a movement that was rewritten': {
+    plant: (shop) =>
+      shop.tamper('inventory', `update movements set quantity = 3 where kind = 'committed' and sku = 'mug' and order_id = '1'`),
+    found: ['I7: mug: 1996 are on hand, but by its movements 1995'],
+  },
+  'I8: more reserved than there is': {
+    plant: (shop) =>
+      shop.tamper(
+        'inventory',
+        'alter table stock drop constraint never_oversold',
+        `update stock set reserved = on_hand + 1 where sku = 'ink'`,
+      ),
+    found: ['I8: ink: 501 are reserved of 500 on hand', 'I8: ink: 501 are reserved, but reservations hold 0'],
+  },
+  'I9: a reservation that ended twice': {
+    plant: (shop) =>
+      shop.tamper(
+        'inventory',
+        `insert into movements (sku, kind, quantity, order_id, moved_at) select sku, 'expired', quantity, order_id, moved_at from movements
+         where kind = 'released' and sku = 'pen' and order_id = '3'`,
+      ),
+    found: ['I9: the reservation of pen for order 3 is released: made 1 times and ended 2 times'],
+  },
+  'I9: a reservation that is over, but never ended': {
+    plant: (shop) => shop.tamper('inventory', `delete from movements where kind = 'released' and sku = 'pen' and order_id = '3'`),
+    found: ['I9: the reservation of pen for order 3 is released: made 1 times and ended 0 times'],
+  },
+  'I9: a reservation that should have expired, of an order that does not exist': {
+    plant: async (shop) => {
+      await shop.call.inventory.reserveStock({ order_id: 8, lines: [{ sku: 'pen', quantity: 1 }] })
+      await shop.tamper('inventory', `update reservations set expires_at = '2025-12-31' where order_id = '8'`)
+    },
+    options: { refused: [], acknowledged: [] },
+    found: expect.arrayContaining([
+      'I9: the reservation of order 8 should have expired',
+      'I9: stock is reserved for order 8, which does not exist',
+    ]) as string[],
+  },
+  'I10: an accepted order that is gone': { options: { acknowledged: [1, 4] }, found: ['I10: order 4 was accepted, and does not exist'] },
+  'I10: an order that stopped halfway': {
+    plant: (shop) => shop.tamper('orders', status('placed'), `update orders set status = 'reserving' where id = '3'`),
+    found: ['I10: order 3 has stopped halfway: it is reserving'],
+  },
+  'I11: a refused order that has left something': {
+    options: { refused: [3] },
+    found: ['orders', 'payments', 'inventory', 'notifications'].map(
+      (service) => `I11: order 3 was refused, and has left something in ${service}`,
+    ),
+  },
+  'I12: two orders under one key': {
+    plant: (shop) =>
+      shop.tamper(
+        'orders',
+        'alter table orders drop constraint orders_user_id_idempotency_key_key',
+        `update orders set idempotency_key = 'checkout 1' where id = '2'`,
+      ),
+    found: ['I12: user 1 has 2 orders under the Idempotency-Key checkout 1'],
+  },
+  'I13: an order that was placed twice': {
+    plant: (shop) => shop.tamper('orders', `update skerry_key_head set seq = 2 where key = '3'`),
+    options: { atRest: false },
+    found: ['I13: order 3 has 2 events, where one is expected'],
+  },
+  'I14: an event that was never published': {
+    plant: (shop) =>
+      shop.tamper(
+        'orders',
+        `insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at)
+         values (0, 'orders', '1', 2, gen_random_uuid(), 'orders.orderPlaced.v1', '{}', '', '2026-01-01')`,
+      ),
+    found: ['I14: orders.orderPlaced.v1 number 2 of 1 was never published'],
+  },
+  'I14: an event of what was never committed': {
+    plant: (shop) => shop.tamper('orders', `insert into skerry_key_head (topic, key, seq, at) values ('orders', '8', 1, '2026-01-01')`),
+    options: { atRest: false },
+    found: ['I14: orders has published 8, which was never committed'],
+  },
+  'I15: an event that was not handled': {
+    plant: (shop) => shop.tamper('notifications', `delete from skerry_key_cursor where source = '/services/orders' and key = '2'`),
+    found: ['I15: notifications has handled 0 of 1 events of 2 from orders'],
+  },
+  'I15: a dead letter': {
+    plant: (shop) =>
+      shop.tamper(
+        'notifications',
+        `insert into skerry_dead_letter (id, consumer, message_id, topic, type, source, key, envelope, cause, error, error_hash, attempts, died_at)
+         values (gen_random_uuid(), 'notifications', 'm', 'orders', 'orders.orderPlaced.v1', '/services/orders', '1', '', 'exhausted', 'no such mailbox', '', 9, '2026-01-01')`,
+      ),
+    found: ['I15: notifications could not handle orders.orderPlaced.v1 of 1: no such mailbox'],
+  },
+  'I16: an event from the future': {
+    plant: (shop) => shop.tamper('notifications', `update skerry_key_cursor set seq = 2 where source = '/services/orders' and key = '2'`),
+    found: ['I16: notifications has handled event 2 of 2, of which orders has published 1'],
+  },
+  'I17: a projection that forgets, and one that invents': {
+    plant: (shop) =>
+      shop.tamper('recommendations', `update pairs set orders = 2 where sku = 'mug'`, `update pairs set other = 'ink' where sku = 'pen'`),
+    found: [
+      'I17: pen was bought with mug in 3 orders, but 2 are shown',
+      'I17: ink was bought with pen in 0 orders, but 3 are shown',
+      'I17: mug was bought with pen in 3 orders, but 0 are shown',
+    ],
+  },
+  'I18: a copy from the future': {
+    plant: (shop) => shop.tamper('cart', 'update prices set version = 3'),
+    options: { atRest: false },
+    found: ['I18: the carts have version 3 of the price of mug, the catalog 2'],
+  },
+  'I18: a copy that was not brought up to date': {
+    plant: (shop) => shop.tamper('cart', 'update prices set version = 1, minor_units = 890'),
+    found: ['I18: the carts sell mug at 890 EUR, the catalog at 990 EUR'],
+  },
+}
+
+test.each(Object.entries(planted))('finds %s', async (_, { plant, options, book, found }) => {
+  const shop = await busyShop()
+  await plant?.(shop)
+  expect(await shop.findings(options, book)).toEqual(found)
+})
