@@ -34,6 +34,8 @@ export function createCaller(operation: BoundOperation, { link, clock, random }:
   return async (input, options, parent) => {
     const scope = currentScope()
     if (scope?.transaction !== undefined) throw callInTransaction(operation)
+    // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
+    const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName)
     const nowMs = clock.nowMs()
     const ownMs = options?.deadline === undefined ? deadlineMs : milliseconds(options.deadline)
     const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)
@@ -49,7 +51,7 @@ export function createCaller(operation: BoundOperation, { link, clock, random }:
       input,
       trace: childTrace(parent ?? scope?.trace, random),
       deadlineAtMs,
-      idempotencyKey: options?.idempotencyKey ?? scope?.idempotencyKeyFor?.(operation.fullName),
+      idempotencyKey: options?.idempotencyKey ?? drawnKey,
       signal: () => (abort ??= new AbortController()).signal,
     })
     // Only a caller that waits at least the operation's own time learns something about the dependency when it runs out.

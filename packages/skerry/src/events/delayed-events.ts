@@ -23,6 +23,7 @@ export interface DueEvent {
   readonly key: string
   readonly payload: unknown
   readonly traceparent: string
+  readonly due_at: Date
 }
 
 /**
@@ -33,13 +34,16 @@ export async function takeDue(on: Transaction, types: readonly string[], now: Da
   const { rows } = await on.query<DueEvent>(
     `delete from skerry_delayed_event where id in (
        select id from skerry_delayed_event where due_at <= $1 and type = any($3::text[]) order by due_at, id limit $2 for update skip locked
-     ) returning id, type, key, payload, traceparent`,
+     ) returning id, type, key, payload, traceparent, due_at`,
     [now, limit, types],
   )
-  return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  return rows.toSorted((a, b) => a.due_at.getTime() - b.due_at.getTime() || (a.id < b.id ? -1 : 1))
 }
 
-export async function nextDelayedDue(on: Queryable): Promise<Date | undefined> {
-  const { rows } = await on.query<{ at: Date | null }>(`select min(due_at) as at from skerry_delayed_event`)
+/** Of these types: the others wait for a host that knows them. */
+export async function nextDelayedDue(on: Queryable, types: readonly string[]): Promise<Date | undefined> {
+  const { rows } = await on.query<{ at: Date | null }>(`select min(due_at) as at from skerry_delayed_event where type = any($1::text[])`, [
+    types,
+  ])
   return rows[0]?.at ?? undefined
 }

@@ -52,6 +52,8 @@ export interface LaterWorker extends Worker {
 const BATCH_ROWS = 100
 /** How often it looks for what other hosts have left, at the latest. */
 const POLL_MS = 5_000
+/** What was due and could not be had is another host's; it is looked at again after so long, in case that one does not finish it. */
+const TAKEN_MS = 1_000
 /** A schedule that fails is tried again with growing pauses for ever: its next time comes only after it. */
 const RETRY = { maxAttempts: Infinity, minBackoffMs: 1_000, maxBackoffMs: 600_000 }
 
@@ -81,9 +83,11 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
       try {
         if (!prepared) await store.prepareSchedules(database, options.schedules, clock.now())
         prepared = true
+        const lookedMs = clock.nowMs()
         await publishDue()
         for (const schedule of options.schedules) await runIfDue(schedule)
-        nextMs = await dueMs()
+        const dueMs = await nextDue()
+        nextMs = dueMs !== undefined && dueMs <= lookedMs ? lookedMs + TAKEN_MS : dueMs
       } catch (error) {
         nextMs = clock.nowMs() + POLL_MS
         log.warn('Delayed events and schedules could not be read and will be looked for again', { cause: error })
@@ -115,27 +119,33 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
 
   async function runIfDue(schedule: ScheduledWork): Promise<void> {
     const scope: Scope = { service: options.service, trace: childTrace(undefined, options.random), deadlineAtMs: Infinity }
-    let attempts = 0
+    let attempt: { readonly dueAt: Date; readonly attempts: number } | undefined
     try {
       await options.transactions(scope, 'repeatable read', async (open) => {
         const due = await store.takeSchedule(open.transaction, schedule.name, clock.now())
         if (due === undefined) return
-        attempts = due.attempts + 1
+        attempt = { dueAt: due.dueAt, attempts: due.attempts + 1 }
         await schedule.run(open, due.dueAt)
         const nextAtMs = nextDueMs(schedule.timing, due.dueAt.getTime(), clock.nowMs())
         await store.moveOn(open.transaction, schedule.name, nextAtMs, clock.now())
         crashPoint('later.before-commit')
       })
     } catch (error) {
-      const next = afterFailure('transient', attempts, 0, clock.nowMs(), options.random, RETRY)
+      // It could not even be looked at.
+      if (attempt === undefined) throw error
+      const next = afterFailure('transient', attempt.attempts, 0, clock.nowMs(), options.random, RETRY)
       if (!('retryAtMs' in next)) return
-      log.error(`The schedule "${schedule.name}" failed and will be tried again`, { attempt: attempts, cause: error })
-      await store.retrySchedule(database, schedule.name, attempts, new Date(next.retryAtMs), describeFailure(error).message)
+      log.error(`The schedule "${schedule.name}" failed and will be tried again`, { attempt: attempt.attempts, cause: error })
+      await store.retrySchedule(database, schedule.name, attempt, new Date(next.retryAtMs), describeFailure(error).message)
     }
   }
 
-  async function dueMs(): Promise<number | undefined> {
-    const due = [await nextDelayedDue(database), options.schedules.length === 0 ? undefined : await store.nextScheduleDue(database)]
+  async function nextDue(): Promise<number | undefined> {
+    const names = options.schedules.map(({ name }) => name)
+    const due = [
+      await nextDelayedDue(database, [...events.keys()]),
+      names.length === 0 ? undefined : await store.nextScheduleDue(database, names),
+    ]
     const times = due.filter((at) => at !== undefined).map((at) => at.getTime())
     return times.length === 0 ? undefined : Math.min(...times)
   }

@@ -40,16 +40,24 @@ export async function moveOn(on: Transaction, name: string, dueAtMs: number, now
   ])
 }
 
-export async function retrySchedule(on: Queryable, name: string, attempts: number, at: Date, error: string): Promise<void> {
-  await on.query(`update skerry_schedule set next_at = $3, attempts = $2, last_error = $4 where name = $1 and attempts < $2`, [
-    name,
-    attempts,
-    at,
-    error.replaceAll('\u0000', '\ufffd'),
-  ])
+/** Does nothing when the schedule has been moved on meanwhile: by another host, or by a COMMIT whose answer was lost. */
+export async function retrySchedule(
+  on: Queryable,
+  name: string,
+  { dueAt, attempts }: { readonly dueAt: Date; readonly attempts: number },
+  at: Date,
+  error: string,
+): Promise<void> {
+  await on.query(
+    `update skerry_schedule set next_at = $3, attempts = $2, last_error = $4 where name = $1 and attempts < $2 and due_at = $5`,
+    [name, attempts, at, error.replaceAll('\u0000', '\ufffd'), dueAt],
+  )
 }
 
-export async function nextScheduleDue(on: Queryable): Promise<Date | undefined> {
-  const { rows } = await on.query<{ at: Date | null }>(`select min(next_at) as at from skerry_schedule`)
+/** Of these: what an earlier version of the service had is never due. */
+export async function nextScheduleDue(on: Queryable, names: readonly string[]): Promise<Date | undefined> {
+  const { rows } = await on.query<{ at: Date | null }>(`select min(next_at) as at from skerry_schedule where name = any($1::text[])`, [
+    names,
+  ])
   return rows[0]?.at ?? undefined
 }

@@ -40,8 +40,8 @@ export interface OpenTransaction {
   emit(event: Event, data: unknown, afterMs?: number): void
   /** Registers a write to be made when the closure has ended well, before the events. */
   beforeCommit(write: (transaction: Transaction) => Promise<void>): void
-  /** Registers what is to be told when the transaction is committed, or may be. */
-  afterCommit(tell: () => void): void
+  /** Registers what is to be told when the transaction is committed, or may be: `isCertain` is false when the answer to COMMIT was lost. */
+  afterCommit(tell: (isCertain: boolean) => void): void
   /** Forgets what has been emitted and registered, as after a rollback to a savepoint. */
   discard(): void
 }
@@ -77,7 +77,7 @@ async function runOnce<T>(
   let pending: PendingEvent[] = []
   let delayed: DelayedEvent[] = []
   let writes: ((transaction: Transaction) => Promise<void>)[] = []
-  let tells: (() => void)[] = []
+  let tells: ((isCertain: boolean) => void)[] = []
   let written: readonly OutboxEntry[] = []
   let isOpen = true
   const refuseWhenEnded = (what: string): void => {
@@ -107,8 +107,8 @@ async function runOnce<T>(
       tells = []
     },
   })
-  const tellAll = (): void => {
-    for (const tell of tells) tell()
+  const tellAll = (isCertain: boolean): void => {
+    for (const tell of tells) tell(isCertain)
     if (delayed.length > 0) options.onDelayed(Math.min(...delayed.map(({ dueAt }) => dueAt.getTime())))
   }
   let result: T
@@ -130,12 +130,12 @@ async function runOnce<T>(
   } catch (error) {
     if (error instanceof DatabaseError && error.kind === 'outcome-unknown') {
       if (pending.length > 0) options.onUncertain()
-      tellAll()
+      tellAll(false)
     }
     throw error
   }
   crashPoint('transaction.committed')
   if (written.length > 0) options.onEmitted(written)
-  tellAll()
+  tellAll(true)
   return result
 }

@@ -54,13 +54,20 @@ export class Progress {
     this.#changed.clear()
   }
 
-  /** Records everything and keeps the instance. Rejects with `Replaced`; resolves with a wish to cancel it. */
+  /** Records everything and keeps the instance. Rejects with `Replaced`; resolves with a wish to cancel it, which is then part of the state. */
   async record(): Promise<string | undefined> {
     const cancelCode = await this.recordWith(this.#options.database, this.state, [], false)
     this.#changed.clear()
+    this.state = { ...this.state, cancelCode }
     return cancelCode
   }
 
+  /** Keeps others from it while a transaction is open, however long. Rejects with `Replaced`. */
+  async hold(on: Queryable): Promise<void> {
+    if (!(await store.hold(on, this.saga.id, this.saga.epoch))) throw new Replaced()
+  }
+
+  /** As part of an open transaction. An end that a wish to cancel forbids rejects with `CancelledNow`. */
   async recordWith(on: Queryable, state: SagaState, changed: readonly string[], ended: boolean): Promise<string | undefined> {
     const now = this.#options.clock.now()
     return this.#write(on, state, [...this.#changed, ...changed], {
@@ -68,32 +75,37 @@ export class Progress {
       nextAt: ended ? null : new Date(now.getTime() + LEASE_MS),
       wait: undefined,
       endedAt: ended ? now : null,
+      unlessCancelled: ended && state.status === 'completed' && this.#mayBeCancelled(state),
     })
   }
 
-  /** Records everything and lets go of the instance until then. Resolves with when it is due: at once when somebody has cancelled it. */
+  /** Records everything and lets go of the instance until then. Rejects with `CancelledNow` when it must not wait for that. */
   async giveBack(
     untilMs: number,
     wait: { readonly type: string; readonly key: string } | undefined,
     on: Queryable = this.#options.database,
-  ): Promise<number> {
+  ): Promise<void> {
     const nextAt = Number.isFinite(untilMs) ? new Date(untilMs) : null
-    const cancelCode = await this.#write(on, this.state, [...this.#changed], { owner: undefined, nextAt, wait, endedAt: null })
-    const isDue = cancelCode !== undefined && this.state.status === 'running' && !isPastPivot(this.definition, this.state)
-    return isDue ? this.#options.clock.nowMs() : untilMs
+    const unlessCancelled = this.state.status === 'running' && untilMs > this.#options.clock.nowMs() && this.#mayBeCancelled(this.state)
+    await this.#write(on, this.state, [...this.#changed], { owner: undefined, nextAt, wait, endedAt: null, unlessCancelled })
+  }
+
+  #mayBeCancelled(state: SagaState): boolean {
+    return state.cancelCode === undefined && !isPastPivot(this.definition, state)
   }
 
   async #write(
     on: Queryable,
     state: SagaState,
     changed: readonly string[],
-    how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt'>,
+    how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt' | 'unlessCancelled'>,
   ): Promise<string | undefined> {
     const { id, epoch } = this.saga
     const now = this.#options.clock.now()
     const pastPivot = isPastPivot(this.definition, state)
     const written = await store.write(on, { id, epoch, state, changed: [...new Set(changed)], pastPivot, now, ...how })
     if (written === undefined) throw new Replaced()
+    if (!written.written) throw new CancelledNow(written.cancelCode ?? 'cancelled')
     return written.cancelCode
   }
 }

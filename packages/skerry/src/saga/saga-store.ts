@@ -68,16 +68,29 @@ export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolea
   return rows.length > 0
 }
 
+/** The versions of sagas that a host has the code of, as `name@version`: it leaves the others to hosts that know them. */
+export type KnownVersions = readonly string[]
+
+const IS_KNOWN = `name || '@' || version`
+
+export interface Claim {
+  readonly owner: string
+  readonly known: KnownVersions
+  /** What this owner is working on, whether or not its lease has run out. */
+  readonly except: readonly string[]
+  readonly now: Date
+  readonly until: Date
+  readonly limit: number
+}
+
 /** Claims instances that are due, up to `limit`. */
-export async function claimDue(
-  database: Database,
-  { owner, now, until, limit }: { owner: string; now: Date; until: Date; limit: number },
-): Promise<readonly ClaimedSaga[]> {
+export async function claimDue(database: Database, { owner, known, except, now, until, limit }: Claim): Promise<readonly ClaimedSaga[]> {
   const { rows } = await database.query<SagaRow>(
     `update skerry_saga set owner = $1, epoch = epoch + 1, next_at = $3 where id in (
-       select id from skerry_saga where next_at <= $2 order by next_at limit $4 for update skip locked
+       select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[])
+       order by next_at limit $4 for update skip locked
      ) returning id, name, version, status, input, failure, parked_because, cancel_code, traceparent, started_at, epoch`,
-    [owner, now, until, limit],
+    [owner, now, until, limit, known, except],
   )
   if (rows.length === 0) return []
   const steps = await database.query<{ saga_id: string; step: string; state: string }>(
@@ -118,6 +131,8 @@ export interface SagaWrite {
   readonly pastPivot: boolean
   readonly now: Date
   readonly wait: { readonly type: string; readonly key: string } | undefined
+  /** Nothing is written when somebody has asked to cancel it. */
+  readonly unlessCancelled: boolean
   /** Undefined: it is given back. */
   readonly owner: string | undefined
   readonly nextAt: Date | null
@@ -125,18 +140,18 @@ export interface SagaWrite {
 }
 
 /**
- * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether somebody has
- * asked to cancel it meanwhile: if it is given back then, and can still be undone, it is due at once.
+ * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether it was written, and
+ * whether somebody has asked to cancel it meanwhile.
  */
-export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly cancelCode: string | undefined } | undefined> {
-  const { state } = saga
+export async function write(
+  on: Queryable,
+  saga: SagaWrite,
+): Promise<{ readonly written: boolean; readonly cancelCode: string | undefined } | undefined> {
+  const { state, changed } = saga
   const { rows } = await on.query<{ cancel_code: string | null }>(
     `with guarded as (
-       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, owner = $9, ended_at = $11,
-         wait_type = case when $13 and cancel_code is not null then null else $7 end,
-         wait_key = case when $13 and cancel_code is not null then null else $8 end,
-         next_at = case when $13 and cancel_code is not null then $14 else $10::timestamptz end
-       where id = $1 and epoch = $2 returning id, cancel_code
+       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
+         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
      ), stepped as (
        insert into skerry_saga_step (saga_id, step, state)
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
@@ -147,20 +162,25 @@ export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly 
       saga.epoch,
       state.status,
       state.failure === undefined ? null : JSON.stringify(state.failure),
-      state.parkedBecause ?? null,
+      state.parkedBecause?.replaceAll('\u0000', '\ufffd') ?? null,
       saga.pastPivot,
       saga.wait?.type ?? null,
       saga.wait?.key ?? null,
       saga.owner ?? null,
       saga.nextAt,
       saga.endedAt,
-      stepRows(state.steps, saga.changed, saga.now),
-      saga.owner === undefined && state.status === 'running' && !saga.pastPivot,
-      saga.now,
+      stepRows(state.steps, changed, saga.now),
+      saga.unlessCancelled,
     ],
   )
   const [row] = rows
-  return row && { cancelCode: row.cancel_code ?? undefined }
+  if (row !== undefined) return { written: true, cancelCode: row.cancel_code ?? undefined }
+  if (!saga.unlessCancelled) return undefined
+  const found = await on.query<{ cancel_code: string | null }>(`select cancel_code from skerry_saga where id = $1 and epoch = $2`, [
+    saga.id,
+    saga.epoch,
+  ])
+  return found.rows[0] && { written: false, cancelCode: found.rows[0].cancel_code ?? undefined }
 }
 
 /**
@@ -189,24 +209,37 @@ function stepRows(steps: SagaState['steps'], changed: readonly string[], at: Dat
   return JSON.stringify(changed.map((step) => ({ step, state: JSON.stringify({ ...steps[step], atMs: at.getTime() }) })))
 }
 
-/** Keeps what is still being worked on; returns the ids that are still this owner's. */
+/**
+ * Keeps what is still being worked on; returns the ids that are still this owner's. Leaves alone what a transaction holds: nobody else can
+ * claim that, and changing it would make the transaction start anew.
+ */
 export async function renew(on: Queryable, owner: string, ids: readonly string[], until: Date): Promise<ReadonlySet<string>> {
   const { rows } = await on.query<{ id: string }>(
-    `update skerry_saga set next_at = $3 where owner = $1 and id = any($2::uuid[]) and next_at is not null returning id`,
+    `with renewed as (
+       update skerry_saga set next_at = $3 where id in (
+         select id from skerry_saga where owner = $1 and id = any($2::uuid[]) and next_at is not null order by id for update skip locked
+       )
+     ) select id from skerry_saga where owner = $1 and id = any($2::uuid[])`,
     [owner, ids, until],
   )
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
-export async function freeAll(on: Queryable, now: Date): Promise<void> {
-  await on.query(`update skerry_saga set owner = null, next_at = $1 where owner is not null`, [now])
+/** Locks an instance for the open transaction, which must not last longer than its claim for nothing. False: it was replaced. */
+export async function hold(on: Queryable, id: string, epoch: number): Promise<boolean> {
+  const { rows } = await on.query(`select 1 as held from skerry_saga where id = $1 and epoch = $2 for update`, [id, epoch])
+  return rows.length > 0
 }
 
-export async function nextDue(on: Queryable, onlyWork: boolean): Promise<Date | undefined> {
+/** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
+export async function freeAll(on: Queryable, owner: string, now: Date): Promise<void> {
+  await on.query(`update skerry_saga set owner = null, next_at = $1 where owner <> $2`, [now, owner])
+}
+
+export async function nextDue(on: Queryable, known: KnownVersions, onlyWork: boolean): Promise<Date | undefined> {
   const { rows } = await on.query<{ at: Date | null }>(
-    `select min(next_at) as at from skerry_saga where next_at is not null and (wait_type is null or not $1)`,
-    [onlyWork],
+    `select min(next_at) as at from skerry_saga where next_at is not null and (wait_type is null or not $1) and ${IS_KNOWN} = any($2::text[])`,
+    [onlyWork, known],
   )
   return rows[0]?.at ?? undefined
 }

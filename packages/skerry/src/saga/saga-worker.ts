@@ -5,6 +5,8 @@
 import type { Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
+import { problemOfIdentifier } from '../events/cloud-event.ts'
+import { describeFailure } from '../events/event-failure.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
@@ -59,7 +61,7 @@ export class SagaWorker implements Worker {
   }
 
   async dueMs(): Promise<number | undefined> {
-    return (await store.nextDue(this.#options.database, true))?.getTime()
+    return (await store.nextDue(this.#options.database, [...this.#definitions.keys()], true))?.getTime()
   }
 
   begin(): void {
@@ -97,16 +99,23 @@ export class SagaWorker implements Worker {
     while (this.#again && !this.#stopping) {
       this.#again = false
       try {
-        if (exclusive && !this.#freed) await store.freeAll(database, clock.now())
+        if (exclusive && !this.#freed) await store.freeAll(database, this.owner, clock.now())
         this.#freed = true
         const limit = MAX_ACTIVE - this.#active.size
-        if (limit === 0) return
         const now = clock.now()
+        if (limit <= 0) {
+          nextMs = now.getTime() + POLL_MS
+          break
+        }
+        const known = [...this.#definitions.keys()]
+        const except = [...this.#active.keys()]
         const until = new Date(now.getTime() + LEASE_MS)
-        const claimed = await store.claimDue(database, { owner: this.owner, now, until, limit })
+        const claimed = await store.claimDue(database, { owner: this.owner, known, except, now, until, limit })
         for (const saga of claimed) this.#work(saga, false)
         if (claimed.length === limit) this.#again = true
-        nextMs = (await store.nextDue(database, false))?.getTime() ?? Infinity
+        const dueMs = (await store.nextDue(database, known, false))?.getTime() ?? Infinity
+        // What is due and could not be had is in somebody's hands.
+        nextMs = dueMs <= now.getTime() ? now.getTime() + POLL_MS : dueMs
       } catch (error) {
         nextMs = clock.nowMs() + TROUBLE_MS
         log.warn('Sagas could not be read and will be looked for again', { cause: error })
@@ -137,7 +146,7 @@ export class SagaWorker implements Worker {
         this.#wakeBy(clock.nowMs() + LEASE_MS)
       })
       .finally(() => {
-        this.#active.delete(saga.id)
+        if (this.#active.get(saga.id) === working) this.#active.delete(saga.id)
         this.#lost.delete(saga.id)
         if (wasFull) this.wake()
       })
@@ -147,10 +156,16 @@ export class SagaWorker implements Worker {
 
   /** Does one thing after the other until there is nothing to do but wait. */
   async #advance(saga: ClaimedSaga, isRecorded: boolean): Promise<void> {
-    const { clock, log } = this.#options
+    const { clock } = this.#options
     const definition = this.#definitions.get(versionName(saga.name, saga.version))
     if (definition === undefined)
       throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
+    const steps = new Set(definition.stages.flat().map(({ name }) => name))
+    const unknown = Object.keys(saga.state.steps).find((name) => name !== ENDING && !steps.has(name))
+    if (unknown !== undefined)
+      throw new Error(
+        `This host does not know the step "${unknown}" that was appended to the saga "${saga.name}": a newer one goes on with it`,
+      )
     const progress = new Progress(this.#options, definition, saga, this.owner)
     const scope: Scope = {
       service: this.#options.service,
@@ -160,33 +175,47 @@ export class SagaWorker implements Worker {
     const attempt = new Attempts(this.#options, definition, saga, scope)
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()
-      if (this.#stopping) return void (await progress.giveBack(clock.nowMs(), undefined))
-      const decision = decide(definition, progress.state, clock.nowMs())
-      switch (decision.kind) {
-        case 'skip':
-          progress.set(withStep(progress.state, decision.step, { status: 'skipped', attempts: 0 }), decision.step.name)
-          break
-        case 'compensate':
-          log.warn('A saga is undone', { saga: saga.name, id: saga.id, reason: decision.failure.reason, step: decision.failure.step })
-          progress.set(compensate(progress.state, decision.failure))
-          break
-        case 'run':
-          if (await this.#run(progress, attempt, decision.steps, recorded)) return
-          break
-        case 'undo':
-          await this.#undo(progress, attempt, decision.step)
-          break
-        case 'await':
-          if (await this.#await(progress, decision.step, decision.untilMs)) return
-          break
-        case 'end':
-          if (await this.#end(progress, attempt, decision.status)) return
-          break
-        case 'rest':
-          if (progress.state.status === 'parked')
-            log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
-          return this.#wakeBy(await progress.giveBack(decision.untilMs, undefined))
+      if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
+      try {
+        if (await this.#step(progress, attempt, recorded)) return
+      } catch (error) {
+        if (!(error instanceof CancelledNow)) throw error
+        progress.set({ ...progress.state, cancelCode: error.code })
       }
+    }
+  }
+
+  /** Does the next thing. True when that was all for now. */
+  async #step(progress: Progress, attempt: Attempts, recorded: boolean): Promise<boolean> {
+    const { clock, log } = this.#options
+    const { saga } = progress
+    const decision = decide(progress.definition, progress.state, clock.nowMs())
+    switch (decision.kind) {
+      case 'skip':
+        progress.set(withStep(progress.state, decision.step, { status: 'skipped', attempts: 0 }), decision.step.name)
+        return false
+      case 'compensate':
+        log.warn('A saga is undone', { saga: saga.name, id: saga.id, reason: decision.failure.reason, step: decision.failure.step })
+        progress.set(compensate(progress.state, decision.failure))
+        return false
+      case 'park':
+        progress.set(park(progress.state, decision.step, decision.because), decision.step.name)
+        return false
+      case 'run':
+        return this.#run(progress, attempt, decision.steps, recorded)
+      case 'undo':
+        await this.#undo(progress, attempt, decision.step)
+        return false
+      case 'await':
+        return this.#await(progress, decision.step, decision.untilMs)
+      case 'end':
+        return this.#end(progress, attempt, decision.status)
+      case 'rest':
+        if (progress.state.status === 'parked')
+          log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
+        await progress.giveBack(decision.untilMs, undefined)
+        this.#wakeBy(decision.untilMs)
+        return true
     }
   }
 
@@ -203,7 +232,6 @@ export class SagaWorker implements Worker {
       if (cancelCode !== undefined && !isPastPivot(progress.definition, begun)) {
         // Recorded as begun, but not begun.
         for (const step of isNew) progress.set(withStep(progress.state, step, { status: 'refused', attempts: 0 }), step.name)
-        progress.set({ ...progress.state, cancelCode })
         return false
       }
     }
@@ -220,7 +248,7 @@ export class SagaWorker implements Worker {
     let after = started
     let ended = false
     const outcome = await attempt
-      .runInTransaction(started, step, async (open, context, state) => {
+      .runInTransaction(progress, started, step, async (open, context, state) => {
         const output = await (step.run as (context: object) => Promise<unknown>)(context)
         const kept = keptOutput(step, output)
         after = afterRun(progress.definition, state, step, { kind: 'done', output: kept })
@@ -229,6 +257,7 @@ export class SagaWorker implements Worker {
         if (ended) after = await attempt.finish(open, after, 'completed')
         const cancelCode = await progress.recordWith(open.transaction, after, [step.name], ended)
         if (cancelCode !== undefined && step.pivot) throw new CancelledNow(cancelCode)
+        after = { ...after, cancelCode }
         crashPoint('saga.local-before-commit')
         return kept
       })
@@ -266,7 +295,7 @@ export class SagaWorker implements Worker {
     let outcome: StepOutcome
     if (step.kind === 'local') {
       let after = progress.state
-      outcome = await attempt.undoInTransaction(progress.state, step, async (open) => {
+      outcome = await attempt.undoInTransaction(progress, progress.state, step, async (open) => {
         after = afterUndo(progress.state, step, { kind: 'undone' })
         await progress.recordWith(open.transaction, after, [step.name], false)
         crashPoint('saga.local-before-commit')
@@ -297,17 +326,25 @@ export class SagaWorker implements Worker {
     } catch (error) {
       return this.#failWait(progress, step, 'broken', `the key that it waits for could not be made: ${String(error)}`)
     }
+    const wrongKey = problemOfIdentifier(key)
+    if (wrongKey !== undefined) return this.#failWait(progress, step, 'broken', `the key that it waits for ${wrongKey}`)
     const sinceMs = state.steps[step.name]?.sinceMs ?? nowMs
     const found = await database.transaction('read committed', async (transaction) => {
       const events = await store.eventsSince(transaction, type, key, new Date(state.startedAtMs))
-      const match = events.find(
-        (event) => step.where === undefined || (step.where as (event: unknown, context: object) => boolean)(event, given),
-      )
+      let match: unknown
+      try {
+        match = events.find(
+          (event) => step.where === undefined || (step.where as (event: unknown, context: object) => boolean)(event, given),
+        )
+      } catch (error) {
+        return { problem: `whether an event is the one that it waits for could not be told: ${describeFailure(error).message}` }
+      }
       if (match !== undefined) return { match }
       if (nowMs >= untilMs) return 'late'
       progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
       const recheckMs = exclusive ? Infinity : (RECHECK_MS.map((ms) => sinceMs + ms).find((ms) => ms > nowMs) ?? Infinity)
-      const dueMs = await progress.giveBack(Math.min(untilMs, recheckMs), { type, key }, transaction)
+      const dueMs = Math.min(untilMs, recheckMs)
+      await progress.giveBack(dueMs, { type, key }, transaction)
       return { dueMs }
     })
     if (typeof found === 'object' && 'dueMs' in found) {
@@ -315,6 +352,7 @@ export class SagaWorker implements Worker {
       return true
     }
     if (found === 'late') return this.#failWait(progress, step, 'timedOut', `no ${type} came within ${step.timeoutMs} ms`)
+    if ('problem' in found) return this.#failWait(progress, step, 'broken', found.problem)
     progress.set(withStep(state, step, { status: 'done', attempts: 0, output: found.match }), step.name)
     return false
   }
@@ -337,7 +375,7 @@ export class SagaWorker implements Worker {
       await attempt.end(progress, status)
       crashPoint('saga.ended')
     } catch (error) {
-      if (error instanceof Replaced) throw error
+      if (error instanceof Replaced || error instanceof CancelledNow) throw error
       const attempts = (progress.state.steps[ENDING]?.attempts ?? 0) + 1
       const retryAtMs = clock.nowMs() + Math.min(ENDING_BACKOFF_MS.max, ENDING_BACKOFF_MS.min * 2 ** Math.min(20, attempts - 1))
       log.error('The end of a saga failed and will be tried again', {
@@ -350,7 +388,8 @@ export class SagaWorker implements Worker {
         { ...progress.state, steps: { ...progress.state.steps, [ENDING]: { status: 'running', attempts, error: String(error) } } },
         ENDING,
       )
-      this.#wakeBy(await progress.giveBack(retryAtMs, undefined))
+      await progress.giveBack(retryAtMs, undefined)
+      this.#wakeBy(retryAtMs)
     }
     return true
   }

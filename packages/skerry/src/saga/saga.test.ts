@@ -189,6 +189,19 @@ describe('what fails', () => {
 })
 
 describe('cancelling', () => {
+  test('while its last step before a wait runs, it does not wait', async () => {
+    let letReserve: (() => void) | undefined
+    const it = world((what) => (what === 'reserve' ? new Promise((resolve) => (letReserve = resolve)) : undefined))
+    await using app = await open(it)
+    await app.call.trips.bookTrip({ trip: 'a' })
+    await expect.poll(() => it.asked).toEqual(['book', 'reserve'])
+    expect(await app.call.trips.cancelTrip({ trip: 'a' })).toEqual({ answer: 'cancelling' })
+    letReserve!()
+    await app.settled()
+    expect(it.asked).toEqual(['book', 'reserve', 'release', 'cancel'])
+    expect(await stateOf(app)).toEqual({ state: 'cancelled', note: 'customer' })
+  })
+
   test('an instance that has ended, or that never was, is too late or unknown', async () => {
     const it = world()
     await using app = await open(it)

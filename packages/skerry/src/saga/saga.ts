@@ -53,6 +53,8 @@ export type Decision =
   | { readonly kind: 'undo'; readonly step: StepDefinition }
   | { readonly kind: 'compensate'; readonly failure: SagaFailure }
   | { readonly kind: 'skip'; readonly step: StepDefinition }
+  /** Only a person can go on with it. */
+  | { readonly kind: 'park'; readonly step: StepDefinition; readonly because: string }
   | { readonly kind: 'end'; readonly status: 'completed' | 'compensated' }
   /** Nothing before then; Infinity: nothing by itself. */
   | { readonly kind: 'rest'; readonly untilMs: number }
@@ -67,7 +69,7 @@ export function decide(definition: SagaDefinition, state: SagaState, nowMs: numb
 export function isPastPivot({ stages }: SagaDefinition, { steps }: Pick<SagaState, 'steps'>): boolean {
   const pivot = stages.flat().find((step) => step.pivot)
   const status = pivot && steps[pivot.name]?.status
-  return status === 'running' || status === 'done'
+  return status === 'done' || (status === 'running' && pivot?.kind !== 'local')
 }
 
 /** The results of the steps that are done, by name. */
@@ -92,8 +94,15 @@ function forward(definition: SagaDefinition, state: SagaState, nowMs: number): D
   for (const stage of definition.stages) {
     const open = stage.filter(({ name }) => !isSettled(state.steps[name]))
     if (open.length === 0) continue
-    const left = open.find((step) => state.steps[step.name] === undefined && isLeftOut(step, state))
-    if (left !== undefined) return { kind: 'skip', step: left }
+    for (const step of open) {
+      if (state.steps[step.name] !== undefined) continue
+      const leftOut = isLeftOut(step, state)
+      if (leftOut === true) return { kind: 'skip', step }
+      if (leftOut === false) continue
+      return undoable
+        ? { kind: 'compensate', failure: failure('broken', step.name, leftOut.problem, 'broken') }
+        : { kind: 'park', step, because: leftOut.problem }
+    }
     const [first] = open
     if (first!.kind === 'wait') return waiting(first!, state, nowMs, limitMs)
     const ready = open.filter(({ name }) => (state.steps[name]?.retryAtMs ?? 0) <= nowMs)
@@ -112,7 +121,7 @@ function waiting(step: StepDefinition, { steps }: SagaState, nowMs: number, limi
 
 function backward(definition: SagaDefinition, state: SagaState, nowMs: number): Decision {
   for (const stage of definition.stages.toReversed()) {
-    const due = stage.filter((step) => step.undo !== undefined && mayHaveTakenEffect(state.steps[step.name]))
+    const due = stage.filter((step) => step.undo !== undefined && mayHaveTakenEffect(step, state.steps[step.name]))
     if (due.length === 0) continue
     const ready = due.find(({ name }) => (state.steps[name]!.retryAtMs ?? 0) <= nowMs)
     if (ready !== undefined) return { kind: 'undo', step: ready }
@@ -121,16 +130,22 @@ function backward(definition: SagaDefinition, state: SagaState, nowMs: number): 
   return { kind: 'end', status: 'compensated' }
 }
 
-function isLeftOut({ when }: StepDefinition, state: SagaState): boolean {
-  return when !== undefined && !(when as (context: unknown) => boolean)({ input: state.input, done: resultsOf(state) })
+function isLeftOut({ name, when }: StepDefinition, state: SagaState): boolean | { readonly problem: string } {
+  if (when === undefined) return false
+  try {
+    return !(when as (context: unknown) => boolean)({ input: state.input, done: resultsOf(state) })
+  } catch (error) {
+    return { problem: `Whether the step "${name}" is left out could not be told: ${error instanceof Error ? error.message : 'when threw'}` }
+  }
 }
 
 function isSettled(step: StepState | undefined): boolean {
   return step?.status === 'done' || step?.status === 'skipped'
 }
 
-function mayHaveTakenEffect(step: StepState | undefined): boolean {
-  return step?.status === 'running' || step?.status === 'done' || step?.status === 'undoing'
+/** A local step that is not recorded as done was rolled back: undoing it would undo what never was. */
+function mayHaveTakenEffect({ kind }: StepDefinition, step: StepState | undefined): boolean {
+  return (step?.status === 'running' && kind !== 'local') || step?.status === 'done' || step?.status === 'undoing'
 }
 
 export type StepOutcome =
@@ -154,7 +169,7 @@ export function afterRun(definition: SagaDefinition, state: SagaState, step: Ste
     const failed = withStep(state, step, { status: 'running', attempts, deferrals, retryAtMs: outcome.retryAtMs, error: outcome.message })
     if (past || deferred || attempts < step.maxAttempts) return failed
     // The pivot too may have taken effect: undoing what led to it could be wrong, and only a person can find out.
-    if (step.pivot)
+    if (step.pivot && step.kind !== 'local')
       return park(
         failed,
         step,
@@ -164,7 +179,7 @@ export function afterRun(definition: SagaDefinition, state: SagaState, step: Ste
   }
   const refused = outcome.kind === 'refused'
   const next = withStep(state, step, { status: refused ? 'refused' : 'running', attempts, error: outcome.message })
-  if (past || (step.pivot && !refused))
+  if (past || (step.pivot && !refused && step.kind !== 'local'))
     return park(
       withStep(state, step, { status: 'running', attempts, error: outcome.message }),
       step,
@@ -200,7 +215,10 @@ export function compensate(state: SagaState, reason: SagaFailure): SagaState {
 
 /** `step` keeps, beside the reason, that it is what a person has to decide about. */
 export function park(state: SagaState, step: StepDefinition, parkedBecause: string): SagaState {
-  return withStep({ ...state, status: 'parked', parkedBecause }, step, { ...state.steps[step.name]!, parked: true })
+  return withStep({ ...state, status: 'parked', parkedBecause }, step, {
+    ...(state.steps[step.name] ?? { status: 'running', attempts: 0 }),
+    parked: true,
+  })
 }
 
 export function withStep(state: SagaState, { name }: StepDefinition, step: StepState): SagaState {

@@ -66,8 +66,9 @@ export class Sagas {
       })
       mine = inserted && takesIt
     })
-    open.afterCommit(() => {
-      if (mine) this.worker.take({ id, name, version, epoch: 1, traceparent, state }, remote.length > 0)
+    open.afterCommit((isCertain) => {
+      // What may not be there must not call anybody: its first record finds out.
+      if (mine) this.worker.take({ id, name, version, epoch: 1, traceparent, state }, isCertain && remote.length > 0)
       else this.worker.wake()
     })
     return id
@@ -94,9 +95,12 @@ export class Sagas {
   /** Deletes what ended long ago, and events that nobody can wait for any more; a bounded number at a time. */
   async forget(open: OpenTransaction): Promise<void> {
     const { definitions, clock } = this.#options
-    const waits = definitions.flatMap(({ stages }) => stages.flat().filter(({ kind }) => kind === 'wait'))
-    const lifetimes = definitions.map(({ deadlineMs }) => deadlineMs ?? KEEP_ENDED_MS)
-    const keepEventsMs = Math.max(KEEP_EVENTS_AT_LEAST_MS, ...waits.map(({ timeoutMs }) => timeoutMs), ...lifetimes)
+    // A saga may be on its way to its last wait for as long as all before it take.
+    const lifetimes = definitions.map(({ deadlineMs = KEEP_ENDED_MS, stages }) => {
+      const waits = stages.flat().filter(({ kind }) => kind === 'wait')
+      return waits.reduce((totalMs, { timeoutMs }) => totalMs + timeoutMs, deadlineMs)
+    })
+    const keepEventsMs = Math.max(KEEP_EVENTS_AT_LEAST_MS, ...lifetimes)
     const nowMs = clock.nowMs()
     await store.forget(open.transaction, new Date(nowMs - KEEP_ENDED_MS), new Date(nowMs - keepEventsMs), FORGET_ROWS)
   }

@@ -40,15 +40,23 @@ export class Attempts {
   }
 
   async runInTransaction(
+    progress: Progress,
     state: SagaState,
     step: StepDefinition,
     work: (open: OpenTransaction, context: object, state: SagaState) => Promise<unknown>,
   ): Promise<StepOutcome> {
-    return this.#transact(state, step, (open) => work(open, { ...this.#options.localContext(open), ...this.#given(state) }, state))
+    return this.#transact(progress, state, step, (open) =>
+      work(open, { ...this.#options.localContext(open), ...this.#given(state) }, state),
+    )
   }
 
-  async undoInTransaction(state: SagaState, step: StepDefinition, record: (open: OpenTransaction) => Promise<void>): Promise<StepOutcome> {
-    return this.#transact(state, step, async (open) => {
+  async undoInTransaction(
+    progress: Progress,
+    state: SagaState,
+    step: StepDefinition,
+    record: (open: OpenTransaction) => Promise<void>,
+  ): Promise<StepOutcome> {
+    return this.#transact(progress, state, step, async (open) => {
       await (step.undo as (context: object) => Promise<unknown>)({ ...this.#options.localContext(open), ...this.#undoing(state, step) })
       await record(open)
     })
@@ -70,6 +78,7 @@ export class Attempts {
       return
     }
     await this.#options.transactions(this.#scope, 'repeatable read', async (open) => {
+      await progress.hold(open.transaction)
       const ended = await this.finish(open, progress.state, status)
       await progress.recordWith(open.transaction, ended, [], true)
       crashPoint('saga.local-before-commit')
@@ -77,12 +86,18 @@ export class Attempts {
   }
 
   /** What must not be taken for a failure of the step passes through. */
-  async #transact(state: SagaState, step: StepDefinition, work: (open: OpenTransaction) => Promise<unknown>): Promise<StepOutcome> {
+  async #transact(
+    progress: Progress,
+    state: SagaState,
+    step: StepDefinition,
+    work: (open: OpenTransaction) => Promise<unknown>,
+  ): Promise<StepOutcome> {
     let passing: unknown
     const outcome = await this.#attempt(state, step, 'run', () =>
       this.#options
         .transactions(this.#scope, 'repeatable read', async (open) => {
           try {
+            await progress.hold(open.transaction)
             return await work(open)
           } catch (error) {
             if (error instanceof Replaced || error instanceof CancelledNow) passing = error

@@ -80,8 +80,10 @@ function outcomeOf(run: StepRun, error: unknown, calls: number): StepOutcome {
   const { kind, message } = describeFailure(error)
   if (error instanceof CallError && !UNREACHABLE.has(error.code)) {
     const { code, data } = error
-    // Only a step that made this one call is known to have done nothing.
-    return calls === 1 ? { kind: 'refused', message, code, data } : { kind: 'aborted', message, code, data, broken: false }
+    // Only a step that made this one call is known to have done nothing; and a reused key says that the first request under it was another one.
+    return calls === 1 && code !== 'idempotencyKeyReused'
+      ? { kind: 'refused', message, code, data }
+      : { kind: 'aborted', message, code, data, broken: false }
   }
   if (kind === 'permanent' || error instanceof UnkeepableOutput)
     return { kind: 'aborted', message, code: 'broken', data: null, broken: true }

@@ -1,7 +1,7 @@
 /** What steps can be besides calls in a row: side by side, behind a pivot, aborting, or giving what cannot be kept. */
 import { describe, expect, test } from 'vitest'
 import type { Begun, Declare } from './fixtures/job.ts'
-import { asking, input, jobService, openWith } from './fixtures/job.ts'
+import { asking, input, jobService, openWith, peers } from './fixtures/job.ts'
 
 describe('steps side by side', () => {
   const both: Declare = (saga) => saga.step('first', asking('first')).parallel({ left: asking('left'), right: asking('right') }) as never
@@ -67,6 +67,36 @@ describe('behind the pivot', () => {
     expect(it.asked).toEqual(['first', 'capture', 'undo first'])
     expect(await it.app.call.jobs.ends()).toEqual(['compensated: refused capture no'])
   })
+})
+
+test('a wait whose condition throws undoes the saga', async () => {
+  await using it = await openWith((saga) =>
+    saga.step('first', asking('first')).waitFor('heard', peers.events.heard, {
+      key: () => 'a',
+      where: () => {
+        throw new TypeError('a mistake')
+      },
+      timeout: '10m',
+    }),
+  )
+  await it.app.call.jobs.run({ job: 'a' })
+  await it.app.publish(peers.events.heard, { what: 'a' })
+  await it.app.settled()
+  expect(await it.app.call.jobs.ends()).toEqual(['compensated: broken heard broken'])
+})
+
+test('what is cancelled during its last step is undone', async () => {
+  let letLast: (() => void) | undefined
+  await using it = await openWith((saga) =>
+    saga.step('first', asking('first')).step('last', { ...asking('last'), run: () => new Promise<void>((resolve) => (letLast = resolve)) }),
+  )
+  await it.app.call.jobs.run({ job: 'a' })
+  await expect.poll(() => letLast).toBeDefined()
+  expect(await it.app.call.jobs.stop({ job: 'a' })).toEqual({ answer: 'cancelling' })
+  letLast!()
+  await it.app.settled()
+  expect(await it.app.call.jobs.ends()).toEqual(['compensated: cancelled  cancelled'])
+  expect(it.asked).toEqual(['first', 'undo last', 'undo first'])
 })
 
 describe('a step that', () => {

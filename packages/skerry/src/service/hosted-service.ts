@@ -343,15 +343,16 @@ function scheduledWork(
     timing,
     run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, ...inTransaction(service, own, open), dueAt }),
   }))
-  const hourly = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '1h' }, run })
-  const forgetOld = hourly(
+  // Each run deletes a bounded number of rows, so it must come often enough for a busy service.
+  const often = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '1m' }, run })
+  const forgetOld = often(
     'forget-answers',
     async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
   )
   return [
     ...scheduled,
     ...([...operations.values()].some((operation) => keepsAnswers(service, operation)) ? [forgetOld] : []),
-    ...(own.sagas === undefined ? [] : [hourly('forget-sagas', (open) => own.sagas!.forget(open))]),
+    ...(own.sagas === undefined ? [] : [often('forget-sagas', (open) => own.sagas!.forget(open))]),
   ]
 }
 

@@ -64,6 +64,8 @@ export class KeyedRequest {
       const earlier = await this.#claim(open.transaction)
       if (earlier !== undefined) return { earlier }
       const saved = open.transaction.query('savepoint skerry_answer')
+      // When it fails, so does what comes after it; nobody else may be waiting for it.
+      saved.catch(() => undefined)
       try {
         const value = await work(open)
         await this.#keep(open.transaction, { output: await this.#promised(value) })
