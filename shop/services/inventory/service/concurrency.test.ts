@@ -15,10 +15,17 @@ const buyers = Array.from({ length: BUYERS }, (_, index) => index + 1)
 const start = () => testSystem({ services: [service] })
 type App = Awaited<ReturnType<typeof start>>
 
-/** Pauses between attempts are on the clock of the test, which has to move for them to end. */
+/** Pauses between attempts are on the clock of the test, which has to move until all have ended. */
 async function together<T>(app: App, work: readonly Promise<T>[]): Promise<T[]> {
-  const all = Promise.all(work)
-  await app.settled()
+  let ended = false
+  const all = Promise.all(work).finally(() => {
+    ended = true
+  })
+  const isEnded = async (): Promise<boolean> => {
+    await app.settled()
+    return ended
+  }
+  await expect.poll(isEnded).toBe(true)
   return all
 }
 

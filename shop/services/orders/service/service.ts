@@ -15,7 +15,8 @@ export default orderService.implement(
     async placeOrder({ input, idempotencyKey = null, db, call, transaction, id: newId, clock, fail }) {
       const answerAgain = (earlier: readonly OrderRow[]) => {
         if (!earlier.every((order) => isRepetition(input, order))) throw fail.orderExists()
-        return { order: toOrder(earlier[0]!), status: 'created' as const }
+        // As it was then, whatever has become of it since.
+        return { order: toOrder({ ...earlier[0]!, status: 'placed', reason: null }), status: 'created' as const }
       }
       // A client that repeats a request, because the answer was lost, needs nobody else to hear it again.
       const earlier = await findEarlier(db, input, idempotencyKey)

@@ -1,5 +1,5 @@
-import { findRequest, insertPayment, insertRequest, lockPayment } from './payment-store.ts'
 /** The first half of a command, in one transaction: decides, and writes down what the provider is about to be asked, before anybody asks it. */
+import { findRequest, insertPayment, insertRequest, lockPayment } from './payment-store.ts'
 import type { Command, Refusal } from './payment.ts'
 import { decide, keyOf } from './payment.ts'
 import type { PaymentTransaction } from './settlement.ts'
