@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { openProject } from './fixtures/project.ts'
 
-const COMMANDS = ['dev', 'start', 'migrate', 'projections', 'openapi', 'asyncapi', 'events', 'generate']
+const COMMANDS = ['dev', 'start', 'migrate', 'projections', 'openapi', 'asyncapi', 'events', 'sagas', 'generate']
 
 test('--version is that of the package', async () => {
   await using project = await openProject({ files: {} })
@@ -29,10 +29,13 @@ test.each(COMMANDS)('help of %s: its purpose in one sentence, examples, the vari
 })
 
 test.each([
-  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, generate, help.'],
+  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, sagas, generate, help.'],
   [['events', 'dead', 'bury'], "unknown command 'bury'", 'Use one of: list, show, replay, discard, audit, help.'],
   [['events', 'dead', 'list', '--cause', 'boredom'], "option '--cause <cause>' argument 'boredom' is invalid", 'See skerry help'],
   [['events', 'dead', 'list', '--limit', '0'], "option '--limit <number>' argument '0' is invalid", 'See skerry help'],
+  [['sagas', 'bury'], "unknown command 'bury'", 'Use one of: list, show, retry, skip, cancel, help.'],
+  [['sagas', 'list', '--status', 'bored'], "option '--status <status>' argument 'bored' is invalid", 'See skerry help'],
+  [['sagas', 'skip', 'x', '--output', '{'], "option '--output <json>' argument '{' is invalid", 'See skerry help'],
   [['generate', 'kube'], "unknown command 'kube'", 'Use one of: compose, docker, nginx, help.'],
   [['start', '--sytem', 'x.ts'], "unknown option '--sytem'", 'See skerry help'],
   [['dev', 'system.ts'], "too many arguments for 'dev'", 'See skerry help'],

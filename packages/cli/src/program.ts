@@ -10,6 +10,7 @@ import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help
 import type { MigrateOptions } from './migrate.ts'
 import type { OpenApiOptions } from './openapi.ts'
 import type { ProjectionsOptions, SkipOptions } from './projections.ts'
+import { addSagas } from './sagas/commands.ts'
 import type { StartOptions } from './start.ts'
 
 /** Runs the command that the arguments name. A failure is printed and ends the process with its exit code. */
@@ -45,6 +46,7 @@ function program(): Command {
   addOpenApi(skerry)
   addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
+  addSagas(skerry, { withSystem, guardToEnd })
   addGenerate(skerry)
   nameAlternatives(skerry, skerry)
   return skerry

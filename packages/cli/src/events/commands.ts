@@ -1,25 +1,13 @@
 /** The commands under `skerry events`, with their options and their help. */
 import type { Command } from 'commander'
-import { InvalidArgumentError, Option } from 'commander'
-import { DATABASE_VARIABLES, EXIT_CODES, helpText } from '../help.ts'
-import type { EventsOptions } from './access.ts'
+import { Option } from 'commander'
+import type { AdminOptions } from '../admin/access.ts'
+import type { Shared } from '../admin/options.ts'
+import { VARIABLES, withLimit } from '../admin/options.ts'
+import { EXIT_CODES, helpText } from '../help.ts'
 import type { DiscardOptions, ListOptions, ReplayOptions } from './dead.ts'
 
-/** What every command of the program shares. */
-export interface Shared {
-  readonly withSystem: (command: Command) => Command
-  readonly guardToEnd: (options: EventsOptions, command: () => Promise<void>) => Promise<void>
-}
-
-const VARIABLES = [
-  ['ADMIN_URL', 'the admin API of a running host; then no database is opened'],
-  ['ADMIN_PORT', 'the same on this machine, tried first when the database is embedded'],
-  ...DATABASE_VARIABLES,
-] as const
-
 const CAUSES = ['undecodable', 'undeclared', 'invalid', 'overtaken', 'rejected', 'exhausted']
-const DEFAULT_LIMIT = 50
-
 export function addEvents(skerry: Command, shared: Shared): void {
   const events = skerry
     .command('events')
@@ -39,7 +27,7 @@ export function addEvents(skerry: Command, shared: Shared): void {
   withService(shared.withSystem(events.command('status')))
     .description('Show what waits in outboxes and inboxes, and how many dead letters there are.')
     .addHelpText('after', helpText({ examples: [['skerry events status', 'every service']], variables: VARIABLES, notes: [EXIT_CODES] }))
-    .action((options: EventsOptions) => shared.guardToEnd(options, async () => (await import('./status.ts')).eventStatus(options)))
+    .action((options: AdminOptions) => shared.guardToEnd(options, async () => (await import('./status.ts')).eventStatus(options)))
   addDead(events.command('dead').description('Dead letters: events that could not be handled and are kept.'), shared)
 }
 
@@ -65,7 +53,7 @@ function addDead(dead: Command, { withSystem, guardToEnd }: Shared): void {
       'after',
       helpText({ examples: [['skerry events dead show 019b76da-…', 'one letter']], variables: VARIABLES, notes: [EXIT_CODES] }),
     )
-    .action((id: string, options: EventsOptions) => guardToEnd(options, async () => (await import('./dead.ts')).showDead(id, options)))
+    .action((id: string, options: AdminOptions) => guardToEnd(options, async () => (await import('./dead.ts')).showDead(id, options)))
   withAct(withSystem(dead.command('replay')))
     .description('Hand dead letters to their handlers once more, with the same id, key and number.')
     .option('--out-of-order', 'also events whose key has gone on without them')
@@ -122,19 +110,10 @@ function withFilters(command: Command): Command {
     .option('--key <key>', 'the ordering key')
 }
 
-function withLimit(command: Command): Command {
-  return command.option('--limit <number>', 'how many to show at most', positive, DEFAULT_LIMIT)
-}
-
 function withAct(command: Command): Command {
   return withFilters(withService(command.argument('[id]', 'one letter; without it say which by the options')))
     .option('--all', 'every dead letter')
     .option('--dry-run', 'only show what would be done')
     .option('--by <who>', 'who does it, for the audit (default: this user at this machine)')
     .option('--note <text>', 'why, for the audit')
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1.')
-  return Number(text)
 }

@@ -1,11 +1,12 @@
+import type { Call, AdminOptions } from '../admin/access.ts'
+import { withAdmin } from '../admin/access.ts'
+import { print, refuseNoId, whoever } from '../admin/command.ts'
+import { oneLine } from '../admin/text.ts'
 /** `skerry events dead`: lists, shows, replays and discards dead letters. It asks nothing: what it would do to many, it does with `--yes`. */
-import { hostname, userInfo } from 'node:os'
 import { CommandError, EXIT } from '../failure.ts'
-import type { Call, EventsOptions } from './access.ts'
-import { withAdmin } from './access.ts'
-import { letterLines, oneLine, shownLetter } from './letter-text.ts'
+import { letterLines, shownLetter } from './letter-text.ts'
 
-export interface FilterOptions extends EventsOptions {
+export interface FilterOptions extends AdminOptions {
   readonly cause?: Cause
   /** The error hash. */
   readonly error?: string
@@ -57,8 +58,8 @@ export async function listDead(options: ListOptions): Promise<void> {
   })
 }
 
-export async function showDead(id: string, options: EventsOptions): Promise<void> {
-  refuseNoId(id)
+export async function showDead(id: string, options: AdminOptions): Promise<void> {
+  refuseNoId(id, 'dead letter', 'skerry events dead list')
   await withAdmin(options, async (call) => {
     const letter = await call.showDeadLetter({ id })
     print(options.json === true ? JSON.stringify(letter) : shownLetter(letter))
@@ -150,7 +151,7 @@ const REASONS: Readonly<Record<Page['refused'][number]['reason'], string>> = {
 
 function refuseUnclear(id: string | undefined, options: ActOptions): void {
   const filters = Object.entries({ ...filterOf(options), ...(options.all === true ? { all: true } : {}) }).map(([name]) => `--${name}`)
-  if (id !== undefined) refuseNoId(id)
+  if (id !== undefined) refuseNoId(id, 'dead letter', 'skerry events dead list')
   if (id !== undefined && filters.filter((name) => name !== '--service').length > 0)
     throw new CommandError(
       EXIT.usage,
@@ -165,13 +166,6 @@ function refuseUnclear(id: string | undefined, options: ActOptions): void {
     )
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-function refuseNoId(id: string): void {
-  if (!UUID.test(id))
-    throw new CommandError(EXIT.usage, `"${id}" is not the id of a dead letter.`, 'Ids are shown by skerry events dead list.')
-}
-
 function filterOf({ service, cause, error, type, key }: FilterOptions) {
   return {
     ...(service === undefined ? {} : { service }),
@@ -182,7 +176,7 @@ function filterOf({ service, cause, error, type, key }: FilterOptions) {
   }
 }
 
-function serviceOf({ service }: EventsOptions) {
+function serviceOf({ service }: AdminOptions) {
   return service === undefined ? {} : { service }
 }
 
@@ -190,20 +184,6 @@ function placeOf(after: string | undefined) {
   return after === undefined ? {} : { after }
 }
 
-/** For the audit, when it was not said. */
-function whoever(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`
-  } catch {
-    // A container may run as a user that has no name.
-    return `user ${process.getuid?.() ?? '?'}@${hostname()}`
-  }
-}
-
 function counted(letters: number): string {
   return letters === 0 ? 'No dead letters' : letters === 1 ? '1 dead letter' : `${letters} dead letters`
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

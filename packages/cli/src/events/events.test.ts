@@ -153,7 +153,7 @@ test('what cannot be meant: exit 2; data in memory, a URL that is none: said', a
     [['replay'], 'It was not said which dead letters.'],
     [['discard', '7'], '"7" is not the id of a dead letter.'],
     [['discard', NOBODYS, '--all'], 'An id and --all at once.'],
-    [['list', '--service', 'gateway'], 'The gateway has no events.'],
+    [['list', '--service', 'gateway'], 'The gateway has no database.'],
     [['list', '--service', 'maisl'], 'Use one of: orders, mails, gateway.'],
   ] as const)
     expect(await shop.dead(...parameters)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(what) })

@@ -1,10 +1,9 @@
 /** Dead letters for people. What they hold comes from anywhere, so nothing of it may steer a terminal. */
-import type { Call } from './access.ts'
+import type { Call } from '../admin/access.ts'
+import { cut, indented, oneLine, printable } from '../admin/text.ts'
 
 type Whole = Awaited<ReturnType<Call['showDeadLetter']>>
 type Letter = Omit<Whole, 'stack' | 'body'>
-
-const LONGEST_ERROR = 160
 
 /** Two lines: what it is, and why it is dead. */
 export function letterLines(letter: Letter): string {
@@ -32,27 +31,13 @@ export function shownLetter(letter: Whole): string {
     ['error', letter.error],
   ]
   const lines = rows.filter(([, value]) => value !== null).map(([label, value]) => `${label.padEnd(12)}${oneLine(String(value))}`)
-  return [...lines, ...(letter.stack === null ? [] : ['', printable(letter.stack)]), '', printable(indented(letter.body))].join('\n')
+  return [...lines, ...(letter.stack === null ? [] : ['', printable(letter.stack)]), '', printable(readable(letter.body))].join('\n')
 }
 
-/** Without what could move a cursor or change a colour. */
-export function oneLine(text: string): string {
-  return printable(text).replaceAll('\n', ' ')
-}
-
-function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
-}
-
-function indented(body: string): string {
+function readable(body: string): string {
   try {
-    return JSON.stringify(JSON.parse(body), undefined, 2)
+    return indented(JSON.parse(body))
   } catch {
     return body
   }
-}
-
-function cut(text: string): string {
-  return text.length > LONGEST_ERROR ? `${text.slice(0, LONGEST_ERROR)}…` : text
 }

@@ -1,12 +1,12 @@
 /** `skerry events status`: what waits and what is dead, service by service. */
-import type { Call, EventsOptions } from './access.ts'
-import { withAdmin } from './access.ts'
-import { oneLine } from './letter-text.ts'
+import type { Call, AdminOptions } from '../admin/access.ts'
+import { withAdmin } from '../admin/access.ts'
+import { age, oneLine } from '../admin/text.ts'
 
 type Status = Awaited<ReturnType<Call['eventStatus']>>['services'][number]
 type Waiting = Status['outbox']
 
-export async function eventStatus(options: EventsOptions): Promise<void> {
+export async function eventStatus(options: AdminOptions): Promise<void> {
   await withAdmin(options, async (call, clock) => {
     const { services } = await call.eventStatus(options.service === undefined ? {} : { service: options.service })
     if (options.json === true) process.stdout.write(`${JSON.stringify({ services })}\n`)
@@ -33,11 +33,4 @@ export function statusText({ service, outbox, inbox, deadLetters, subscriptions 
     ]),
   ]
   return [service, ...lines.map(([label, value]) => `  ${label!.padEnd(15)}${value}`)].join('\n')
-}
-
-function age(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000))
-  if (seconds < 120) return `${seconds} s`
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`
-  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`
 }

@@ -63,6 +63,11 @@ export function list<T>(of: PlainSchema<T>): PlainSchema<readonly T[]> {
   )
 }
 
+/** Whatever JSON can say. */
+export function anything(description?: string): PlainSchema<unknown> {
+  return plain(description === undefined ? {} : { description }, (value) => value)
+}
+
 /** A value that may be missing from the object whose field it is. */
 export function optional<T>(of: PlainSchema<T>): PlainSchema<T | undefined> & { readonly optional: true } {
   return { ...plain<T | undefined>(of.json, of.check), optional: true }

@@ -241,7 +241,10 @@ class RunningHost implements Host {
               service: instance.name,
               database: instance.database,
               topics: consumed.get(instance.name) ?? [],
-              wake: () => instance.consumer?.wake(),
+              wake: () => {
+                instance.consumer?.wake()
+                instance.hosted.sagas?.worker.wake()
+              },
             },
           ],
     )

@@ -1,7 +1,7 @@
 /** `skerry/runtime`: for programs that start hosts themselves; most leave that to the `skerry` command. */
 export { localAdmin, remoteAdmin } from './admin/client.ts'
 export type { AdminClient } from './admin/client.ts'
-export type { AdminTarget } from './admin/service.ts'
+export type { AdminTarget } from './admin/targets.ts'
 export { readConfiguration, readDatabaseConfiguration, variablePrefix } from './configuration.ts'
 export type { DatabaseConfiguration, Environment, HostConfiguration } from './configuration.ts'
 export type { DatabaseEngineFactory, Databases, OpenDatabase } from './databases.ts'

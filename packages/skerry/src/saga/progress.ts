@@ -71,14 +71,16 @@ export class Progress {
     })
   }
 
-  /** Records everything and lets go of the instance until then. */
+  /** Records everything and lets go of the instance until then. Resolves with when it is due: at once when somebody has cancelled it. */
   async giveBack(
     untilMs: number,
     wait: { readonly type: string; readonly key: string } | undefined,
     on: Queryable = this.#options.database,
-  ): Promise<void> {
+  ): Promise<number> {
     const nextAt = Number.isFinite(untilMs) ? new Date(untilMs) : null
-    await this.#write(on, this.state, [...this.#changed], { owner: undefined, nextAt, wait, endedAt: null })
+    const cancelCode = await this.#write(on, this.state, [...this.#changed], { owner: undefined, nextAt, wait, endedAt: null })
+    const isDue = cancelCode !== undefined && this.state.status === 'running' && !isPastPivot(this.definition, this.state)
+    return isDue ? this.#options.clock.nowMs() : untilMs
   }
 
   async #write(
@@ -88,8 +90,9 @@ export class Progress {
     how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt'>,
   ): Promise<string | undefined> {
     const { id, epoch } = this.saga
+    const now = this.#options.clock.now()
     const pastPivot = isPastPivot(this.definition, state)
-    const written = await store.write(on, { id, epoch, state, changed: [...new Set(changed)], pastPivot, ...how })
+    const written = await store.write(on, { id, epoch, state, changed: [...new Set(changed)], pastPivot, now, ...how })
     if (written === undefined) throw new Replaced()
     return written.cancelCode
   }

@@ -13,7 +13,7 @@ export interface ClaimedSaga {
   readonly state: SagaState
 }
 
-interface SagaRow {
+export interface SagaRow {
   readonly id: string
   readonly name: string
   readonly version: number
@@ -62,7 +62,7 @@ export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolea
       saga.owner ?? null,
       saga.nextAt,
       saga.pastPivot,
-      JSON.stringify(Object.entries(saga.steps).map(([step, state]) => ({ step, state: JSON.stringify(state) }))),
+      stepRows(saga.steps, Object.keys(saga.steps), saga.startedAt),
     ],
   )
   return rows.length > 0
@@ -97,7 +97,7 @@ export async function claimDue(
   }))
 }
 
-function stateOf(row: SagaRow, steps: readonly { step: string; state: string }[]): SagaState {
+export function stateOf(row: SagaRow, steps: readonly { step: string; state: string }[]): SagaState {
   return {
     status: row.status,
     input: JSON.parse(row.input) as unknown,
@@ -116,6 +116,7 @@ export interface SagaWrite {
   readonly state: SagaState
   readonly changed: readonly string[]
   readonly pastPivot: boolean
+  readonly now: Date
   readonly wait: { readonly type: string; readonly key: string } | undefined
   /** Undefined: it is given back. */
   readonly owner: string | undefined
@@ -125,15 +126,17 @@ export interface SagaWrite {
 
 /**
  * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether somebody has
- * asked to cancel it meanwhile.
+ * asked to cancel it meanwhile: if it is given back then, and can still be undone, it is due at once.
  */
 export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly cancelCode: string | undefined } | undefined> {
-  const { state, changed } = saga
-  const steps = changed.map((step) => ({ step, state: JSON.stringify(state.steps[step]) }))
+  const { state } = saga
   const { rows } = await on.query<{ cancel_code: string | null }>(
     `with guarded as (
-       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
-         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 returning id, cancel_code
+       update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, owner = $9, ended_at = $11,
+         wait_type = case when $13 and cancel_code is not null then null else $7 end,
+         wait_key = case when $13 and cancel_code is not null then null else $8 end,
+         next_at = case when $13 and cancel_code is not null then $14 else $10::timestamptz end
+       where id = $1 and epoch = $2 returning id, cancel_code
      ), stepped as (
        insert into skerry_saga_step (saga_id, step, state)
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
@@ -151,11 +154,39 @@ export async function write(on: Queryable, saga: SagaWrite): Promise<{ readonly 
       saga.owner ?? null,
       saga.nextAt,
       saga.endedAt,
-      JSON.stringify(steps),
+      stepRows(state.steps, saga.changed, saga.now),
+      saga.owner === undefined && state.status === 'running' && !saga.pastPivot,
+      saga.now,
     ],
   )
   const [row] = rows
   return row && { cancelCode: row.cancel_code ?? undefined }
+}
+
+/**
+ * Writes what a person has decided, and has it looked at now. Whoever works on it, or thinks so, is replaced. False: the instance is not as
+ * it was read, and nothing was written.
+ */
+export async function overrule(
+  on: Queryable,
+  { id, epoch, state, changed, now }: Pick<SagaWrite, 'id' | 'epoch' | 'state' | 'changed' | 'now'>,
+): Promise<boolean> {
+  const { rows } = await on.query(
+    `with guarded as (
+       update skerry_saga set status = $3, parked_because = null, owner = null, epoch = epoch + 1, next_at = $4
+       where id = $1 and epoch = $2 returning id
+     ), stepped as (
+       insert into skerry_saga_step (saga_id, step, state)
+       select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($5::jsonb) as s(step text, state text)
+       on conflict (saga_id, step) do update set state = excluded.state
+     ) select 1 as written from guarded`,
+    [id, epoch, state.status, now, stepRows(state.steps, changed, now)],
+  )
+  return rows.length > 0
+}
+
+function stepRows(steps: SagaState['steps'], changed: readonly string[], at: Date): string {
+  return JSON.stringify(changed.map((step) => ({ step, state: JSON.stringify({ ...steps[step], atMs: at.getTime() }) })))
 }
 
 /** Keeps what is still being worked on; returns the ids that are still this owner's. */

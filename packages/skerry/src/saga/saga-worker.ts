@@ -13,7 +13,7 @@ import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
 import type { StepOutcome, StepState } from './saga.ts'
-import { afterRun, afterUndo, compensate, decide, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
+import { afterRun, afterUndo, compensate, decide, ENDING, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
 import { Attempts } from './step-attempts.ts'
 import { keptOutput } from './step-run.ts'
 
@@ -25,8 +25,6 @@ const POLL_MS = 1_000
 const TROUBLE_MS = 2_000
 /** When to look again whether an event came in the very moment in which a saga began to wait for it, on another host. */
 const RECHECK_MS = [2_000, 35_000] as const
-/** The pseudo step under which failures of the ending are counted. */
-const ENDING = '$ending'
 const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
 /** From so many failures on it is an error, to be looked at. */
 const ALARM_ATTEMPTS = 5
@@ -162,7 +160,7 @@ export class SagaWorker implements Worker {
     const attempt = new Attempts(this.#options, definition, saga, scope)
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()
-      if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
+      if (this.#stopping) return void (await progress.giveBack(clock.nowMs(), undefined))
       const decision = decide(definition, progress.state, clock.nowMs())
       switch (decision.kind) {
         case 'skip':
@@ -187,8 +185,7 @@ export class SagaWorker implements Worker {
         case 'rest':
           if (progress.state.status === 'parked')
             log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
-          await progress.giveBack(decision.untilMs, undefined)
-          return this.#wakeBy(decision.untilMs)
+          return this.#wakeBy(await progress.giveBack(decision.untilMs, undefined))
       }
     }
   }
@@ -310,11 +307,11 @@ export class SagaWorker implements Worker {
       if (nowMs >= untilMs) return 'late'
       progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
       const recheckMs = exclusive ? Infinity : (RECHECK_MS.map((ms) => sinceMs + ms).find((ms) => ms > nowMs) ?? Infinity)
-      await progress.giveBack(Math.min(untilMs, recheckMs), { type, key }, transaction)
-      return 'waits'
+      const dueMs = await progress.giveBack(Math.min(untilMs, recheckMs), { type, key }, transaction)
+      return { dueMs }
     })
-    if (found === 'waits') {
-      this.#wakeBy(untilMs)
+    if (typeof found === 'object' && 'dueMs' in found) {
+      this.#wakeBy(found.dueMs)
       return true
     }
     if (found === 'late') return this.#failWait(progress, step, 'timedOut', `no ${type} came within ${step.timeoutMs} ms`)
@@ -326,7 +323,7 @@ export class SagaWorker implements Worker {
     const state = withStep(progress.state, step, { status: 'refused', attempts: 0, error: message })
     progress.set(
       isPastPivot(progress.definition, state)
-        ? park(withStep(state, step, { status: 'running', attempts: 0 }), `It waits for "${step.name}" behind the pivot: ${message}`)
+        ? park(withStep(state, step, { status: 'running', attempts: 0 }), step, `It waits for "${step.name}" behind the pivot: ${message}`)
         : compensate(state, failure(reason, step.name, message, reason)),
       step.name,
     )
@@ -353,8 +350,7 @@ export class SagaWorker implements Worker {
         { ...progress.state, steps: { ...progress.state.steps, [ENDING]: { status: 'running', attempts, error: String(error) } } },
         ENDING,
       )
-      await progress.giveBack(retryAtMs, undefined)
-      this.#wakeBy(retryAtMs)
+      this.#wakeBy(await progress.giveBack(retryAtMs, undefined))
     }
     return true
   }
@@ -388,7 +384,7 @@ export class SagaWorker implements Worker {
 }
 
 function idleStep(step: StepState | undefined): StepState {
-  return { ...(step ?? { attempts: 0 }), status: 'running', retryAtMs: undefined }
+  return { ...(step ?? { attempts: 0 }), status: 'running', retryAtMs: undefined, parked: undefined }
 }
 
 function versionName(name: string, version: number): string {

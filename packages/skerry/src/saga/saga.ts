@@ -24,7 +24,14 @@ export interface StepState {
   /** When a wait began. */
   readonly sinceMs?: number | undefined
   readonly error?: string | undefined
+  /** It is why the saga waits for a person. */
+  readonly parked?: boolean | undefined
+  /** When this was recorded; set by the store. */
+  readonly atMs?: number | undefined
 }
+
+/** The pseudo step under which failures of the ending are counted. */
+export const ENDING = '$ending'
 
 export interface SagaState {
   readonly status: 'running' | 'compensating' | 'completed' | 'compensated' | 'parked'
@@ -148,7 +155,11 @@ export function afterRun(definition: SagaDefinition, state: SagaState, step: Ste
     if (past || deferred || attempts < step.maxAttempts) return failed
     // The pivot too may have taken effect: undoing what led to it could be wrong, and only a person can find out.
     if (step.pivot)
-      return park(failed, `The pivot "${step.name}" failed ${attempts} times, and whether it took effect is not known: ${outcome.message}`)
+      return park(
+        failed,
+        step,
+        `The pivot "${step.name}" failed ${attempts} times, and whether it took effect is not known: ${outcome.message}`,
+      )
     return compensate(failed, failure('exhausted', step.name, outcome.message, 'exhausted'))
   }
   const refused = outcome.kind === 'refused'
@@ -156,6 +167,7 @@ export function afterRun(definition: SagaDefinition, state: SagaState, step: Ste
   if (past || (step.pivot && !refused))
     return park(
       withStep(state, step, { status: 'running', attempts, error: outcome.message }),
+      step,
       `The step "${step.name}" behind the pivot was refused: ${outcome.message}`,
     )
   const reason = refused ? 'refused' : outcome.broken ? 'broken' : 'aborted'
@@ -179,15 +191,16 @@ export function afterUndo(
     retryAtMs: outcome.permanent ? undefined : outcome.retryAtMs,
     error: outcome.message,
   })
-  return outcome.permanent ? park(failed, `The step "${step.name}" cannot be undone: ${outcome.message}`) : failed
+  return outcome.permanent ? park(failed, step, `The step "${step.name}" cannot be undone: ${outcome.message}`) : failed
 }
 
 export function compensate(state: SagaState, reason: SagaFailure): SagaState {
   return { ...state, status: 'compensating', failure: state.failure ?? reason }
 }
 
-export function park(state: SagaState, parkedBecause: string): SagaState {
-  return { ...state, status: 'parked', parkedBecause }
+/** `step` keeps, beside the reason, that it is what a person has to decide about. */
+export function park(state: SagaState, step: StepDefinition, parkedBecause: string): SagaState {
+  return withStep({ ...state, status: 'parked', parkedBecause }, step, { ...state.steps[step.name]!, parked: true })
 }
 
 export function withStep(state: SagaState, { name }: StepDefinition, step: StepState): SagaState {

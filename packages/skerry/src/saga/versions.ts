@@ -4,10 +4,8 @@
  */
 import { SkerryError } from '../base/errors.ts'
 import type { Database } from '../engine/database.ts'
-import type { SagaDefinition } from './definition.ts'
+import type { SagaDefinition, Shape } from './definition.ts'
 import { shapeOf } from './definition.ts'
-
-type Shape = readonly (readonly string[])[]
 
 /** Throws `sagaIncompatible`, with everything that is wrong, when instances could not go on. Records the versions otherwise. */
 export async function checkSagaVersions(service: string, database: Database, definitions: readonly SagaDefinition[]): Promise<void> {

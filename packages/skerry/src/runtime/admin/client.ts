@@ -9,8 +9,8 @@ import { httpLink } from '../../http/http-link.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { inProcessLink } from '../in-process/link.ts'
 import { admin } from './contract.ts'
-import type { AdminTarget } from './service.ts'
 import { hostAdmin } from './service.ts'
+import type { AdminTarget } from './targets.ts'
 
 export interface AdminClient extends AsyncDisposable {
   readonly call: Client<typeof admin>

@@ -1,12 +1,13 @@
-/** The contract of the admin API: what people may see of events and do with them. It is served on a listener of its own. */
+/** The contract of the admin API: what people may see of events and sagas and do with them. It is served on a listener of its own. */
 import { contract } from '../../contract/contract.ts'
 import { get, post } from '../../contract/operation.ts'
 import type { PlainSchema } from '../../contract/plain-schema.ts'
 import { choice, flag, list, nullable, object, optional, text, whole } from '../../contract/plain-schema.ts'
 import { problem } from '../../contract/problem.ts'
+import { sagaOperations } from './saga-contract.ts'
 
 export const CAUSES = ['undecodable', 'undeclared', 'invalid', 'overtaken', 'rejected', 'exhausted'] as const
-/** Letters that one request acts on or shows; more are asked for page by page. */
+/** Letters, or sagas, that one request acts on or shows; more are asked for page by page. */
 export const MAX_PAGE = 200
 
 const id = text({ format: 'uuid' })
@@ -85,8 +86,8 @@ const ServiceStatus = object({
 })
 
 export const admin = contract('skerry-admin', {
-  version: '1.0.0',
-  description: 'Events that wait and events that are dead, of the services of one host',
+  version: '1.1.0',
+  description: 'Events that wait, events that are dead, and sagas, of the services of one host',
   operations: {
     eventStatus: get('/events/status', {
       input: object({ service: optional(name) }),
@@ -157,6 +158,7 @@ export const admin = contract('skerry-admin', {
       errors: { serviceNotFound },
       summary: 'Who replayed and discarded what, the latest of each service first',
     }),
+    ...sagaOperations(MAX_PAGE),
   },
 })
 

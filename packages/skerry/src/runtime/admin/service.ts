@@ -1,4 +1,4 @@
-/** The admin API answered: dead letters and lag of the services whose databases are here. Every act is audited and logged. */
+/** The admin API answered: dead letters, lag and sagas of the services whose databases are here. Every act is audited and logged. */
 import type { Clock } from '../../base/clock.ts'
 import type { NewId } from '../../base/id.ts'
 import type { Random } from '../../base/random.ts'
@@ -16,17 +16,10 @@ import { service } from '../../service/service.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { DeadLetterQuery, LetterView } from './contract.ts'
 import { admin, MAX_PAGE } from './contract.ts'
-import { readPage, writePlace } from './page.ts'
-
-/** A service whose events can be looked after from here. */
-export interface AdminTarget {
-  readonly service: string
-  readonly database: Database
-  /** What it consumes as it is now. */
-  readonly topics: readonly string[]
-  /** Called when its inbox may have work that is due. */
-  readonly wake: () => void
-}
+import { isPage, readPage, writePage } from './page.ts'
+import { sagaHandlers } from './saga-service.ts'
+import type { AdminTarget } from './targets.ts'
+import { chosenTargets } from './targets.ts'
 
 export interface AdminOptions {
   readonly targets: readonly AdminTarget[]
@@ -56,10 +49,7 @@ export function hostAdmin({ targets, clock, random, newId, log }: AdminOptions):
 type Apply = (database: Database, id: string, act: Act) => Promise<ActResult>
 
 function adminService(targets: readonly AdminTarget[], log: Log): Service {
-  const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => {
-    const found = targets.filter((target) => name === undefined || target.service === name)
-    return name !== undefined && found.length === 0 ? undefined : found
-  }
+  const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => chosenTargets(targets, name)
   const find = async (id: string): Promise<{ target: AdminTarget; letter: DeadLetterRow } | undefined> => {
     for (const target of targets) {
       const [letter] = await readDeadLetters(target.database, { id }, undefined, 1)
@@ -167,6 +157,7 @@ function adminService(targets: readonly AdminTarget[], log: Log): Service {
       const rows = await Promise.all(within.map(({ database }) => readAudit(database, input.limit ?? MAX_PAGE)))
       return { acts: rows.flat().map(auditView) }
     },
+    ...sagaHandlers(targets, log),
   })
 }
 
@@ -186,16 +177,15 @@ async function pageOf(
   const found: Found[] = []
   const first = after === undefined ? 0 : targets.findIndex((target) => target.service === after.service)
   for (const target of first === -1 ? [] : targets.slice(first)) {
-    const behind = target.service === after?.service ? after.place : undefined
+    const behind = target.service === after?.service ? { diedAt: after.at, id: after.id } : undefined
     const letters = await readDeadLetters(target.database, filter, behind, limit - found.length)
     found.push(...letters.map((letter) => ({ target, letter })))
-    if (found.length === limit) return { found, next: writePlace(target.service, letters.at(-1)!) }
+    if (found.length === limit) {
+      const { died_at: at, id } = letters.at(-1)!
+      return { found, next: writePage({ service: target.service, at, id }) }
+    }
   }
   return { found, next: null }
-}
-
-function isPage(after: string | undefined): boolean {
-  return after === undefined || readPage(after) !== undefined
 }
 
 function viewOf(letter: DeadLetterRow): LetterView {

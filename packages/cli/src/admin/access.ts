@@ -1,6 +1,6 @@
 /**
- * The way of the `skerry events` commands to the events of a system: through the admin API of a host that runs, or straight to the
- * databases that the environment names. Both are called through one contract.
+ * The way of `skerry events` and `skerry sagas` to a system: through the admin API of a host that runs, or straight to the databases that
+ * the environment names. Both are called through one contract.
  */
 import type { AdminClient, AdminTarget, Databases } from 'skerry/runtime'
 import { enginesFor } from '../engines.ts'
@@ -10,7 +10,7 @@ import { selectServices } from '../run-host.ts'
 import type { LoadedSystem } from '../system-file.ts'
 import { loadSystem } from '../system-file.ts'
 
-export interface EventsOptions {
+export interface AdminOptions {
   readonly system?: string
   readonly service?: string
   readonly json?: boolean
@@ -23,7 +23,7 @@ const START_WITH_PORT =
   'Start that host with ADMIN_PORT, such as ADMIN_PORT=9090, and give this command the same ADMIN_PORT, or ADMIN_URL=http://127.0.0.1:9090.'
 
 /** Gives `work` the way there is, and closes what was opened for it. */
-export async function withAdmin(options: EventsOptions, work: (call: Call, clock: { now(): Date }) => Promise<void>): Promise<void> {
+export async function withAdmin(options: AdminOptions, work: (call: Call, clock: { now(): Date }) => Promise<void>): Promise<void> {
   keepAlive()
   const loaded = await loadSystem(options.system)
   await using opened = await open(loaded, options)
@@ -40,11 +40,11 @@ interface Opened extends AsyncDisposable {
   readonly place: string
 }
 
-async function open(loaded: LoadedSystem, { service }: EventsOptions): Promise<Opened> {
+async function open(loaded: LoadedSystem, { service }: AdminOptions): Promise<Opened> {
   const { platform } = loaded
   const selection = selectServices(loaded, service === undefined ? [] : [service])
   if (selection.services.length === 0)
-    throw new CommandError(EXIT.usage, 'The gateway has no events.', 'Name a service with --service, or leave it out for all.')
+    throw new CommandError(EXIT.usage, 'The gateway has no database.', 'Name a service with --service, or leave it out for all.')
   const url = addressIn(process.env['ADMIN_URL'])
   if (url !== undefined) return remote(loaded, url)
   const configuration = platform.readDatabaseConfiguration(selection, process.env)
@@ -121,7 +121,7 @@ const UNDEFINED_TABLE = '42P01'
 
 async function refuseOutdated(service: string, database: AdminTarget['database']): Promise<void> {
   try {
-    await database.query('select from skerry_dead_letter_audit limit 0')
+    await database.query('select from skerry_dead_letter_audit, skerry_saga_intervention limit 0')
   } catch (error) {
     if ((error as { sqlState?: string }).sqlState !== UNDEFINED_TABLE) throw error
     throw new CommandError(
@@ -157,12 +157,23 @@ function explained(error: unknown, place: string): unknown {
       `The host at ${place} does not run this service, or it has no database.`,
       'Ask the host that runs it: ADMIN_URL names it.',
     )
-  return new CommandError(EXIT.failed, error.message, HELP[String(error.code)] ?? 'See skerry help events.')
+  return new CommandError(
+    EXIT.failed,
+    error.message,
+    insteadOf(error) ?? HELP[String(error.code)] ?? 'See skerry help events or skerry help sagas.',
+  )
+}
+
+/** What a refusal says can be done instead. */
+function insteadOf(error: object): string | undefined {
+  const data: unknown = 'data' in error ? error.data : undefined
+  return typeof data === 'object' && data !== null && 'instead' in data ? String(data.instead) : undefined
 }
 
 const HELP: Readonly<Record<string, string>> = {
   deadLetterNotFound:
     'List those there are with skerry events dead list. Somebody else may have been faster: see skerry events dead audit.',
   passed: 'Discard it; or, when its order does not matter, replay it with --out-of-order.',
+  sagaNotFound: 'List those there are with skerry sagas list. What has ended is forgotten after 30 days.',
   notItsTurn: 'Replay or discard the earlier ones of its key first, or let them be handled.',
 }

@@ -1,0 +1,18 @@
+/** What the admin API looks after: the services whose databases are here. */
+import type { Database } from '../../engine/database.ts'
+
+/** A service whose events and sagas can be looked after from here. */
+export interface AdminTarget {
+  readonly service: string
+  readonly database: Database
+  /** What it consumes as it is now. */
+  readonly topics: readonly string[]
+  /** Called when its inbox or its sagas may have work that is due. */
+  readonly wake: () => void
+}
+
+/** The one of that name, or all. Undefined when there is none of that name. */
+export function chosenTargets(targets: readonly AdminTarget[], name: string | undefined): readonly AdminTarget[] | undefined {
+  const found = targets.filter((target) => name === undefined || target.service === name)
+  return name !== undefined && found.length === 0 ? undefined : found
+}
