@@ -1,7 +1,7 @@
 /** I1 to I5: what is charged, once, for what the customer saw, and books that balance. */
 import type { Invariant, ProviderBook, ProviderOperation } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
-import { readOrders } from './order-book.ts'
+import { DEAD, readOrders } from './order-book.ts'
 
 interface PaymentRow {
   readonly order_id: string
@@ -28,7 +28,7 @@ const paidWhatItCosts: Invariant = {
     for (const { id, status, total } of orders.values()) {
       const left = paid.get(id) ?? 0
       if (status === 'confirmed' && left !== total) wrong.push(`order ${id} is confirmed and costs ${total}, but ${left} were charged`)
-      if (status === 'cancelled' && left !== 0) wrong.push(`order ${id} is cancelled, but ${left} are still charged`)
+      if (DEAD.has(status) && left !== 0) wrong.push(`order ${id} is ${status}, but ${left} are still charged`)
     }
     return wrong
   },

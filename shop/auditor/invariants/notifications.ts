@@ -1,7 +1,7 @@
-/** I6: everybody is told, and nobody twice; the same for what the provider was told. */
-import type { Invariant } from '../invariant.ts'
+/** I6: everybody is told all that has become of an order, once, and nothing else; what the provider is told, it is told once as well. */
+import type { Evidence, Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
-import { readOrders } from './order-book.ts'
+import { HISTORY, readOrders } from './order-book.ts'
 
 const toldOnce = nothingFoundBy<{ order_id: string; kind: string; count: number }>({
   name: 'I6',
@@ -18,19 +18,34 @@ const sent = nothingFoundBy<{ order_id: string; kind: string }>({
   message: ({ order_id, kind }) => `the notification of kind ${kind} for order ${order_id} was never sent`,
 })
 
+/** What is told follows what has happened, so that it holds at every instant. */
+const toldWhatHappened: Invariant = {
+  name: 'I6',
+  needs: ['orders', 'notifications'],
+  async find(evidence) {
+    const told = await readTold(evidence)
+    const orders = await readHistories(evidence)
+    return [...told].flatMap(([id, kinds]) => {
+      const order = orders.get(id)
+      if (order === undefined) return [`somebody was told of order ${id}, which does not exist`]
+      return [...kinds]
+        .filter((kind) => !order.kinds.includes(kind))
+        .map((kind) => `order ${id} is ${order.status}, but there is a notification of kind ${kind}`)
+    })
+  },
+}
+
 const everyOrderTold: Invariant = {
   name: 'I6',
   needs: ['orders', 'notifications'],
   atRest: true,
   async find(evidence) {
-    const orders = new Set((await readOrders(evidence)).map(({ id }) => id))
-    const told = new Set(
-      (await evidence.rows<{ order_id: string }>('notifications', 'select order_id from notifications')).map(({ order_id }) => order_id),
+    const told = await readTold(evidence)
+    return [...(await readHistories(evidence))].flatMap(([id, { status, kinds }]) =>
+      kinds
+        .filter((kind) => told.get(id)?.has(kind) !== true)
+        .map((kind) => `order ${id} is ${status}, but there is no notification of kind ${kind}`),
     )
-    return [
-      ...[...orders].filter((id) => !told.has(id)).map((id) => `nobody was told of order ${id}`),
-      ...[...told].filter((id) => !orders.has(id)).map((id) => `somebody was told of order ${id}, which does not exist`),
-    ]
   },
 }
 
@@ -44,4 +59,18 @@ const keysOnce: Invariant = {
   },
 }
 
-export const notificationInvariants: readonly Invariant[] = [toldOnce, sent, everyOrderTold, keysOnce]
+export const notificationInvariants: readonly Invariant[] = [toldOnce, sent, toldWhatHappened, everyOrderTold, keysOnce]
+
+/** The kinds of notifications by order. Read before the orders: it can only be behind. */
+async function readTold({ rows }: Evidence): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const notifications = await rows<{ order_id: string; kind: string }>(
+    'notifications',
+    'select order_id, kind from notifications order by order_id, kind',
+  )
+  return new Map([...Map.groupBy(notifications, ({ order_id }) => order_id)].map(([id, of]) => [id, new Set(of.map(({ kind }) => kind))]))
+}
+
+async function readHistories(evidence: Evidence) {
+  const orders = await readOrders(evidence)
+  return new Map(orders.map(({ id, status }) => [id, { status, kinds: HISTORY[status].map((step) => `order-${step}`) }]))
+}

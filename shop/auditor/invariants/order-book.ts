@@ -1,11 +1,10 @@
-/** The orders as all invariants see them: the only place that knows how the orders service keeps them. */
+/** The orders as all invariants see them: the only place that knows how the orders service keeps them, and what its statuses mean. */
 import type { Evidence } from '../invariant.ts'
 
 export interface AuditedOrder {
   readonly id: string
   readonly user_id: string
-  /** `placed` until the checkout moves orders on. */
-  readonly status: string
+  readonly status: OrderStatus
   readonly total: number
   readonly currency: string
   readonly lines: readonly {
@@ -15,17 +14,24 @@ export interface AuditedOrder {
   }[]
 }
 
-// The column is looked up by name, so that this holds before and after orders have one.
-const ORDERS = `
-  select id, user_id, coalesce(to_jsonb(orders) ->> 'status', 'placed') as status, total_minor_units as total, currency, lines
-  from orders order by id`
+export type OrderStatus = 'placed' | 'confirmed' | 'cancelled' | 'refunded'
+
+const ORDERS = 'select id, user_id, status, total_minor_units as total, currency, lines from orders order by id'
 
 export function readOrders({ rows }: Evidence): Promise<readonly AuditedOrder[]> {
   return rows<AuditedOrder>('orders', ORDERS)
 }
 
-/** Statuses in which an order stays for ever. `placed` is one for as long as nothing moves orders on. */
-export const FINAL = new Set(['placed', 'confirmed', 'cancelled', 'refunded'])
+/** What an order in a status has been through, itself included: of each there is one event, and one notification. */
+export const HISTORY: Readonly<Record<OrderStatus, readonly OrderStatus[]>> = {
+  placed: ['placed'],
+  confirmed: ['placed', 'confirmed'],
+  cancelled: ['placed', 'cancelled'],
+  refunded: ['placed', 'confirmed', 'refunded'],
+}
+
+/** Statuses in which an order may stay for ever; a confirmed one leaves its own only when somebody calls it off. */
+export const FINAL: ReadonlySet<OrderStatus> = new Set(['confirmed', 'cancelled', 'refunded'])
 
 /** Orders that want nothing any more. */
-export const DEAD = new Set(['cancelled', 'refunded'])
+export const DEAD: ReadonlySet<OrderStatus> = new Set(['cancelled', 'refunded'])

@@ -1,7 +1,8 @@
-/** I10 to I13: what was accepted is there for ever, what was refused left nothing, and a repetition made no second order. */
+/** I10 to I13: what was accepted comes to its end, what was refused left nothing, and nothing was ordered or done twice. */
 import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
-import { FINAL, readOrders } from './order-book.ts'
+import type { OrderStatus } from './order-book.ts'
+import { FINAL, HISTORY, readOrders } from './order-book.ts'
 
 const acknowledgedExist: Invariant = {
   name: 'I10',
@@ -21,6 +22,17 @@ const ordersEnd: Invariant = {
     return orders.filter(({ status }) => !FINAL.has(status)).map(({ id, status }) => `order ${id} has stopped halfway: it is ${status}`)
   },
 }
+
+/** A refund that has stopped leaves its order confirmed: only the saga tells. */
+const sagasEnd = nothingFoundBy<{ name: string; order_id: string; status: string }>({
+  name: 'I10',
+  service: 'orders',
+  atRest: true,
+  sql: `
+    select name, input::jsonb ->> 'order_id' as order_id, status from skerry_saga
+    where status not in ('completed', 'compensated') order by 1, 2`,
+  message: ({ name, order_id, status }) => `the ${name} of order ${order_id} has stopped halfway: it is ${status}`,
+})
 
 /** Where an order that was refused could have left something. */
 const TRACES = [
@@ -48,14 +60,27 @@ const oneOrderForEachKey = nothingFoundBy<{ user_id: string; idempotency_key: st
   message: ({ user_id, idempotency_key, count }) => `user ${user_id} has ${count} orders under the Idempotency-Key ${idempotency_key}`,
 })
 
-const placedOnce = nothingFoundBy<{ id: string; seq: number | null }>({
+const oneEventForEachStep: Invariant = {
   name: 'I13',
-  service: 'orders',
-  // Until orders are made of events, an order has one: that it was placed.
-  sql: `
-    select id, seq from orders left join skerry_key_head head on head.topic = 'orders' and head.key = orders.id
-    where coalesce(seq, 0) < 1 or (not (to_jsonb(orders) ? 'status') and seq <> 1) order by id`,
-  message: ({ id, seq }) => `order ${id} has ${seq ?? 'no'} events, where one is expected`,
-})
+  needs: ['orders'],
+  async find({ rows }) {
+    // In one query: an order moves on in the transaction that counts the event.
+    const orders = await rows<{ id: string; status: OrderStatus; events: number }>(
+      'orders',
+      `select id, status, coalesce(head.seq, 0) as events
+       from orders left join skerry_key_head head on head.topic = 'orders' and head.key = orders.id order by id`,
+    )
+    return orders
+      .filter(({ status, events }) => events !== HISTORY[status].length)
+      .map(({ id, status, events }) => `order ${id} is ${status} and has ${events} events instead of ${HISTORY[status].length}`)
+  },
+}
 
-export const orderInvariants: readonly Invariant[] = [acknowledgedExist, ordersEnd, ...refusedLeaveNothing, oneOrderForEachKey, placedOnce]
+export const orderInvariants: readonly Invariant[] = [
+  acknowledgedExist,
+  ordersEnd,
+  sagasEnd,
+  ...refusedLeaveNothing,
+  oneOrderForEachKey,
+  oneEventForEachStep,
+]

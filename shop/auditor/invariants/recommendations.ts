@@ -1,6 +1,42 @@
-/** I17: what is shown is what the events add up to, however it was built. */
+/** I17: what is shown is what the orders that were paid add up to, however it was built. */
 import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
+import { HISTORY, readOrders } from './order-book.ts'
+
+interface SeenRow {
+  readonly order_id: string
+  readonly skus: readonly string[]
+}
+
+const SEEN = 'select order_id, skus from orders_seen order by order_id'
+
+const onlyPaidSeen: Invariant = {
+  name: 'I17',
+  needs: ['recommendations', 'orders'],
+  async find(evidence) {
+    // Read before the orders: it can only be behind.
+    const seen = await evidence.rows<SeenRow>('recommendations', SEEN)
+    const orders = new Map((await readOrders(evidence)).map((order) => [order.id, order]))
+    return seen.flatMap(({ order_id, skus }) => {
+      const order = orders.get(order_id)
+      if (order === undefined) return [`order ${order_id} counts, and does not exist`]
+      if (!HISTORY[order.status].includes('confirmed')) return [`order ${order_id} counts, and is ${order.status}`]
+      const bought = [...new Set(order.lines.map(({ sku }) => sku))].toSorted().join(', ')
+      return skus.join(', ') === bought ? [] : [`order ${order_id} counts as ${skus.join(', ')}, but is of ${bought}`]
+    })
+  },
+}
+
+const allPaidSeen: Invariant = {
+  name: 'I17',
+  needs: ['recommendations', 'orders'],
+  atRest: true,
+  async find(evidence) {
+    const seen = new Set((await evidence.rows<SeenRow>('recommendations', SEEN)).map(({ order_id }) => order_id))
+    const paid = (await readOrders(evidence)).filter(({ status }) => HISTORY[status].includes('confirmed'))
+    return paid.filter(({ id }) => !seen.has(id)).map(({ id, status }) => `order ${id} is ${status}, and does not count`)
+  },
+}
 
 const liveIsRebuilt = nothingFoundBy<{ sku: string; other: string; live: number; expected: number }>({
   name: 'I17',
@@ -20,4 +56,4 @@ const liveIsRebuilt = nothingFoundBy<{ sku: string; other: string; live: number;
   message: ({ sku, other, live, expected }) => `${other} was bought with ${sku} in ${expected} orders, but ${live} are shown`,
 })
 
-export const recommendationInvariants: readonly Invariant[] = [liveIsRebuilt]
+export const recommendationInvariants: readonly Invariant[] = [onlyPaidSeen, allPaidSeen, liveIsRebuilt]

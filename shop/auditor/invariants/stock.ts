@@ -1,4 +1,4 @@
-/** I7 to I9: pieces are where the ledger says, never sold twice, and none wait for an order that is over. */
+/** I7 to I9: pieces are where the ledger says, never sold twice, gone for orders that are confirmed, and none wait for one that is over. */
 import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import { DEAD, readOrders } from './order-book.ts'
@@ -88,4 +88,26 @@ const noneForTheDead: Invariant = {
   },
 }
 
-export const stockInvariants: readonly Invariant[] = [onHand, neverOversold, reservedAddsUp, endsOnce, noneOverdue, noneForTheDead]
+const allForTheConfirmed: Invariant = {
+  name: 'I9',
+  needs: ['inventory', 'orders'],
+  atRest: true,
+  async find(evidence) {
+    const reservations = await evidence.rows<{ order_id: string; status: string }>('inventory', 'select order_id, status from reservations')
+    const statuses = new Map(reservations.map(({ order_id, status }) => [order_id, status]))
+    return (await readOrders(evidence)).flatMap(({ id, status }) => {
+      const stock = statuses.get(id) ?? 'not reserved'
+      return status === 'confirmed' && stock !== 'committed' ? [`order ${id} is confirmed, but its stock is ${stock}`] : []
+    })
+  },
+}
+
+export const stockInvariants: readonly Invariant[] = [
+  onHand,
+  neverOversold,
+  reservedAddsUp,
+  endsOnce,
+  noneOverdue,
+  noneForTheDead,
+  allForTheConfirmed,
+]
