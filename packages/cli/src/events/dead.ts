@@ -1,8 +1,8 @@
+/** `skerry events dead`: lists, shows, replays and discards dead letters. It asks nothing: what it would do to many, it does with `--yes`. */
 import type { Call, AdminOptions } from '../admin/access.ts'
 import { withAdmin } from '../admin/access.ts'
 import { print, refuseNoId, whoever } from '../admin/command.ts'
 import { oneLine } from '../admin/text.ts'
-/** `skerry events dead`: lists, shows, replays and discards dead letters. It asks nothing: what it would do to many, it does with `--yes`. */
 import { CommandError, EXIT } from '../failure.ts'
 import { letterLines, shownLetter } from './letter-text.ts'
 

@@ -77,6 +77,7 @@ export const checkout = orderService
 export const refund = orderService
   .saga('refund', { input: z.object({ order_id: z.union([z.int(), z.string()]), total: Money, reason: z.string() }) })
   .step('refundPayment', {
+    when: ({ input: { total } }) => total.minor_units > 0,
     run: ({ input: { order_id, total }, call }) => call.payments.refundPayment({ order_id, refund_id: 'called-off', amount: total }),
     pivot: true,
     timeout: PAYMENT_TIMEOUT,
