@@ -270,23 +270,3 @@ function checkName(what: string, name: string, of: string): void {
 function invalid(service: string, name: string, message: string): SkerryError {
   return new SkerryError('systemInvalid', `The saga "${name}" of "${service}": ${message}`)
 }
-
-/** What makes two definitions of one version the same to instances that are under way. */
-export function shapeOf({ stages }: SagaDefinition): Shape {
-  return stages.map((stage) => stage.map(({ name, kind, pivot }) => `${kind} ${name}${pivot ? PIVOT_MARK : ''}`))
-}
-
-export type Shape = readonly (readonly string[])[]
-export type StepOutline = Pick<StepDefinition, 'name' | 'kind' | 'pivot'>
-
-const PIVOT_MARK = ' (pivot)'
-
-/** The steps that a shape was made from, stage by stage. */
-export function outlineOf(shape: Shape): readonly (readonly StepOutline[])[] {
-  return shape.map((stage) =>
-    stage.map((text) => {
-      const [kind, name] = text.split(' ') as [StepDefinition['kind'], string]
-      return { kind, name, pivot: text.endsWith(PIVOT_MARK) }
-    }),
-  )
-}

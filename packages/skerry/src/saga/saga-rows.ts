@@ -1,12 +1,13 @@
 /** Reading sagas for people: how far each is, and what was done and decided. Needs the database alone, not the code of the saga. */
 import type { Queryable } from '../engine/database.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
-import type { SagaFailure, Shape, StepOutline } from './definition.ts'
-import { outlineOf } from './definition.ts'
+import type { SagaFailure } from './definition.ts'
 import type { SagaRow } from './saga-store.ts'
 import { stateOf } from './saga-store.ts'
 import type { SagaState, StepState } from './saga.ts'
 import { ENDING } from './saga.ts'
+import type { Shape, StepOutline } from './shape.ts'
+import { outlineOf } from './shape.ts'
 
 export const SAGA_STATUSES = ['running', 'waiting', 'compensating', 'parked', 'completed', 'compensated'] as const
 /** As people see it: `waiting` is running, and waits for an event. */

@@ -4,8 +4,9 @@
  */
 import { SkerryError } from '../base/errors.ts'
 import type { Database } from '../engine/database.ts'
-import type { SagaDefinition, Shape } from './definition.ts'
-import { shapeOf } from './definition.ts'
+import type { SagaDefinition } from './definition.ts'
+import type { Shape } from './shape.ts'
+import { shapeOf } from './shape.ts'
 
 /** Throws `sagaIncompatible`, with everything that is wrong, when instances could not go on. Records the versions otherwise. */
 export async function checkSagaVersions(service: string, database: Database, definitions: readonly SagaDefinition[]): Promise<void> {
