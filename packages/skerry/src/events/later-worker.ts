@@ -65,6 +65,8 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
   let stopping = false
   let timer: { readonly atMs: number; readonly timer: Timer } | undefined
   let prepared = options.schedules.length === 0
+  const scheduleNames = options.schedules.map(({ name }) => name)
+  const types = [...events.keys()]
 
   const wake = (): void => {
     if (stopping) return
@@ -85,7 +87,9 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
         prepared = true
         const lookedMs = clock.nowMs()
         await publishDue()
-        for (const schedule of options.schedules) await runIfDue(schedule)
+        // Asked beforehand, so that a look that finds nothing costs no transaction.
+        const names = await store.dueSchedules(database, scheduleNames, clock.now())
+        for (const schedule of options.schedules) if (names.has(schedule.name)) await runIfDue(schedule)
         const dueMs = await nextDue()
         nextMs = dueMs !== undefined && dueMs <= lookedMs ? lookedMs + TAKEN_MS : dueMs
       } catch (error) {
@@ -98,10 +102,12 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
   }
 
   async function publishDue(): Promise<void> {
+    const firstDue = await nextDelayedDue(database, types)
+    if (firstDue === undefined || firstDue > clock.now()) return
     for (let taken = BATCH_ROWS; taken === BATCH_ROWS && !stopping;) {
       const now = clock.now()
       const entries = await database.transaction('read committed', async (transaction) => {
-        const due = await takeDue(transaction, [...events.keys()], now, BATCH_ROWS)
+        const due = await takeDue(transaction, types, now, BATCH_ROWS)
         taken = due.length
         const pending = due.map(({ id, type, key, payload, traceparent }) => ({
           event: events.get(type)!,
@@ -141,10 +147,9 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
   }
 
   async function nextDue(): Promise<number | undefined> {
-    const names = options.schedules.map(({ name }) => name)
     const due = [
-      await nextDelayedDue(database, [...events.keys()]),
-      names.length === 0 ? undefined : await store.nextScheduleDue(database, names),
+      await nextDelayedDue(database, types),
+      scheduleNames.length === 0 ? undefined : await store.nextScheduleDue(database, scheduleNames),
     ]
     const times = due.filter((at) => at !== undefined).map((at) => at.getTime())
     return times.length === 0 ? undefined : Math.min(...times)

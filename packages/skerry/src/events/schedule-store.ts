@@ -18,6 +18,16 @@ export async function prepareSchedules(
     )
 }
 
+/** The names of those that are due. */
+export async function dueSchedules(on: Queryable, names: readonly string[], now: Date): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set()
+  const { rows } = await on.query<{ name: string }>(`select name from skerry_schedule where name = any($1::text[]) and next_at <= $2`, [
+    names,
+    now,
+  ])
+  return new Set(rows.map(({ name }) => name))
+}
+
 /** The schedule, locked for the open transaction, when it is due and nobody else has it. */
 export async function takeSchedule(
   on: Transaction,
