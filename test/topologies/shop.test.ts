@@ -7,7 +7,7 @@ import { shop, shopSuite } from './shop-suite.ts'
 import type { RunningTopology } from './topology.ts'
 import { topologies } from './topology.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000 })
 
 describe.each(topologies)('$name', (topology) => {
   let running: RunningTopology
@@ -23,7 +23,7 @@ describe.each(topologies)('$name', (topology) => {
     // What is on its way arrives sooner or later; an embedded database can only be looked at while its host is stopped.
     await waitUntil(
       'the auditor finds nothing',
-      60_000,
+      200_000,
       async () => ((last = await auditShop(running)).length === 0 ? true : undefined),
       async () => JSON.stringify(last, undefined, 2),
     )
