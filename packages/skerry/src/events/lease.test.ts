@@ -78,7 +78,9 @@ describe('leases', () => {
     nowMs += 1
     expect(await round(ANN)).toEqual([64])
     // Those that Bob had: to Ann at first, then to him, now to her again.
-    const { rows } = await database.query(`select epoch, count(*) as parts from skerry_lease where name = 'relay' group by epoch order by epoch`)
+    const { rows } = await database.query(
+      `select epoch, count(*) as parts from skerry_lease where name = 'relay' group by epoch order by epoch`,
+    )
     expect(rows).toEqual([
       { epoch: 1, parts: 32 },
       { epoch: 3, parts: 32 },
