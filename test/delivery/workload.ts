@@ -129,7 +129,12 @@ export class Workload {
   }
 
   async #difference(at: Addresses): Promise<string> {
-    const read = async <T>(url: string): Promise<T> => (await (await fetch(url)).json()) as T
+    const read = async <T>(url: string): Promise<T> => {
+      const response = await fetch(url)
+      const answer = await response.text()
+      if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer}`)
+      return JSON.parse(answer) as T
+    }
     const orders = new Map((await read<{ id: number; confirmed: boolean }[]>(`${at.orders}/orders`)).map((order) => [order.id, order]))
     const kinds = new Map<number, string[]>()
     for (const { order_id, kind } of await read<Notification[]>(`${at.notifications}/notifications`))
