@@ -14,6 +14,8 @@ import { sweep } from './sweep.ts'
 
 export interface ConsumerOptions extends Omit<InboxWorkerOptions, 'owner' | 'subscribedSinceMs' | 'startedMs' | 'onKept'> {
   readonly broker: Broker
+  /** No other process can have the database open. */
+  readonly exclusive: boolean
 }
 
 export interface RunningConsumer {

@@ -9,6 +9,7 @@ import type { Random } from '../base/random.ts'
 import type { Contract } from '../contract/contract.ts'
 import { validate } from '../contract/schema.ts'
 import type { Database, Transaction } from '../engine/database.ts'
+import { within } from '../engine/within.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
@@ -35,8 +36,6 @@ export interface InboxWorkerOptions {
   readonly handlers: readonly EventHandler[]
   readonly database: Database
   readonly transactions: TransactionRunner
-  /** This process alone has the database open, and its transactions take turns: then several messages lose nothing by sharing one. */
-  readonly exclusive: boolean
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
@@ -60,8 +59,12 @@ const NEXT_OF_KEY_MS = 1_000
 const SUSPECT_AFTER = 2
 const NO_LIMIT = 2_147_483_647
 const MAX_REMEMBERED_KEYS = 10_000
-/** Messages that may share a transaction: so many handlers' time another service may have to wait for its turn. */
+/** Messages that may share a transaction. */
 const MAX_TOGETHER = 32
+/** How long a message may wait for others of its transaction. */
+const TOGETHER_MS = 50
+/** How long messages are handled one by one after a shared transaction has failed: what failed, or was slow, may well be so again. */
+const ALONE_MS = 1_000
 
 /** How many attempts a message has had, including this one. */
 interface Tries {
@@ -86,6 +89,7 @@ export class InboxWorker {
   readonly #keysWithEarly = new Set<string>()
   /** Messages being handled of which a row says that this instance does. */
   readonly #claimed = new Set<string>()
+  #aloneUntilMs = 0
 
   constructor(options: InboxWorkerOptions) {
     this.#options = options
@@ -114,7 +118,7 @@ export class InboxWorker {
   async receive(message: StoredMessage, redelivered: boolean): Promise<void> {
     const key = keyOf(message.envelope)
     if (redelivered) return this.#byKey.run(key, () => this.#processCounted(message))
-    if (this.#options.exclusive && this.#mayShare(message)) return this.#batches.run(key, message)
+    if (this.#mayShare(message)) return this.#batches.run(key, message)
     return this.#byKey.run(key, () => this.#process(message, this.#firstTry()))
   }
 
@@ -244,35 +248,47 @@ export class InboxWorker {
     }
   }
 
-  /** Its effect is all in the transaction, and what is wrong with it cannot spoil more than that. */
+  /** Its effect is all in the transaction, and the next of its key can be told by its number. */
   #mayShare({ envelope: { type, sequence } }: StoredMessage): boolean {
     const kind = this.#handlers.get(type)?.kind
-    return sequence !== undefined && (kind === 'transactional' || (kind === undefined && this.#declared.has(type)))
+    const isTransactional = kind === 'transactional' || (kind === undefined && this.#declared.has(type))
+    return isTransactional && sequence !== undefined && this.#options.clock.nowMs() >= this.#aloneUntilMs
   }
 
-  /** Handles messages that are the next of their keys in one transaction, and returns those. When anything goes wrong that is none. */
+  /** Handles messages that are the next of their keys in one transaction, and returns those: none when anything goes wrong. */
   async #handleTogether(groups: readonly Group<StoredMessage>[]): Promise<ReadonlySet<Group<StoredMessage>>> {
     const inOrder = groups.filter((group) => isConsecutive(group) && !this.#keysWithEarly.has(keyOf(group[0].envelope)))
     const [first] = inOrder
     if (first === undefined || (inOrder.length === 1 && first.length === 1)) return new Set()
+    const { transactions, service, clock } = this.#options
     try {
-      return await this.#options.transactions(this.#scopeOf(first[0].envelope), 'repeatable read', async (open) => {
-        const { transaction } = open
-        const moved = await store.advanceAll(transaction, this.#options.service, inOrder.map(reachOf))
+      return await transactions(this.#scopeOf(first[0].envelope), 'repeatable read', async (open) => {
+        const moved = await store.advanceAll(open.transaction, service, inOrder.map(reachOf))
         crashPoint('inbox.cursor-advanced')
         const fresh = inOrder.filter((group) => moved.has(keyOf(group[0].envelope)))
-        for (const message of fresh.flat()) {
-          const handler = this.#handlers.get(message.envelope.type)
-          if (handler !== undefined)
-            await runInScope({ ...this.#scopeOf(message.envelope), transaction }, () => this.#run(handler, message, this.#firstTry(), open))
-        }
+        await this.#runAll(fresh.flat(), open)
         crashPoint('inbox.handled')
         return new Set(fresh)
       })
     } catch {
-      // Nothing of it was committed, or nobody knows; handled one by one, each gets its own outcome, and what was committed is a duplicate.
+      // Nothing was committed, or nobody knows. One by one each gets its own outcome, and what was committed is a duplicate.
+      this.#aloneUntilMs = clock.nowMs() + ALONE_MS
       return new Set()
     }
+  }
+
+  async #runAll(messages: readonly StoredMessage[], open: OpenTransaction): Promise<void> {
+    let isLate = false
+    const running = (async () => {
+      for (const message of messages) {
+        const handler = this.#handlers.get(message.envelope.type)
+        const scope: Scope = { ...this.#scopeOf(message.envelope), transaction: open.transaction }
+        if (handler !== undefined && !isLate) await runInScope(scope, () => this.#run(handler, message, this.#firstTry(), open))
+      }
+    })()
+    isLate = !(await within(this.#options.clock, TOGETHER_MS, running))
+    if (isLate) throw new Error(`${messages.length} messages were not handled together within ${TOGETHER_MS} ms`)
+    await running
   }
 
   /** True when the message is done, one way or another; false when it waits. */

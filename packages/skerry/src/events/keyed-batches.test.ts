@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import type { Group } from './keyed-batches.ts'
 import { KeyedBatches } from './keyed-batches.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 
@@ -15,7 +14,7 @@ function scene({ refused = [] as readonly string[] } = {}) {
     async together(groups) {
       begun.push(groups.map((group) => group.join('+')).join(' '))
       await new Promise<void>((resolve) => releases.push(resolve))
-      return new Set(groups.filter((group) => !group.some((item) => refused.includes(item)))) as ReadonlySet<Group<string>>
+      return new Set(groups.filter((group) => !group.some((item) => refused.includes(item))))
     },
     async alone(item) {
       alone.push(item)
@@ -31,7 +30,7 @@ const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve
 describe('KeyedBatches', () => {
   it('begins with the first, and gathers meanwhile what comes, up to the bound', async () => {
     const { batches, begun, release } = scene()
-    const done = [...'abcdef'].map((key) => batches.run(key, `${key}1`))
+    const done = ['a', 'b', 'c', 'd', 'e', 'f'].map((key) => batches.run(key, `${key}1`))
     expect(begun).toEqual(['a1'])
     release()
     await turns()

@@ -61,9 +61,13 @@ export class KeyedBatches<T> {
       this.#ready.push(gathered)
       void this.#work()
     })
-    for (const [index, { resolve, reject }] of gathered.waiting.entries())
-      if (isDone) resolve()
-      else await this.#options.alone(gathered.items[index]!).then(resolve, reject)
+    for (const [index, waiting] of gathered.waiting.entries())
+      if (isDone) waiting.resolve()
+      else
+        await this.#options.alone(gathered.items[index]!).then(
+          () => waiting.resolve(),
+          (error: unknown) => waiting.reject(error),
+        )
   }
 
   async #work(): Promise<void> {

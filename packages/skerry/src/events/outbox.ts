@@ -74,16 +74,17 @@ returning id, seq, previous_at`
 // The same for several. The keys are locked in sorted order, else two transactions that emit for the same two keys could wait for each other.
 const FLUSH_MANY = `
 with emitted as (
-  select * from jsonb_to_recordset($1::jsonb) as e(ord int, part smallint, key text, rank int, id uuid, type text, data jsonb, traceparent text)
+  select * from unnest($3::int2[], $4::text[], $5::int4[], $6::int4[], $7::uuid[], $8::text[], $9::jsonb[], $10::text[])
+    with ordinality as e (part, key, rank, total, id, type, data, traceparent, ord)
 ), head as (
   insert into skerry_key_head as h (topic, key, seq, at)
-  select $2, key, count(*), $3 from emitted group by key order by key
+  select $1, key, total, $2 from emitted where rank = 1 order by key
   on conflict (topic, key) do update set seq = h.seq + excluded.seq, previous_at = h.at, at = excluded.at
   returning h.key, h.seq, h.previous_at
 )
 insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at, previous_at)
-select e.part, $2, e.key, head.seq - (select count(*) from emitted same where same.key = e.key) + e.rank, e.id, e.type, e.data, e.traceparent, $3,
-       case when e.rank = 1 then head.previous_at else $3 end
+select e.part, $1, e.key, head.seq - e.total + e.rank, e.id, e.type, e.data, e.traceparent, $2,
+       case when e.rank = 1 then head.previous_at else $2 end
 from emitted e join head using (key) order by e.ord
 returning id, seq, previous_at, message_id`
 
@@ -101,7 +102,7 @@ export async function flushOutbox(
   events: readonly PendingEvent[],
   now: Date,
 ): Promise<readonly OutboxEntry[]> {
-  const prepared = events.map((event) => ({ ...event, part: partOf(event.key), payload: JSON.stringify(event.data) }))
+  const prepared = events.map((event): Prepared => ({ ...event, part: partOf(event.key), payload: JSON.stringify(event.data) }))
   const [first] = prepared
   if (first === undefined) return []
   const { rows } =
@@ -116,7 +117,7 @@ export async function flushOutbox(
           first.payload,
           first.traceparent,
         ])
-      : await transaction.queryLast<Written>(FLUSH_MANY, [JSON.stringify(ranked(prepared)), topic, now])
+      : await transaction.queryLast<Written>(FLUSH_MANY, [topic, now, ...columnsOf(prepared)])
   const written = new Map(rows.map((row) => [row.message_id ?? first.id, row]))
   return prepared.map(({ id: messageId, key, part, payload, event, traceparent }) => {
     const { id, seq, previous_at } = written.get(messageId)!
@@ -124,14 +125,29 @@ export async function flushOutbox(
   })
 }
 
-/** Numbers the events of each key among themselves. */
-function ranked(events: readonly (PendingEvent & { readonly part: number })[]): readonly object[] {
-  const ranks = new Map<string, number>()
-  return events.map(({ id, key, part, data, event, traceparent }, ord) => {
-    const rank = (ranks.get(key) ?? 0) + 1
-    ranks.set(key, rank)
-    return { ord, part, key, rank, id, type: event.type, data, traceparent }
+interface Prepared extends PendingEvent {
+  readonly part: number
+  readonly payload: string
+}
+
+/** As arrays, with each event's rank among those of its key here, and how many those are. */
+function columnsOf(events: readonly Prepared[]): readonly (readonly unknown[])[] {
+  const totals = new Map<string, number>()
+  const ranks = events.map(({ key }) => {
+    const rank = (totals.get(key) ?? 0) + 1
+    totals.set(key, rank)
+    return rank
   })
+  return [
+    events.map(({ part }) => part),
+    events.map(({ key }) => key),
+    ranks,
+    events.map(({ key }) => totals.get(key)),
+    events.map(({ id }) => id),
+    events.map(({ event }) => event.type),
+    events.map(({ payload }) => payload),
+    events.map(({ traceparent }) => traceparent),
+  ]
 }
 
 /** The part of a key: FNV-1a over its UTF-16 code units, the same on every host and in every version. */

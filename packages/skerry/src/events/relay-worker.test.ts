@@ -238,6 +238,38 @@ describe('a relay', () => {
     await until(isEmpty)
   })
 
+  it('reads what is in the table once, where nobody else can have put something in front, and again what could not be deleted', async () => {
+    const rows = 3_000
+    await database.query(
+      `insert into skerry_outbox (part, topic, key, seq, message_id, type, payload, traceparent, created_at)
+       select 0, 'orders', n::text, 1, gen_random_uuid(), $1, '{}', '', $2 from generate_series(1, ${rows}) n`,
+      [orderPlaced.type, clock.now()],
+    )
+    let read = 0
+    let failing = false
+    const counted: Database = {
+      ...delegate(database),
+      async query<Row>(sql: string, parameters?: readonly unknown[]) {
+        if (failing && sql.startsWith('delete')) throw new DatabaseError('unavailable', 'gone')
+        const result = await database.query<Row>(sql, parameters)
+        if (sql.includes('from skerry_outbox') && sql.includes('select')) read += result.rows.length
+        return result
+      },
+    }
+    relay({ database: counted, exclusive: true })
+    let answered = 0
+    await until(async () => {
+      failing = answered >= 2_000 && answered < 2_100
+      for (const { messages, answer } of sent.splice(0, 100)) {
+        answered += messages.length
+        answer()
+      }
+      return isEmpty()
+    })
+    expect(answered).toBeGreaterThan(rows)
+    expect(read).toBeLessThan(2 * rows)
+  })
+
   it('does not let what is handed over overtake what it has not read yet', async () => {
     // More than may be on their way at once; key 1100 is behind them.
     await database.query(

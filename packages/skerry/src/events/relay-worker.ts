@@ -54,7 +54,7 @@ select id, part, topic, key, seq, message_id, type, payload::text as payload, tr
 from skerry_outbox where key <> all($1::text[]) and part = any($3::int[]) order by id limit $2`
 const CLAIM_ALL = `
 select id, part, topic, key, seq, message_id, type, payload::text as payload, traceparent, created_at, previous_at
-from skerry_outbox where key <> all($1::text[]) order by id limit $2`
+from skerry_outbox where key <> all($1::text[]) and id > $3 order by id limit $2`
 
 export function startRelay(options: RelayWorkerOptions): RelayWorker {
   const { database, broker, clock, log } = options
@@ -67,6 +67,11 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   let claimAgain = false
   /** Rows may be in the table that are neither on their way nor parked. */
   let leftBehind = true
+  /**
+   * Rows up to this id are on their way or done, and need not be read again. Only where transactions take turns, for elsewhere a row may
+   * be committed after one of a higher id; and given up when anything goes wrong.
+   */
+  let floor = { id: 0 }
   let stopping = false
   let retryTimer: Timer | undefined
   let pollTimer: Timer | undefined
@@ -99,14 +104,16 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     if (!options.exclusive && !(await holdLeases())) return
     if (relay.isFull) return
     leftBehind = false
-    // Rows on their way are still in the table, in front: ask for that many more.
-    const limit = BATCH_ROWS + relay.inFlightRows
+    const from = floor
+    // Rows on their way are still in the table: ask for that many more where they are in front.
+    const limit = BATCH_ROWS + (from.id === 0 ? relay.inFlightRows : 0)
     const waiting = relay.parkedKeys(clock.nowMs())
     const { rows } = options.exclusive
-      ? await database.query<OutboxEntry>(CLAIM_ALL, [waiting, limit])
+      ? await database.query<OutboxEntry>(CLAIM_ALL, [waiting, limit, from.id])
       : await database.query<OutboxEntry>(CLAIM, [waiting, limit, parts])
     if (stopping) return
-    const sent = send(rows)
+    const { sent, skipped } = send(rows)
+    if (options.exclusive && floor === from && waiting.length === 0 && !skipped) floor = { id: rows.at(-1)?.id ?? from.id }
     if (rows.length === limit) {
       // What is offered before the rest has been read would overtake it.
       leftBehind = true
@@ -127,8 +134,8 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     } else send(entries)
   }
 
-  /** Publishes what may go now. False when nothing could. */
-  function send(rows: readonly OutboxEntry[]): boolean {
+  /** Publishes what may go now. */
+  function send(rows: readonly OutboxEntry[]): { readonly sent: boolean; readonly skipped: boolean } {
     const { batches, skipped } = relay.claim(rows, clock.nowMs())
     if (skipped) leftBehind = true
     if (batches.length > 0) crashPoint('relay.claimed')
@@ -136,7 +143,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       const onItsWay = publish(batch).finally(() => batchesOnTheirWay.delete(onItsWay))
       batchesOnTheirWay.add(onItsWay)
     }
-    return batches.length > 0
+    return { sent: batches.length > 0, skipped }
   }
 
   async function publish(batch: readonly OutboxEntry[]): Promise<void> {
@@ -149,12 +156,14 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       await nextDeletion()
       crashPoint('relay.deleted')
     }
-    if (outcome.failure !== undefined)
+    if (outcome.failure !== undefined) {
+      floor = { id: 0 }
       log.warn('An event could not be published and will be tried again', {
         topic: batch[0]!.topic,
         key: batch[0]!.key,
         reason: outcome.failure,
       })
+    }
     relay.settle(batch, outcome, clock.nowMs())
     scheduleNextRetry()
     // Rows of this key, or beyond the last limit, may have been waiting for this batch.
@@ -177,6 +186,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     } catch (error) {
       // They stay in the table and are published once more, which consumers ignore.
       leftBehind = true
+      floor = { id: 0 }
       log.warn('Confirmed events could not be deleted from the outbox and will be published again', { cause: error })
     }
   }
@@ -238,6 +248,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     offer,
     lookAgain() {
       leftBehind = true
+      floor = { id: 0 }
       wake()
     },
     retryNow() {
