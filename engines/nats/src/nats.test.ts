@@ -219,19 +219,18 @@ describe('interest', () => {
     await eventually(async () => (await jsm.streams.info(name)).state.messages).toBe(0)
   })
 
-  test('holds back everything while a declared durable is missing', async () => {
+  test('holds back for consumers that it does not declare itself', async () => {
     const broker = await open()
     const billing = await subscribe(broker)
     const rounds = await tidyingRounds()
-    const other = await open({}, [{ name: 'absent', topics: ['orders'] }])
+    const other = await open({}, [{ name: 'elsewhere', topics: ['orders'] }])
     await eventually(() => other.status()).toEqual({ up: true })
-    // Its host may not hear of it (an account can be forbidden to), and then it is missed until it connects again.
     await other.close()
     expect(await broker.publish([message('1')])).toEqual([{ kind: 'confirmed' }])
     await eventually(() => billing.length).toBe(1)
     await eventually(async () => (await jsm.consumers.info(name, 'billing__orders')).num_ack_pending).toBe(0)
     await rounds(3)
-    expect((await jsm.consumers.info(name, 'absent__orders')).num_pending).toBe(1)
+    expect((await jsm.consumers.info(name, 'elsewhere__orders')).num_pending).toBe(1)
     expect((await jsm.streams.info(name)).state.messages).toBe(1)
   })
 
