@@ -2,8 +2,10 @@
  * What needs no broker runs always; the promises of the port run against the cluster that SKERRY_TEST_KAFKA_URL names, such as
  * kafka://localhost:9092. fixtures/librdkafka-mock.py starts one that speaks Kafka's protocol and keeps nothing.
  */
+import { randomUUID } from 'node:crypto'
+import { Producer } from '@platformatic/kafka'
 import { brokerConformance } from 'skerry/conformance'
-import type { Broker, BrokerStatus, Message } from 'skerry/engine'
+import type { Broker, BrokerStatus, Delivery, Message } from 'skerry/engine'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { KafkaOptions } from './index.ts'
 import { kafka } from './index.ts'
@@ -30,6 +32,77 @@ describe.skipIf(url === undefined)(`conformance${url === undefined ? ' (SKERRY_T
       await expect(promise.run(engine)).resolves.toBeUndefined()
     })
   }
+})
+
+describe.skipIf(url === undefined)('with a cluster', () => {
+  const prefix = `t-${randomUUID()}`
+  const options: KafkaOptions = { url: url ?? 'kafka://nowhere.invalid', prefix, retryDelayMs: 5, sessionTimeoutMs: 6_000, partitions: 4 }
+
+  test('nothing is lost while instances come and go, and what is settled does not come again', { timeout: 300_000 }, async () => {
+    const consumers = [{ name: 'billing', topics: ['orders'] }]
+    const publisher = await kafka(options).open({ consumers })
+    const seen = new Map<string, number>()
+    const join = async (): Promise<Broker> => {
+      const broker = await kafka(options).open({ consumers })
+      await broker.subscribe({
+        ...consumers[0]!,
+        prefetch: 20,
+        handle: async ({ message: { id } }) => {
+          await new Promise((resolve) => setImmediate(resolve))
+          const times = (seen.get(id) ?? 0) + 1
+          seen.set(id, times)
+          return times === 1 && Number(id) % 7 === 0 ? 'requeue' : 'ack'
+        },
+      })
+      return broker
+    }
+    const ids = Array.from({ length: 2_000 }, (_, index) => String(index))
+    const instances: Broker[] = []
+    const steps = [
+      async () => void instances.push(await join()),
+      async () => void instances.push(await join()),
+      async () => instances.shift()?.close(),
+      async () => void instances.push(await join()),
+    ]
+    for (const [index, step] of steps.entries()) {
+      const some = ids.slice(index * 500, index * 500 + 500)
+      const publishing = publisher.publish(some.map((id) => ({ ...message(id), key: `key ${Number(id) % 50}` })))
+      await step()
+      expect((await publishing).every(({ kind }) => kind === 'confirmed')).toBe(true)
+    }
+    await expect
+      .poll(() => ids.filter((id) => !seen.has(id) || (Number(id) % 7 === 0 && seen.get(id) === 1)), { timeout: 90_000 })
+      .toEqual([])
+    await Promise.all(instances.map((instance) => instance.close()))
+    const last = message('last')
+    const after: Delivery[] = []
+    const next = await kafka(options).open({ consumers })
+    await next.subscribe({ ...consumers[0]!, prefetch: 20, handle: async (delivery) => (after.push(delivery), 'ack') })
+    await publisher.publish([last])
+    await expect.poll(() => after.map((delivery) => delivery.message.id), { timeout: 90_000 }).toContain('last')
+    expect(after.map((delivery) => delivery.message.id)).toEqual(['last'])
+    await Promise.all([publisher.close(), next.close()])
+  })
+
+  test('what somebody else has put into a topic arrives, with an id that stays', async () => {
+    const consumers = [{ name: 'audit', topics: ['returns'] }]
+    const broker = await kafka(options).open({ consumers })
+    const deliveries: Delivery[] = []
+    await broker.subscribe({
+      ...consumers[0]!,
+      prefetch: 1,
+      handle: async (delivery) => (deliveries.push(delivery) < 2 ? 'requeue' : 'ack'),
+    })
+    const { hostname, port } = new URL(options.url as string)
+    const stranger = new Producer({ clientId: 'stranger', bootstrapBrokers: [`${hostname}:${port}`] })
+    await stranger.send({ messages: [{ topic: `${prefix}.returns`, partition: 1, value: Buffer.from([0x7b, 0xff]) }], acks: -1 })
+    await expect.poll(() => deliveries.length).toBe(2)
+    expect(deliveries.map(({ message: { id, topic, body }, redelivered }) => [id, topic, body, redelivered])).toEqual([
+      [`kafka:${prefix}.returns/1/0`, 'returns', '{\ufffd', false],
+      [`kafka:${prefix}.returns/1/0`, 'returns', '{\ufffd', true],
+    ])
+    await Promise.all([broker.close(), stranger.close()])
+  })
 })
 
 describe('without a broker', () => {
