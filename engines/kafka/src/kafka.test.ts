@@ -36,7 +36,7 @@ describe.skipIf(url === undefined)(`conformance${url === undefined ? ' (SKERRY_T
 
 describe.skipIf(url === undefined)('with a cluster', () => {
   const prefix = `t-${randomUUID()}`
-  const options: KafkaOptions = { url: url ?? 'kafka://nowhere.invalid', prefix, retryDelayMs: 5, sessionTimeoutMs: 6_000, partitions: 4 }
+  const options = { url: url ?? 'kafka://nowhere.invalid', prefix, retryDelayMs: 5, sessionTimeoutMs: 6_000, partitions: 4 }
 
   test('nothing is lost while instances come and go, and what is settled does not come again', { timeout: 300_000 }, async () => {
     const consumers = [{ name: 'billing', topics: ['orders'] }]
@@ -93,7 +93,7 @@ describe.skipIf(url === undefined)('with a cluster', () => {
       prefetch: 1,
       handle: async (delivery) => (deliveries.push(delivery) < 2 ? 'requeue' : 'ack'),
     })
-    const { hostname, port } = new URL(options.url as string)
+    const { hostname, port } = new URL(options.url)
     const stranger = new Producer({ clientId: 'stranger', bootstrapBrokers: [`${hostname}:${port}`] })
     await stranger.send({ messages: [{ topic: `${prefix}.returns`, partition: 1, value: Buffer.from([0x7b, 0xff]) }], acks: -1 })
     await expect.poll(() => deliveries.length).toBe(2)

@@ -68,7 +68,9 @@ export class Membership {
       await endClient(this.#settings, admin)
     }
     const joined = Promise.withResolvers<void>()
-    this.#member.on('consumer:group:join', () => this.#assigned(this.#member.assignments ?? []).then(joined.resolve, this.#end.reject))
+    this.#member.on('consumer:group:join', () => {
+      this.#assigned(this.#member.assignments ?? []).then(joined.resolve, this.#end.reject)
+    })
     this.#member.topics.trackAll(...this.#topics)
     await Promise.race([this.#member.joinGroup({}), this.end])
     await Promise.race([joined.promise, this.end])

@@ -232,7 +232,7 @@ describe('what is wrong', () => {
       ['tls://localhost', '@skerry/nats'],
       ['kafka://localhost', '@skerry/kafka'],
       ['kafkas://localhost', '@skerry/kafka'],
-    ])
+    ] as const)
       expect(await project.run(['start'], { SKERRY_DATA: 'memory', BROKER_URL: url })).toMatchObject({
         code: 78,
         stderr: expect.stringContaining(`npm install @skerry/pglite ${engine}\n`),
