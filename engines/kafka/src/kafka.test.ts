@@ -3,7 +3,7 @@
  * kafka://localhost:9092. fixtures/librdkafka-mock.py starts one that speaks Kafka's protocol and keeps nothing.
  */
 import { randomUUID } from 'node:crypto'
-import { Producer } from '@platformatic/kafka'
+import { Consumer, Producer } from '@platformatic/kafka'
 import { brokerConformance } from 'skerry/conformance'
 import type { Broker, BrokerStatus, Delivery, Message } from 'skerry/engine'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -73,6 +73,15 @@ describe.skipIf(url === undefined)('with a cluster', () => {
     await expect
       .poll(() => ids.filter((id) => !seen.has(id) || (Number(id) % 7 === 0 && seen.get(id) === 1)), { timeout: 90_000 })
       .toEqual([])
+    const { host } = new URL(options.url)
+    const group = new Consumer({ clientId: 'looker', groupId: `${prefix}.billing`, bootstrapBrokers: [host] })
+    const committed = async (): Promise<number> => {
+      const topic = `${prefix}.orders`
+      const offsets = await group.listCommittedOffsets({ topics: [{ topic, partitions: [0, 1, 2, 3] }] })
+      return (offsets.get(topic) ?? []).reduce((sum, offset) => sum + Math.max(0, Number(offset)), 0)
+    }
+    await expect.poll(committed, { timeout: 90_000 }).toBe(ids.length)
+    await group.close()
     await Promise.all(instances.map((instance) => instance.close()))
     const last = message('last')
     const after: Delivery[] = []
@@ -93,8 +102,8 @@ describe.skipIf(url === undefined)('with a cluster', () => {
       prefetch: 1,
       handle: async (delivery) => (deliveries.push(delivery) < 2 ? 'requeue' : 'ack'),
     })
-    const { hostname, port } = new URL(options.url)
-    const stranger = new Producer({ clientId: 'stranger', bootstrapBrokers: [`${hostname}:${port}`] })
+    const { host } = new URL(options.url)
+    const stranger = new Producer({ clientId: 'stranger', bootstrapBrokers: [host] })
     await stranger.send({ messages: [{ topic: `${prefix}.returns`, partition: 1, value: Buffer.from([0x7b, 0xff]) }], acks: -1 })
     await expect.poll(() => deliveries.length).toBe(2)
     expect(deliveries.map(({ message: { id, topic, body }, redelivered }) => [id, topic, body, redelivered])).toEqual([
