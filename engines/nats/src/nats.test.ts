@@ -172,6 +172,68 @@ describe('interest', () => {
     expect(left).toEqual(['billing__orders'])
   })
 
+  test('holds back what one consumer has in hand or is to get again, although the others have done with it', async () => {
+    const broker = await open({ retryDelayMs: 60_000 }, [
+      { name: 'billing', topics: ['orders'] },
+      { name: 'audit', topics: ['orders'] },
+    ])
+    const rounds = await tidyingRounds()
+    const inHand = Promise.withResolvers<Disposition>()
+    try {
+      const billing = await subscribe(broker)
+      const answers: Record<string, Promise<Disposition>> = { '1': inHand.promise, '2': Promise.resolve('requeue') }
+      const audit = await subscribe(broker, ({ message: { id } }) => answers[id] ?? Promise.resolve('ack'), 'audit')
+      expect(await broker.publish([message('1'), message('2'), message('3')])).toHaveLength(3)
+      await eventually(() => [billing.length, audit.length]).toEqual([3, 3])
+      await eventually(async () => (await jsm.consumers.info(name, 'billing__orders')).num_ack_pending).toBe(0)
+      await eventually(async () => (await jsm.consumers.info(name, 'audit__orders')).num_ack_pending).toBe(2)
+      await rounds(3)
+      expect((await jsm.streams.info(name)).state).toMatchObject({ messages: 3, first_seq: 1 })
+      inHand.resolve('ack')
+      await eventually(async () => (await jsm.streams.info(name)).state.first_seq).toBe(2)
+      await rounds(3)
+      expect((await jsm.streams.info(name)).state).toMatchObject({ messages: 2, first_seq: 2 })
+      expect(audit).toHaveLength(3)
+    } finally {
+      inHand.resolve('ack')
+    }
+  })
+
+  test('holds back what nobody has fetched for a consumer yet', async () => {
+    const broker = await open({}, [
+      { name: 'billing', topics: ['orders'] },
+      { name: 'away', topics: ['orders'] },
+    ])
+    const rounds = await tidyingRounds()
+    const billing = await subscribe(broker)
+    const first = await broker.subscribe({ name: 'away', topics: ['orders'], prefetch: 1, handle: async () => 'ack' })
+    expect(await broker.publish([message('1')])).toEqual([{ kind: 'confirmed' }])
+    await eventually(async () => (await jsm.streams.info(name)).state.messages).toBe(0)
+    await first.close()
+    expect(await broker.publish([message('2'), message('3')])).toHaveLength(2)
+    await eventually(() => billing.length).toBe(3)
+    await eventually(async () => (await jsm.consumers.info(name, 'billing__orders')).num_ack_pending).toBe(0)
+    await rounds(3)
+    const away = await subscribe(broker, async () => 'ack', 'away')
+    await eventually(() => away.map((delivery) => delivery.message.id)).toEqual(['2', '3'])
+    await eventually(async () => (await jsm.streams.info(name)).state.messages).toBe(0)
+  })
+
+  test('holds back for consumers that it does not declare itself', async () => {
+    const broker = await open()
+    const billing = await subscribe(broker)
+    const rounds = await tidyingRounds()
+    const other = await open({}, [{ name: 'elsewhere', topics: ['orders'] }])
+    await eventually(() => other.status()).toEqual({ up: true })
+    await other.close()
+    expect(await broker.publish([message('1')])).toEqual([{ kind: 'confirmed' }])
+    await eventually(() => billing.length).toBe(1)
+    await eventually(async () => (await jsm.consumers.info(name, 'billing__orders')).num_ack_pending).toBe(0)
+    await rounds(3)
+    expect((await jsm.consumers.info(name, 'elsewhere__orders')).num_pending).toBe(1)
+    expect((await jsm.streams.info(name)).state.messages).toBe(1)
+  })
+
   test('begins with the consumer: what others have not yet handled is not delivered to it', async () => {
     const early = await open()
     expect(await early.publish([message('1')])).toEqual([{ kind: 'confirmed' }])
@@ -349,6 +411,18 @@ async function open(
   const broker = await engine.open({ consumers, onStatus })
   brokers.push(broker)
   return broker
+}
+
+/** Resolves with a function that waits until so many rounds of tidying have begun and ended since it was called. */
+async function tidyingRounds(): Promise<(count: number) => Promise<void>> {
+  let asked = 0
+  raw.subscribe(`$JS.API.CONSUMER.LIST.${name}`, { callback: () => void asked++ })
+  await raw.flush()
+  return async (count) => {
+    const before = asked
+    // One more, so that the last of them has ended.
+    await eventually(() => asked).toBeGreaterThan(before + count)
+  }
 }
 
 /** Resolves with the list that deliveries are written to. */

@@ -151,7 +151,8 @@ export class Subscriber {
 
   #pause(message: Msg): void {
     const { clock, random, retryDelayMs } = this.#settings
-    const delayMs = retryDelayMs * (0.75 + random.next() / 2)
+    // Whole: NATS ignores a delay that is not a whole number of nanoseconds, and delivers at once.
+    const delayMs = Math.round(retryDelayMs * (0.75 + random.next() / 2))
     this.#send(message, `${NAK} ${JSON.stringify({ delay: nanos(delayMs) })}`)
     const pause = clock.setTimer(delayMs, () => {
       this.#pauses.delete(pause)

@@ -2,31 +2,27 @@
  * What a publisher owes its callers: one outcome for each message, when all its copies are answered. A message whose contract
  * also promises it to a foreign queue travels as two copies.
  */
-import type { PublishBatch, PublishOutcome } from 'skerry/engine'
+import type { PublishOutcome, Unconfirmed } from 'skerry/engine'
 import { CONFIRMED } from 'skerry/engine'
 
 /** What is on its way to one exchange. */
-export interface Copy {
-  readonly publication: Publication
+export interface Copy extends Unconfirmed {
   readonly exchange: string
   readonly routingKey: string
   readonly id: string
   readonly content: Buffer
-  readonly sentMs: number
   returned: boolean
 }
 
 /** One message of a batch: settled when all its copies are answered. */
 export class Publication {
-  readonly #batch: PublishBatch
-  readonly #index: number
+  readonly #answer: Unconfirmed['answer']
   #unanswered: number
   #outcome: PublishOutcome = CONFIRMED
   #tookBy = 0
 
-  constructor(batch: PublishBatch, index: number, copies: number) {
-    this.#batch = batch
-    this.#index = index
+  constructor(answer: Unconfirmed['answer'], copies: number) {
+    this.#answer = answer
     this.#unanswered = copies
   }
 
@@ -36,6 +32,6 @@ export class Publication {
     if (--this.#unanswered > 0) return
     // Nobody here wants it, and the foreign consumer for whom it was meant has it.
     const done = this.#outcome.kind === 'unroutable' && this.#tookBy > 0
-    this.#batch.settle(this.#index, done ? CONFIRMED : this.#outcome)
+    this.#answer(done ? CONFIRMED : this.#outcome)
   }
 }

@@ -10,6 +10,7 @@ interface EngineModules {
   readonly '@skerry/postgres': { postgres(options: { readonly url: string }): DatabaseEngine }
   readonly '@skerry/rabbitmq': { rabbitmq(options: { readonly url: string }): BrokerEngine }
   readonly '@skerry/nats': { nats(options: { readonly url: string }): BrokerEngine }
+  readonly '@skerry/kafka': { kafka(options: { readonly url: string }): BrokerEngine }
 }
 
 export interface LoadedEngines extends Engines {
@@ -35,9 +36,7 @@ export function enginesFor(path: string, needing: DatabaseConfiguration & { read
       return engine
     },
     async broker(url) {
-      const engine = isNats(url)
-        ? (await load(path, '@skerry/nats')).nats({ url })
-        : (await load(path, '@skerry/rabbitmq')).rabbitmq({ url })
+      const engine = await BROKERS[brokerOf(url)](path, url)
       broker = engine.description
       return engine
     },
@@ -49,10 +48,7 @@ function refuseMissing(path: string, { databases, brokerUrl }: Parameters<typeof
   const needed: [name: keyof EngineModules, why: string][] = []
   if (urls.includes(undefined)) needed.push(['@skerry/pglite', 'a database without a URL is embedded'])
   if (urls.some((url) => url !== undefined)) needed.push(['@skerry/postgres', 'a database URL is one of PostgreSQL'])
-  if (brokerUrl !== undefined)
-    needed.push(
-      isNats(brokerUrl) ? ['@skerry/nats', 'the broker URL is one of NATS'] : ['@skerry/rabbitmq', 'the broker URL is one of RabbitMQ'],
-    )
+  if (brokerUrl !== undefined) needed.push([`@skerry/${brokerOf(brokerUrl)}`, `the broker URL is one of ${NAMES[brokerOf(brokerUrl)]}`])
   const missing = needed.filter(([name]) => resolveFrom(path, name) === undefined)
   if (missing.length === 0) return
   const list = missing.map(([name, why]) => `${name} (${why})`).join(' and ')
@@ -63,8 +59,17 @@ function refuseMissing(path: string, { databases, brokerUrl }: Parameters<typeof
   )
 }
 
-function isNats(url: string): boolean {
-  return /^(nats|tls):/.test(url)
+const NAMES = { nats: 'NATS', kafka: 'Kafka', rabbitmq: 'RabbitMQ' } as const
+
+const BROKERS: Readonly<Record<keyof typeof NAMES, (path: string, url: string) => Promise<BrokerEngine>>> = {
+  nats: async (path, url) => (await load(path, '@skerry/nats')).nats({ url }),
+  kafka: async (path, url) => (await load(path, '@skerry/kafka')).kafka({ url }),
+  rabbitmq: async (path, url) => (await load(path, '@skerry/rabbitmq')).rabbitmq({ url }),
+}
+
+function brokerOf(url: string): keyof typeof NAMES {
+  if (/^(nats|tls):/.test(url)) return 'nats'
+  return /^kafkas?:/.test(url) ? 'kafka' : 'rabbitmq'
 }
 
 /** It is installed: that has been seen to. */

@@ -29,7 +29,7 @@ export const HOST_VARIABLES = [
   ['<SERVICE>_PORT', 'a port for one service of its own'],
   ['<SERVICE>_URL', 'where a service is that this process does not run'],
   ...DATABASE_VARIABLES,
-  ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ or (BROKER_URL) NATS server; without it the broker is embedded'],
+  ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ or (BROKER_URL) NATS or Kafka server; without it the broker is embedded'],
   ['ADMIN_PORT', 'a port for the admin API, which is off without one'],
   ['ADMIN_HOST', 'its interface (default: 127.0.0.1); whoever reaches it may use it'],
   ['LOG_LEVEL', 'debug, info, warn, error or silent (default: info)'],

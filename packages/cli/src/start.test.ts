@@ -227,10 +227,15 @@ describe('what is wrong', () => {
     expect(embedded.stderr).toContain('What to do: Install it there with: npm install @skerry/pglite\n')
     const servers = await project.run(['start'], { DATABASE_URL: 'postgres://ann@localhost/people', BROKER_URL: 'amqp://localhost' })
     expect(servers).toMatchObject({ code: 78, stderr: expect.stringContaining('npm install @skerry/postgres @skerry/rabbitmq\n') })
-    for (const url of ['nats://localhost', 'tls://localhost'])
+    for (const [url, engine] of [
+      ['nats://localhost', '@skerry/nats'],
+      ['tls://localhost', '@skerry/nats'],
+      ['kafka://localhost', '@skerry/kafka'],
+      ['kafkas://localhost', '@skerry/kafka'],
+    ] as const)
       expect(await project.run(['start'], { SKERRY_DATA: 'memory', BROKER_URL: url })).toMatchObject({
         code: 78,
-        stderr: expect.stringContaining('npm install @skerry/pglite @skerry/nats\n'),
+        stderr: expect.stringContaining(`npm install @skerry/pglite ${engine}\n`),
       })
     expect((await project.run(['migrate'])).stderr).toContain('npm install @skerry/pglite\n')
   })

@@ -51,7 +51,7 @@ export interface HostConfiguration extends DatabaseConfiguration {
 const DEFAULT_PORT = 8080
 const DATABASE_SCHEMES = ['postgres:', 'postgresql:']
 const RABBITMQ_SCHEMES = ['amqp:', 'amqps:']
-const BROKER_SCHEMES = [...RABBITMQ_SCHEMES, 'nats:', 'tls:']
+const BROKER_SCHEMES = [...RABBITMQ_SCHEMES, 'nats:', 'tls:', 'kafka:', 'kafkas:']
 
 /** `user-service` → `USER_SERVICE` */
 export function variablePrefix(name: string): string {

@@ -1,6 +1,6 @@
 /** Cases: each message reaches each of its consumers, as it was published and in order. */
 import { strict as assert } from 'node:assert'
-import type { BrokerEngine, Disposition } from '../../engine/broker.ts'
+import type { BrokerEngine, Disposition, Message } from '../../engine/broker.ts'
 import { assertConfirmed, brokerCase, until } from './broker-scene.ts'
 import type { ConformanceCase } from './conformance-case.ts'
 
@@ -72,14 +72,14 @@ export const delivering: readonly ConformanceCase<BrokerEngine>[] = [
     )
   }),
 
-  brokerCase('instances of one consumer share its messages', async (scene) => {
+  brokerCase('instances of one consumer share its messages, if only by their keys', async (scene) => {
     const [topic, name] = [scene.name('topic'), scene.name('consumer')]
     const consumers = [{ name, topics: [topic] }]
     const [here, there] = [await scene.open(consumers), await scene.open(consumers)]
     const instances = await Promise.all(
       [here, there].map((broker) => scene.record(broker, name, [topic], { prefetch: 1, handle: (_, recorder) => recorder.held() })),
     )
-    const sent = scene.messages(topic, 20)
+    const sent = keyed(scene.messages(topic, 20))
     const outcomes = here.publish(sent)
     await until('both instances have a message in hand', () => instances.every(({ inProgress }) => inProgress === 1))
     for (const instance of instances) instance.release()
@@ -88,12 +88,12 @@ export const delivering: readonly ConformanceCase<BrokerEngine>[] = [
     assert.deepEqual(instances.flatMap(({ ids }) => ids).toSorted(), sent.map(({ id }) => id).toSorted())
   }),
 
-  brokerCase('two subscriptions of one consumer in one process share its messages', async (scene) => {
+  brokerCase('two subscriptions of one consumer in one process share its messages, if only by their keys', async (scene) => {
     const [topic, name] = [scene.name('topic'), scene.name('consumer')]
     const broker = await scene.open([{ name, topics: [topic] }])
     const hold = { prefetch: 1, handle: (_: unknown, recorder: { held(): Promise<Disposition> }) => recorder.held() }
     const both = [await scene.record(broker, name, [topic], hold), await scene.record(broker, name, [topic], hold)]
-    const sent = scene.messages(topic, 20)
+    const sent = keyed(scene.messages(topic, 20))
     const outcomes = broker.publish(sent)
     await until('both have a message in hand', () => both.every(({ inProgress }) => inProgress === 1))
     for (const one of both) one.release()
@@ -209,3 +209,8 @@ export const delivering: readonly ConformanceCase<BrokerEngine>[] = [
     )
   }),
 ]
+
+/** Each with a key of its own: an engine may give all messages of one key to one instance. */
+function keyed(messages: readonly Message[]): Message[] {
+  return messages.map((message) => ({ ...message, key: message.id }))
+}
