@@ -92,7 +92,7 @@ export interface ReadSaga {
 }
 
 const COLUMNS = `id, name, version, status, input, failure, parked_because, cancel_code, past_pivot, wait_type, wait_key, traceparent,
-  started_at, ended_at, owner, epoch, next_at`
+  started_at, ended_at, owner, epoch, unfinished, next_at`
 const MAX_INTERVENTIONS = 200
 
 /** Up to `limit` sagas behind `after`, the newest first. */

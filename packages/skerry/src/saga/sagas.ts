@@ -68,7 +68,7 @@ export class Sagas {
     })
     open.afterCommit((isCertain) => {
       // What may not be there must not call anybody: its first record finds out.
-      if (mine) this.worker.take({ id, name, version, epoch: 1, traceparent, state }, isCertain && remote.length > 0)
+      if (mine) this.worker.take({ id, name, version, epoch: 1, unfinished: 0, traceparent, state }, isCertain && remote.length > 0)
       else this.worker.wake()
     })
     return id
