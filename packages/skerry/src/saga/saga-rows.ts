@@ -182,8 +182,13 @@ function summaryOf({ row, state }: ReadSaga, outlines: ReadonlyMap<string, Outli
     wait: waits ? { type: row.wait_type, key: row.wait_key! } : null,
     startedAt: row.started_at,
     endedAt: row.ended_at,
-    nextAt: row.owner === null ? row.next_at : null,
+    nextAt: row.owner === null ? laterOf(row.next_at, row.started_at) : null,
   }
+}
+
+/** What is due at once is marked so by a time before all others. */
+function laterOf(at: Date | null, start: Date): Date | null {
+  return at === null || at > start ? at : start
 }
 
 function stepsAt({ status, steps }: SagaState, outline: Outline): readonly string[] {

@@ -71,6 +71,9 @@ export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolea
   return rows.length > 0
 }
 
+/** Due for everybody, however far apart the clocks of hosts are. */
+export const DUE_NOW = new Date(0)
+
 /** The versions of sagas that a host has the code of, as `name@version`: it leaves the others to hosts that know them. */
 export type KnownVersions = readonly string[]
 
@@ -219,7 +222,7 @@ export async function overrule(
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($5::jsonb) as s(step text, state text)
        on conflict (saga_id, step) do update set state = excluded.state
      ) select 1 as written from guarded`,
-    [id, epoch, state.status, now, stepRows(state.steps, changed, now)],
+    [id, epoch, state.status, DUE_NOW, stepRows(state.steps, changed, now)],
   )
   return rows.length > 0
 }
@@ -277,29 +280,29 @@ export async function arrive(
   ])
   const { affected } = await on.query(
     `update skerry_saga set next_at = $3 where wait_type = $1 and wait_key = $2 and owner is null and next_at > $3`,
-    [type, key, at],
+    [type, key, DUE_NOW],
   )
   return affected
 }
 
-/** The events of a type and key that have come since a moment, oldest first. */
-export async function eventsSince(on: Queryable, type: string, key: string, since: Date): Promise<readonly unknown[]> {
+/** The events of a type and key that have come since an instance was started, in the order in which they came: the database's, not a clock's. */
+export async function eventsSinceStart(on: Queryable, id: string, type: string, key: string): Promise<readonly unknown[]> {
   const { rows } = await on.query<{ data: string }>(
-    `select data from skerry_saga_event where type = $1 and key = $2 and at >= $3 order by at, message_id`,
-    [type, key, since],
+    `select data from skerry_saga_event where type = $2 and key = $3 and place > (select place from skerry_saga where id = $1) order by place`,
+    [id, type, key],
   )
   return rows.map(({ data }) => JSON.parse(data) as unknown)
 }
 
-/** Asks for an instance to be undone. `tooLate`: it is past its pivot, or has ended. */
-export async function requestCancel(on: Queryable, id: string, code: string, now: Date): Promise<'cancelling' | 'tooLate' | 'unknown'> {
+/** Asks for an instance of a saga to be undone. `tooLate`: it is past its pivot, or has ended. */
+export async function requestCancel(on: Queryable, name: string, id: string, code: string): Promise<'cancelling' | 'tooLate' | 'unknown'> {
   const { rows } = await on.query(
-    `update skerry_saga set cancel_code = coalesce(cancel_code, $2), next_at = case when owner is null then $3 else next_at end
-     where id = $1 and status = 'running' and not past_pivot returning 1 as asked`,
-    [id, code, now],
+    `update skerry_saga set cancel_code = coalesce(cancel_code, $3), next_at = case when owner is null then $4 else next_at end
+     where id = $1 and name = $2 and status = 'running' and not past_pivot returning 1 as asked`,
+    [id, name, code, DUE_NOW],
   )
   if (rows.length > 0) return 'cancelling'
-  const found = await on.query<{ status: string }>(`select status from skerry_saga where id = $1`, [id])
+  const found = await on.query<{ status: string }>(`select status from skerry_saga where id = $1 and name = $2`, [id, name])
   if (found.rows.length === 0) return 'unknown'
   return found.rows[0]!.status === 'compensating' ? 'cancelling' : 'tooLate'
 }

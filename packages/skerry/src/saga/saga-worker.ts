@@ -25,8 +25,11 @@ const MAX_ACTIVE = 200
 const POLL_MS = 1_000
 /** A database that failed is given so long. */
 const TROUBLE_MS = 2_000
-/** When to look again whether an event came in the very moment in which a saga began to wait for it, on another host. */
-const RECHECK_MS = [2_000, 35_000] as const
+/**
+ * When to look again whether an event came with a transaction that had begun before its saga began to wait, on another host, and did not
+ * see it: at first after so long, then each time as long again as it has waited, for such a transaction may be of any length.
+ */
+const FIRST_RECHECK_MS = 2_000
 const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
 /** From so many times on that whoever worked on it was lost, a host works on it without another such one beside it: one of them may be why. */
 const SUSPECT_AFTER = 2
@@ -186,7 +189,7 @@ export class SagaWorker implements Worker {
     if (saga.unfinished >= MAX_UNFINISHED) await this.#giveUp(progress)
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()
-      if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
+      if (this.#stopping) return progress.giveBack(store.DUE_NOW.getTime(), undefined)
       try {
         if (await this.#step(progress, attempt, recorded)) return
       } catch (error) {
@@ -356,7 +359,7 @@ export class SagaWorker implements Worker {
     if (wrongKey !== undefined) return this.#failWait(progress, step, 'broken', `the key that it waits for ${wrongKey}`)
     const sinceMs = state.steps[step.name]?.sinceMs ?? nowMs
     const found = await database.transaction('read committed', async (transaction) => {
-      const events = await store.eventsSince(transaction, type, key, new Date(state.startedAtMs))
+      const events = await store.eventsSinceStart(transaction, progress.saga.id, type, key)
       let match: unknown
       try {
         match = events.find(
@@ -368,7 +371,7 @@ export class SagaWorker implements Worker {
       if (match !== undefined) return { match }
       if (nowMs >= untilMs) return 'late'
       progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
-      const recheckMs = exclusive ? Infinity : (RECHECK_MS.map((ms) => sinceMs + ms).find((ms) => ms > nowMs) ?? Infinity)
+      const recheckMs = exclusive ? Infinity : Math.max(sinceMs + FIRST_RECHECK_MS, nowMs + (nowMs - sinceMs))
       const dueMs = Math.min(untilMs, recheckMs)
       await progress.giveBack(dueMs, { type, key }, transaction)
       return { dueMs }
