@@ -264,7 +264,7 @@ export class SagaWorker implements Worker {
       }
     }
     crashPoint('saga.step-begun')
-    const outcomes = await Promise.all(steps.map((step) => attempt.run(progress.state, step)))
+    const outcomes = await Promise.all(steps.map((step) => attempt.run(progress.state, step, recorded || isNew.includes(step))))
     crashPoint('saga.step-ran')
     for (const [index, step] of steps.entries()) this.#note(progress, step, outcomes[index]!)
     return false

@@ -23,6 +23,8 @@ class UnkeepableOutput extends Error {
 export interface StepRun {
   readonly step: StepDefinition
   readonly before: StepState
+  /** No attempt of this direction was begun before: none can have taken effect. */
+  readonly isFirst: boolean
   /** Of the saga, this step and its direction: the same at each attempt. */
   readonly keyPrefix: string
   readonly scope: Scope
@@ -35,9 +37,10 @@ export async function runStep(run: StepRun): Promise<StepOutcome> {
   const { step, scope, clock } = run
   const abort = new AbortController()
   const counts = new Map<string, number>()
-  let calls = 0
-  const idempotencyKeyFor = (operation: string): string => {
-    calls++
+  const calls = { made: 0, areKept: true }
+  const idempotencyKeyFor = (operation: string, keepsAnswer: boolean): string => {
+    calls.made++
+    calls.areKept &&= keepsAnswer
     const count = (counts.get(operation) ?? 0) + 1
     counts.set(operation, count)
     return `${run.keyPrefix}/${operation}/${count}`
@@ -70,7 +73,13 @@ export function keptOutput({ name }: StepDefinition, output: unknown): unknown {
   return copy
 }
 
-function outcomeOf(run: StepRun, error: unknown, calls: number): StepOutcome {
+interface Calls {
+  readonly made: number
+  /** Whoever was called keeps its first answer, and does nothing behind a refusal. */
+  readonly areKept: boolean
+}
+
+function outcomeOf(run: StepRun, error: unknown, calls: Calls): StepOutcome {
   // A local step's transaction was rolled back, so nothing of it is left.
   const nothingLeft = run.step.kind === 'local'
   if (error instanceof SagaAborted)
@@ -80,8 +89,9 @@ function outcomeOf(run: StepRun, error: unknown, calls: number): StepOutcome {
   const { kind, message } = describeFailure(error)
   if (error instanceof CallError && !UNREACHABLE.has(error.code)) {
     const { code, data } = error
-    // Only a step that made this one call is known to have done nothing; and a reused key says that the first request under it was another one.
-    return calls === 1 && code !== 'idempotencyKeyReused'
+    // Only a step that made this one call is known to have done nothing; and a reused key says that the first request under it was another
+    // one. A refusal now says nothing about an attempt whose answer was lost, unless that one would have been answered with again.
+    return calls.made === 1 && (run.isFirst || calls.areKept) && code !== 'idempotencyKeyReused'
       ? { kind: 'refused', message, code, data }
       : { kind: 'aborted', message, code, data, broken: false }
   }
