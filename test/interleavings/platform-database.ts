@@ -50,8 +50,8 @@ export async function openPlatformDatabase(): Promise<PlatformDatabase> {
 }
 
 /** Stands still; short pauses, such as that before a transaction is tried again, are over at once, and what is waited for longer never comes. */
-export function standingClock(): Clock {
-  const still = new VirtualClock()
+export function standingClock(laterMs = 0): Clock {
+  const still = new VirtualClock(new Date(START_MS + laterMs))
   return {
     now: () => still.now(),
     nowMs: () => still.nowMs(),
@@ -63,5 +63,6 @@ export function standingClock(): Clock {
   }
 }
 const PAUSE_MS = 250
+const START_MS = Date.UTC(2026, 0)
 
 export const silent = createLog({ level: 'silent' })

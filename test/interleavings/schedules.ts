@@ -16,10 +16,12 @@ export interface ScheduleOptions {
   readonly prepare: () => Promise<Readonly<Record<string, Actor>>>
   /** Throws when what came of an order must not be. */
   readonly check: (outcomes: Readonly<Record<string, Outcome>>) => Promise<void>
-  /** Where there are more orders than this, so many are drawn instead. Default 400. */
+  /** Where there are more orders than this, only half of so many are gone through in a row, and as many are drawn from everywhere. Default 120. */
   readonly most?: number
-  /** Leaves a protection out: what it gives is run in the place of each statement. It is enough then to find one order that shows it. */
+  /** Leaves a protection out: what it gives is run in the place of each statement. */
   readonly without?: (sql: string) => string
+  /** Ends with the first order that is refused, and looks for it in up to ten times as many. Default: true when a protection is left out. */
+  readonly untilRefused?: boolean
 }
 
 export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
@@ -33,28 +35,31 @@ export interface Schedules {
   readonly violations: readonly { readonly order: string; readonly reason: string }[]
 }
 
-const DEFAULT_MOST = 400
+const DEFAULT_MOST = 120
 const SEED = 20_260
+const LOOK_HARDER = 10
 
 export async function exploreSchedules(options: ScheduleOptions): Promise<Schedules> {
-  const { most = DEFAULT_MOST, without } = options
+  const { most = DEFAULT_MOST, untilRefused = options.without !== undefined } = options
   const violations: { order: string; reason: string }[] = []
   let orders = 0
   let ordersWithWaits = 0
-  const runAndNote = async (choose: Choose): Promise<void> => {
+  const run = async (choose: Choose): Promise<void> => {
     const { order, waited, reason } = await runOnce(options, choose)
     orders++
     if (waited) ordersWithWaits++
     if (reason !== undefined) violations.push({ order, reason })
   }
-  const done = (): boolean => without !== undefined && violations.length > 0
+  const random = seededRandom(SEED)
+  const draw = (of: number): number => Math.floor(random.next() * of)
   const path: { chosen: number; of: number }[] = []
   let all = false
-  while (!all && orders < most / 2 && !done()) {
+  // In a row the ends of orders change first: what is refused is found sooner among orders from everywhere.
+  while (untilRefused && violations.length === 0 && orders < most * LOOK_HARDER) await run(draw)
+  while (!untilRefused && !all && orders < most / 2) {
     let depth = 0
-    await runAndNote((of) => {
-      const place = (path[depth] ??= { chosen: 0, of })
-      depth++
+    await run((of) => {
+      const place = (path[depth++] ??= { chosen: 0, of })
       return Math.min(place.chosen, of - 1)
     })
     path.length = Math.min(path.length, depth)
@@ -62,9 +67,7 @@ export async function exploreSchedules(options: ScheduleOptions): Promise<Schedu
     if (path.length === 0) all = true
     else path.at(-1)!.chosen++
   }
-  // Going through them in order changes the ends of orders first: what is left is drawn from everywhere.
-  const random = seededRandom(SEED)
-  while (!all && orders < most && !done()) await runAndNote((of) => Math.floor(random.next() * of))
+  while (!untilRefused && !all && orders < most) await run(draw)
   return { orders, all, ordersWithWaits, violations }
 }
 
@@ -154,14 +157,11 @@ class Turns {
 
   #gated(database: Database): Database {
     const statement = (sql: string): string => this.#without(sql)
-    const gatedTransaction = (transaction: Transaction, ended: { already: boolean }): Transaction => ({
-      query: (sql, parameters) => this.#inTurn(() => transaction.query(statement(sql), parameters)),
-      script: (sql) => this.#inTurn(() => transaction.script(sql)),
-      queryLast: (sql, parameters) => {
-        ended.already = true
-        return this.#inTurn(() => transaction.queryLast(statement(sql), parameters))
-      },
-    })
+    const gatedTransaction = (transaction: Transaction): Transaction => {
+      const query: Transaction['query'] = (sql, parameters) => this.#inTurn(() => transaction.query(statement(sql), parameters))
+      // The server is sent the same, but others may come between the last statement and COMMIT.
+      return { query, queryLast: query, script: (sql) => this.#inTurn(() => transaction.script(sql)) }
+    }
     return {
       query: (sql, parameters) => this.#inTurn(() => database.query(statement(sql), parameters)),
       ping: () => database.ping(),
@@ -170,12 +170,9 @@ class Turns {
         let commit: (() => void) | undefined
         return database
           .transaction(isolation, async (transaction) => {
-            const ended = { already: false }
-            const result = await work(gatedTransaction(transaction, ended))
-            if (!ended.already) {
-              await new Promise<void>((resolve) => this.#waiting.push(resolve))
-              commit = () => this.#given--
-            }
+            const result = await work(gatedTransaction(transaction))
+            await new Promise<void>((resolve) => this.#waiting.push(resolve))
+            commit = () => this.#given--
             return result
           })
           .finally(() => commit?.())

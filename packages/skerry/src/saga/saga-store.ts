@@ -1,5 +1,5 @@
 /** The SQL of sagas. Whatever an instance writes is guarded by its epoch: one that was thought dead, and was replaced, writes nothing. */
-import type { Database, Queryable, Transaction } from '../engine/database.ts'
+import type { Queryable, Transaction } from '../engine/database.ts'
 import type { SagaFailure } from './definition.ts'
 import type { SagaState, StepState } from './saga.ts'
 
@@ -97,8 +97,8 @@ export interface Claim {
 const COUNTED = `unfinished + case when owner is null then 0 else 1 end`
 
 /** Claims instances that are due, up to `limit` and as many suspects as are asked for. Counts, as it claims them, those whose owner was lost. */
-export async function claimDue(database: Database, claim: Claim): Promise<readonly ClaimedSaga[]> {
-  const { rows } = await database.query<SagaRow>(
+export async function claimDue(on: Queryable, claim: Claim): Promise<readonly ClaimedSaga[]> {
+  const { rows } = await on.query<SagaRow>(
     `with usual as (
        select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[]) and ${COUNTED} < $7
        order by next_at limit $4 for update skip locked
@@ -111,7 +111,7 @@ export async function claimDue(database: Database, claim: Claim): Promise<readon
     [claim.owner, claim.now, claim.until, claim.limit, claim.known, claim.except, claim.suspectAfter, claim.suspects],
   )
   if (rows.length === 0) return []
-  const steps = await database.query<{ saga_id: string; step: string; state: string }>(
+  const steps = await on.query<{ saga_id: string; step: string; state: string }>(
     `select saga_id, step, state from skerry_saga_step where saga_id = any($1::uuid[])`,
     [rows.map(({ id }) => id)],
   )
