@@ -65,12 +65,27 @@ export function keptOutput({ name }: StepDefinition, output: unknown): unknown {
   } catch (error) {
     throw new UnkeepableOutput(`Step "${name}" gave what JSON cannot say: ${error instanceof Error ? error.message : String(error)}`)
   }
-  if (copy === undefined && typeof output === 'function')
-    throw new UnkeepableOutput(`Step "${name}" gave a function, which JSON cannot say`)
+  const lost = lostInJson(output, 'the value')
+  if (lost !== undefined)
+    throw new UnkeepableOutput(`Step "${name}" gave what JSON cannot say: ${lost}. Give plain objects, arrays, text, numbers or dates`)
   const bytes = Buffer.byteLength(JSON.stringify(copy) ?? '')
   if (bytes > MAX_OUTPUT_BYTES)
     throw new UnkeepableOutput(`Step "${name}" gave ${bytes} bytes: at most ${MAX_OUTPUT_BYTES} are kept, so give a reference`)
   return copy
+}
+
+/** What of a value the steps behind would silently not find; it does not contain itself, for it has been copied. */
+function lostInJson(value: unknown, path: string): string | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return `${path} is a ${typeof value}`
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${path} is ${value}`
+  if (typeof value !== 'object' || value === null || typeof (value as { toJSON?: unknown }).toJSON === 'function') return undefined
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return `${path} is a ${value.constructor.name}`
+  for (const [key, member] of Object.entries(value)) {
+    const lost = lostInJson(member, `"${key}"`)
+    if (lost !== undefined) return lost
+  }
+  return undefined
 }
 
 interface Calls {
