@@ -169,7 +169,6 @@ export class SagaWorker implements Worker {
 
   /** Does one thing after the other until there is nothing to do but wait. */
   async #advance(saga: ClaimedSaga, isRecorded: boolean): Promise<void> {
-    const { clock } = this.#options
     const definition = this.#definitions.get(versionName(saga.name, saga.version))
     if (definition === undefined)
       throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
