@@ -103,7 +103,8 @@ async function local({ platform, system }: LoadedSystem, services: readonly stri
     const opened = databases.of(service)
     if (opened === undefined) continue
     await refuseOutdated(service, opened.database)
-    targets.push({ service, database: opened.database, topics: topics.get(service) ?? [], wake: () => {} })
+    const sagas = platform.sagaVersionsOf(system, service)
+    targets.push({ service, database: opened.database, topics: topics.get(service) ?? [], sagas, wake: () => {} })
   }
   // What a command does is what it prints; the causes of failures are only here.
   const client = platform.localAdmin(targets, platform.createLog({ level: 'error', destination: process.stderr }))

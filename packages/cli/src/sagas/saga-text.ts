@@ -6,13 +6,19 @@ type Whole = Awaited<ReturnType<Call['showSaga']>>
 type Saga = Awaited<ReturnType<Call['retrySaga']>>
 type Step = Whole['steps'][number]
 
-/** One line, and a second one when it waits for a person or an event. */
+/** One line, and a second one when it waits for a person, an event, or a host that knows it. */
 export function sagaLines(saga: Saga, nowMs: number): string {
   const { id, service, name, version, status, at, wait, parkedBecause, startedAt } = saga
   const where = at.length === 0 ? '' : ` at ${at.join(', ')}`
-  const why = parkedBecause ?? (wait === null ? undefined : `waits for ${wait.type} of key ${wait.key}`)
+  const why = unknownVersion(saga) ?? parkedBecause ?? (wait === null ? undefined : `waits for ${wait.type} of key ${wait.key}`)
   const line = `${id}  ${service}  ${oneLine(name)} v${version}  ${status}${oneLine(where)}  ${age(nowMs - Date.parse(startedAt))}`
   return why === undefined ? line : `${line}\n    ${cut(oneLine(why))}`
+}
+
+/** What has ended needs no code. */
+function unknownVersion({ name, version, isKnown, endedAt }: Saga): string | null {
+  if (isKnown || endedAt !== null) return null
+  return `The code of ${name} version ${version} is not here: it goes on only with a host that has it`
 }
 
 export function shownSaga(saga: Whole): string {
@@ -23,6 +29,7 @@ export function shownSaga(saga: Whole): string {
     ['saga', `${saga.name} version ${saga.version}`],
     ['status', saga.status],
     ['at', saga.at.length === 0 ? null : saga.at.join(', ')],
+    ['unknown', unknownVersion(saga)],
     ['parked', saga.parkedBecause],
     ['waits for', wait === null ? null : `${wait.type} of key ${wait.key}`],
     [

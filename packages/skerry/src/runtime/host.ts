@@ -32,7 +32,7 @@ import { serviceRoutes } from './networked/service-routes.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import { createServiceInstance } from './service-instance.ts'
 import type { Selection, System } from './system.ts'
-import { consumersOf, GATEWAY } from './system.ts'
+import { consumersOf, GATEWAY, sagaVersionsOf } from './system.ts'
 
 /** Makes the engine for a URL, or the embedded one. The command line loads them from `@skerry/…` by the URL's scheme. */
 export interface Engines {
@@ -241,6 +241,7 @@ class RunningHost implements Host {
               service: instance.name,
               database: instance.database,
               topics: consumed.get(instance.name) ?? [],
+              sagas: sagaVersionsOf(system, instance.name),
               wake: () => {
                 instance.consumer?.wake()
                 instance.hosted.sagas?.worker.wake()

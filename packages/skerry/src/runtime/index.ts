@@ -8,7 +8,7 @@ export type { DatabaseEngineFactory, Databases, OpenDatabase } from './databases
 export { openDatabases } from './databases.ts'
 export { startHost } from './host.ts'
 export type { Engines, Host, HostOptions } from './host.ts'
-export { consumersOf, eventPartiesOf, GATEWAY, select, system } from './system.ts'
+export { consumersOf, eventPartiesOf, GATEWAY, sagaVersionsOf, select, system } from './system.ts'
 export type { Selection, System } from './system.ts'
 export { projectionAccess } from '../event-store/projection-access.ts'
 export type { ProjectionAdministration, ProjectionStatus } from '../event-store/projection-access.ts'

@@ -63,6 +63,12 @@ export function consumersOf(system: System): readonly Consumer[] {
     .filter(({ topics }) => topics.length > 0)
 }
 
+/** The versions of sagas that a service of the system has the code of, as `name@version`. */
+export function sagaVersionsOf(system: System, service: string): readonly string[] {
+  const sagas = system.services.find(({ contract }) => contract.name === service)?.sagas ?? []
+  return sagas.map(({ definition }) => `${definition.name}@${definition.version}`)
+}
+
 /** Every service of the system with the events that it handles. */
 export function eventPartiesOf(system: System): readonly EventParty[] {
   return system.services.map((service) => ({ contract: service.contract, receives: consumedEvents(service) }))

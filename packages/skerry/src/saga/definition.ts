@@ -121,9 +121,9 @@ export interface SagaBuilder<I extends Schema, Remote, Local, Done> extends Saga
     name: Name,
     step: LocalStep<Local, OutputOf<I>, Done, Output>,
   ): SagaBuilder<I, Remote, Local, With<Done, Name, Output | undefined>>
-  /** Steps that run side by side. When one fails, the others end first. */
+  /** Steps that run side by side. When one fails, the others end first. None of them can be the pivot. */
   parallel<Outputs extends Record<string, unknown>>(steps: {
-    readonly [Name in keyof Outputs]: Step<Remote, OutputOf<I>, Done, Outputs[Name]>
+    readonly [Name in keyof Outputs]: Step<Remote, OutputOf<I>, Done, Outputs[Name]> & { readonly pivot?: false }
   }): SagaBuilder<I, Remote, Local, Done & { readonly [Name in keyof Outputs]: Outputs[Name] }>
   /** Goes on when the event comes; it may have come before this point was reached. Undoes the saga (`timedOut`) when it does not come in time. */
   waitFor<const Name extends string, S extends Schema>(
@@ -212,8 +212,17 @@ function builder(definition: SagaDefinition): object {
     definition: Object.freeze(definition),
     step: (name: string, options: AnyStep) => add([step(name, 'remote', options)]),
     local: (name: string, options: AnyStep) => add([step(name, 'local', options)]),
-    parallel: (steps: Readonly<Record<string, AnyStep>>) =>
-      add(Object.entries(steps).map(([name, options]) => step(name, 'remote', options))),
+    parallel(steps: Readonly<Record<string, AnyStep>>) {
+      const stage = Object.entries(steps).map(([name, options]) => step(name, 'remote', options))
+      const pivot = stage.find((beside) => beside.pivot)
+      if (pivot !== undefined)
+        throw invalid(
+          definition.service,
+          definition.name,
+          `the pivot "${pivot.name}" stands in parallel(…): from when on nothing is undone could not be told of the steps beside it, so give it a step(…) of its own, before or behind them`,
+        )
+      return add(stage)
+    },
     waitFor: (name: string, event: Event, options: WaitOptions<never, never, never>) => add([waitDefinition(name, event, options)]),
     finally: ({ completed, compensated }: Endings<never, never, never>) =>
       Object.freeze({ kind: 'saga', definition: Object.freeze({ ...definition, completed, compensated }) }),

@@ -32,6 +32,8 @@ export class Progress {
   readonly #options: Pick<SagaWorkerOptions, 'database' | 'clock'>
   readonly #owner: string
   readonly #changed = new Set<string>()
+  /** Something has come of the work since it was claimed. */
+  #progressed = false
   readonly definition: SagaDefinition
   state: SagaState
 
@@ -43,13 +45,21 @@ export class Progress {
     this.state = saga.state
   }
 
+  /** What has come of something. */
   set(state: SagaState, ...changed: string[]): void {
+    this.#progressed = true
+    this.begin(state, ...changed)
+  }
+
+  /** Something begins, and nothing has come of it yet. */
+  begin(state: SagaState, ...changed: string[]): void {
     this.state = state
     for (const name of changed) this.#changed.add(name)
   }
 
   /** The state has been recorded by somebody else's transaction. */
   recorded(state: SagaState): void {
+    this.#progressed = true
     this.state = state
     this.#changed.clear()
   }
@@ -60,6 +70,11 @@ export class Progress {
     this.#changed.clear()
     this.state = { ...this.state, cancelCode }
     return cancelCode
+  }
+
+  /** Where somebody was lost with it before, what has come of it is not left to the transaction of what is next, which may be why. */
+  async recordIfShaky(): Promise<void> {
+    if (this.saga.unfinished > 0 && this.#changed.size > 0) await this.record()
   }
 
   /** Keeps others from it while a transaction is open, however long. Rejects with `Replaced`. */
@@ -75,6 +90,7 @@ export class Progress {
       nextAt: ended ? null : new Date(now.getTime() + LEASE_MS),
       wait: undefined,
       endedAt: ended ? now : null,
+      progressed: this.#progressed || changed.length > 0,
       unlessCancelled: ended && state.status === 'completed' && this.#mayBeCancelled(state),
     })
   }
@@ -87,7 +103,14 @@ export class Progress {
   ): Promise<void> {
     const nextAt = Number.isFinite(untilMs) ? new Date(untilMs) : null
     const unlessCancelled = this.state.status === 'running' && untilMs > this.#options.clock.nowMs() && this.#mayBeCancelled(this.state)
-    await this.#write(on, this.state, [...this.#changed], { owner: undefined, nextAt, wait, endedAt: null, unlessCancelled })
+    await this.#write(on, this.state, [...this.#changed], {
+      owner: undefined,
+      nextAt,
+      wait,
+      endedAt: null,
+      progressed: this.#progressed,
+      unlessCancelled,
+    })
   }
 
   #mayBeCancelled(state: SagaState): boolean {
@@ -98,7 +121,7 @@ export class Progress {
     on: Queryable,
     state: SagaState,
     changed: readonly string[],
-    how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt' | 'unlessCancelled'>,
+    how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt' | 'progressed' | 'unlessCancelled'>,
   ): Promise<string | undefined> {
     const { id, epoch } = this.saga
     const now = this.#options.clock.now()

@@ -302,6 +302,7 @@ describe('at once', () => {
       wait: undefined,
       nextAt: null,
       endedAt: null,
+      progressed: false,
       unlessCancelled: false,
     }
     const late = { ...held, state: { status: 'parked', input: {}, startedAtMs: 0, steps: {} }, changed: [], owner: NOBODYS } as const

@@ -65,7 +65,7 @@ export function skipSagaStep(database: Database, id: string, act: SkipAct): Prom
 export function cancelSaga(database: Database, id: string, act: SagaAct & { readonly code: string }): Promise<SagaActResult> {
   return acting(database, id, 'cancel', act, (saga) => {
     const refused = refusedCancel(saga)
-    return refused ?? { step: null, write: async (on) => (await store.requestCancel(on, id, act.code, act.now)) === 'cancelling' }
+    return refused ?? { step: null, write: async (on) => (await store.requestCancel(on, saga.row.name, id, act.code)) === 'cancelling' }
   })
 }
 

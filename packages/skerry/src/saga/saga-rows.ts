@@ -92,7 +92,7 @@ export interface ReadSaga {
 }
 
 const COLUMNS = `id, name, version, status, input, failure, parked_because, cancel_code, past_pivot, wait_type, wait_key, traceparent,
-  started_at, ended_at, owner, epoch, next_at`
+  started_at, ended_at, owner, epoch, unfinished, next_at`
 const MAX_INTERVENTIONS = 200
 
 /** Up to `limit` sagas behind `after`, the newest first. */
@@ -182,8 +182,13 @@ function summaryOf({ row, state }: ReadSaga, outlines: ReadonlyMap<string, Outli
     wait: waits ? { type: row.wait_type, key: row.wait_key! } : null,
     startedAt: row.started_at,
     endedAt: row.ended_at,
-    nextAt: row.owner === null ? row.next_at : null,
+    nextAt: row.owner === null ? laterOf(row.next_at, row.started_at) : null,
   }
+}
+
+/** What is due at once is marked so by a time before all others. */
+function laterOf(at: Date | null, start: Date): Date | null {
+  return at === null || at > start ? at : start
 }
 
 function stepsAt({ status, steps }: SagaState, outline: Outline): readonly string[] {

@@ -1,5 +1,5 @@
 /** The SQL of sagas. Whatever an instance writes is guarded by its epoch: one that was thought dead, and was replaced, writes nothing. */
-import type { Database, Queryable, Transaction } from '../engine/database.ts'
+import type { Queryable, Transaction } from '../engine/database.ts'
 import type { SagaFailure } from './definition.ts'
 import type { SagaState, StepState } from './saga.ts'
 
@@ -9,6 +9,8 @@ export interface ClaimedSaga {
   readonly name: string
   readonly version: number
   readonly epoch: number
+  /** How often in a row whoever worked on it was lost before anything came of it; this claim has counted the last time. */
+  readonly unfinished: number
   readonly traceparent: string
   readonly state: SagaState
 }
@@ -25,6 +27,7 @@ export interface SagaRow {
   readonly traceparent: string
   readonly started_at: Date
   readonly epoch: number
+  readonly unfinished: number
 }
 
 export interface NewSaga {
@@ -68,6 +71,9 @@ export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolea
   return rows.length > 0
 }
 
+/** Due for everybody, however far apart the clocks of hosts are. */
+export const DUE_NOW = new Date(0)
+
 /** The versions of sagas that a host has the code of, as `name@version`: it leaves the others to hosts that know them. */
 export type KnownVersions = readonly string[]
 
@@ -81,19 +87,31 @@ export interface Claim {
   readonly now: Date
   readonly until: Date
   readonly limit: number
+  /** From so many times on that whoever worked on it was lost, an instance is a suspect. */
+  readonly suspectAfter: number
+  /** At most so many suspects. */
+  readonly suspects: number
 }
 
-/** Claims instances that are due, up to `limit`. */
-export async function claimDue(database: Database, { owner, known, except, now, until, limit }: Claim): Promise<readonly ClaimedSaga[]> {
-  const { rows } = await database.query<SagaRow>(
-    `update skerry_saga set owner = $1, epoch = epoch + 1, next_at = $3 where id in (
-       select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[])
+/** What a claim makes of `unfinished`: whoever does not give back what it has claimed was lost. */
+const COUNTED = `unfinished + case when owner is null then 0 else 1 end`
+
+/** Claims instances that are due, up to `limit` and as many suspects as are asked for. Counts, as it claims them, those whose owner was lost. */
+export async function claimDue(on: Queryable, claim: Claim): Promise<readonly ClaimedSaga[]> {
+  const { rows } = await on.query<SagaRow>(
+    `with usual as (
+       select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[]) and ${COUNTED} < $7
        order by next_at limit $4 for update skip locked
-     ) returning id, name, version, status, input, failure, parked_because, cancel_code, traceparent, started_at, epoch`,
-    [owner, now, until, limit, known, except],
+     ), suspect as (
+       select id from skerry_saga where next_at <= $2 and ${IS_KNOWN} = any($5::text[]) and id <> all($6::uuid[]) and ${COUNTED} >= $7
+       order by next_at limit $8 for update skip locked
+     ) update skerry_saga set owner = $1, epoch = epoch + 1, next_at = $3, unfinished = ${COUNTED}
+     where id in (select id from usual union all select id from suspect)
+     returning id, name, version, status, input, failure, parked_because, cancel_code, traceparent, started_at, epoch, unfinished`,
+    [claim.owner, claim.now, claim.until, claim.limit, claim.known, claim.except, claim.suspectAfter, claim.suspects],
   )
   if (rows.length === 0) return []
-  const steps = await database.query<{ saga_id: string; step: string; state: string }>(
+  const steps = await on.query<{ saga_id: string; step: string; state: string }>(
     `select saga_id, step, state from skerry_saga_step where saga_id = any($1::uuid[])`,
     [rows.map(({ id }) => id)],
   )
@@ -102,6 +120,7 @@ export async function claimDue(database: Database, { owner, known, except, now, 
     name: row.name,
     version: row.version,
     epoch: row.epoch,
+    unfinished: row.unfinished,
     traceparent: row.traceparent,
     state: stateOf(
       row,
@@ -131,6 +150,8 @@ export interface SagaWrite {
   readonly pastPivot: boolean
   readonly now: Date
   readonly wait: { readonly type: string; readonly key: string } | undefined
+  /** Something has come of the work, so whoever does it is not lost for it. */
+  readonly progressed: boolean
   /** Nothing is written when somebody has asked to cancel it. */
   readonly unlessCancelled: boolean
   /** Undefined: it is given back. */
@@ -151,7 +172,7 @@ export async function write(
   const { rows } = await on.query<{ cancel_code: string | null }>(
     `with guarded as (
        update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
-         next_at = $10, ended_at = $11 where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
+         next_at = $10, ended_at = $11, unfinished = case when $14 then 0 else unfinished end where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
      ), stepped as (
        insert into skerry_saga_step (saga_id, step, state)
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
@@ -171,6 +192,7 @@ export async function write(
       saga.endedAt,
       stepRows(state.steps, changed, saga.now),
       saga.unlessCancelled,
+      saga.progressed,
     ],
   )
   const [row] = rows
@@ -193,14 +215,14 @@ export async function overrule(
 ): Promise<boolean> {
   const { rows } = await on.query(
     `with guarded as (
-       update skerry_saga set status = $3, parked_because = null, owner = null, epoch = epoch + 1, next_at = $4
+       update skerry_saga set status = $3, parked_because = null, owner = null, epoch = epoch + 1, next_at = $4, unfinished = 0
        where id = $1 and epoch = $2 returning id
      ), stepped as (
        insert into skerry_saga_step (saga_id, step, state)
        select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($5::jsonb) as s(step text, state text)
        on conflict (saga_id, step) do update set state = excluded.state
      ) select 1 as written from guarded`,
-    [id, epoch, state.status, now, stepRows(state.steps, changed, now)],
+    [id, epoch, state.status, DUE_NOW, stepRows(state.steps, changed, now)],
   )
   return rows.length > 0
 }
@@ -233,7 +255,7 @@ export async function hold(on: Queryable, id: string, epoch: number): Promise<bo
 
 /** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
 export async function freeAll(on: Queryable, owner: string, now: Date): Promise<void> {
-  await on.query(`update skerry_saga set owner = null, next_at = $1 where owner <> $2`, [now, owner])
+  await on.query(`update skerry_saga set unfinished = unfinished + 1, owner = null, next_at = $1 where owner <> $2`, [now, owner])
 }
 
 export async function nextDue(on: Queryable, known: KnownVersions, onlyWork: boolean): Promise<Date | undefined> {
@@ -258,29 +280,29 @@ export async function arrive(
   ])
   const { affected } = await on.query(
     `update skerry_saga set next_at = $3 where wait_type = $1 and wait_key = $2 and owner is null and next_at > $3`,
-    [type, key, at],
+    [type, key, DUE_NOW],
   )
   return affected
 }
 
-/** The events of a type and key that have come since a moment, oldest first. */
-export async function eventsSince(on: Queryable, type: string, key: string, since: Date): Promise<readonly unknown[]> {
+/** The events of a type and key that have come since an instance was started, in the order in which they came: the database's, not a clock's. */
+export async function eventsSinceStart(on: Queryable, id: string, type: string, key: string): Promise<readonly unknown[]> {
   const { rows } = await on.query<{ data: string }>(
-    `select data from skerry_saga_event where type = $1 and key = $2 and at >= $3 order by at, message_id`,
-    [type, key, since],
+    `select data from skerry_saga_event where type = $2 and key = $3 and place > (select place from skerry_saga where id = $1) order by place`,
+    [id, type, key],
   )
   return rows.map(({ data }) => JSON.parse(data) as unknown)
 }
 
-/** Asks for an instance to be undone. `tooLate`: it is past its pivot, or has ended. */
-export async function requestCancel(on: Queryable, id: string, code: string, now: Date): Promise<'cancelling' | 'tooLate' | 'unknown'> {
+/** Asks for an instance of a saga to be undone. `tooLate`: it is past its pivot, or has ended. */
+export async function requestCancel(on: Queryable, name: string, id: string, code: string): Promise<'cancelling' | 'tooLate' | 'unknown'> {
   const { rows } = await on.query(
-    `update skerry_saga set cancel_code = coalesce(cancel_code, $2), next_at = case when owner is null then $3 else next_at end
-     where id = $1 and status = 'running' and not past_pivot returning 1 as asked`,
-    [id, code, now],
+    `update skerry_saga set cancel_code = coalesce(cancel_code, $3), next_at = case when owner is null then $4 else next_at end
+     where id = $1 and name = $2 and status = 'running' and not past_pivot returning 1 as asked`,
+    [id, name, code, DUE_NOW],
   )
   if (rows.length > 0) return 'cancelling'
-  const found = await on.query<{ status: string }>(`select status from skerry_saga where id = $1`, [id])
+  const found = await on.query<{ status: string }>(`select status from skerry_saga where id = $1 and name = $2`, [id, name])
   if (found.rows.length === 0) return 'unknown'
   return found.rows[0]!.status === 'compensating' ? 'cancelling' : 'tooLate'
 }

@@ -15,7 +15,7 @@ import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
 import type { StepOutcome, StepState } from './saga.ts'
-import { afterRun, afterUndo, compensate, decide, ENDING, failure, isPastPivot, park, resultsOf, withStep } from './saga.ts'
+import { afterRun, afterUndo, compensate, decide, ENDING, failure, giveUp, isPastPivot, park, resultsOf, withStep } from './saga.ts'
 import { Attempts } from './step-attempts.ts'
 import { keptOutput } from './step-run.ts'
 
@@ -25,9 +25,16 @@ const MAX_ACTIVE = 200
 const POLL_MS = 1_000
 /** A database that failed is given so long. */
 const TROUBLE_MS = 2_000
-/** When to look again whether an event came in the very moment in which a saga began to wait for it, on another host. */
-const RECHECK_MS = [2_000, 35_000] as const
+/**
+ * When to look again whether an event came with a transaction that had begun before its saga began to wait, on another host, and did not
+ * see it: at first after so long, then each time as long again as it has waited, for such a transaction may be of any length.
+ */
+const FIRST_RECHECK_MS = 2_000
 const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
+/** From so many times on that whoever worked on it was lost, a host works on it without another such one beside it: one of them may be why. */
+const SUSPECT_AFTER = 2
+/** So often in a row whoever works on an instance may be lost before its next thing is given up. */
+export const MAX_UNFINISHED = 5
 /** From so many failures on it is an error, to be looked at. */
 const ALARM_ATTEMPTS = 5
 
@@ -37,6 +44,7 @@ export class SagaWorker implements Worker {
   readonly #definitions: ReadonlyMap<string, SagaDefinition>
   readonly #active = new Map<string, Promise<void>>()
   readonly #lost = new Set<string>()
+  readonly #suspects = new Set<string>()
   #claiming: Promise<void> | undefined
   #again = false
   #begun = false
@@ -110,9 +118,11 @@ export class SagaWorker implements Worker {
         const known = [...this.#definitions.keys()]
         const except = [...this.#active.keys()]
         const until = new Date(now.getTime() + LEASE_MS)
-        const claimed = await store.claimDue(database, { owner: this.owner, known, except, now, until, limit })
+        const suspects = this.#suspects.size > 0 ? 0 : 1
+        const claim = { owner: this.owner, known, except, now, until, limit, suspectAfter: SUSPECT_AFTER, suspects }
+        const claimed = await store.claimDue(database, claim)
         for (const saga of claimed) this.#work(saga, false)
-        if (claimed.length === limit) this.#again = true
+        if (claimed.length >= limit) this.#again = true
         const dueMs = (await store.nextDue(database, known, false))?.getTime() ?? Infinity
         // What is due and could not be had is in somebody's hands.
         nextMs = dueMs <= now.getTime() ? now.getTime() + POLL_MS : dueMs
@@ -138,6 +148,8 @@ export class SagaWorker implements Worker {
   #work(saga: ClaimedSaga, isRecorded: boolean): void {
     const { log, clock } = this.#options
     const about = { saga: saga.name, id: saga.id }
+    const isSuspect = saga.unfinished >= SUSPECT_AFTER
+    if (isSuspect) this.#suspects.add(saga.id)
     const wasFull = this.#active.size + 1 >= MAX_ACTIVE
     const working = this.#advance(saga, isRecorded)
       .catch((error: unknown) => {
@@ -148,7 +160,8 @@ export class SagaWorker implements Worker {
       .finally(() => {
         if (this.#active.get(saga.id) === working) this.#active.delete(saga.id)
         this.#lost.delete(saga.id)
-        if (wasFull) this.wake()
+        this.#suspects.delete(saga.id)
+        if (wasFull || isSuspect) this.wake()
       })
     this.#active.set(saga.id, working)
     this.#renewLater()
@@ -156,7 +169,6 @@ export class SagaWorker implements Worker {
 
   /** Does one thing after the other until there is nothing to do but wait. */
   async #advance(saga: ClaimedSaga, isRecorded: boolean): Promise<void> {
-    const { clock } = this.#options
     const definition = this.#definitions.get(versionName(saga.name, saga.version))
     if (definition === undefined)
       throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
@@ -173,9 +185,10 @@ export class SagaWorker implements Worker {
       deadlineAtMs: Infinity,
     }
     const attempt = new Attempts(this.#options, definition, saga, scope)
+    if (saga.unfinished >= MAX_UNFINISHED) await this.#giveUp(progress)
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()
-      if (this.#stopping) return progress.giveBack(clock.nowMs(), undefined)
+      if (this.#stopping) return progress.giveBack(store.DUE_NOW.getTime(), undefined)
       try {
         if (await this.#step(progress, attempt, recorded)) return
       } catch (error) {
@@ -183,6 +196,20 @@ export class SagaWorker implements Worker {
         progress.set({ ...progress.state, cancelCode: error.code })
       }
     }
+  }
+
+  /** Recorded before anything else is tried, which may end this process too. */
+  async #giveUp(progress: Progress): Promise<void> {
+    const { saga, definition, state } = progress
+    const because = `whoever worked on it was lost ${saga.unfinished} times in a row before anything came of it`
+    this.#options.log.error('A saga ends the processes that work on it, and what it was at is given up', {
+      saga: saga.name,
+      id: saga.id,
+      times: saga.unfinished,
+    })
+    const given = giveUp(definition, state, because)
+    progress.set(given, ...Object.keys(given.steps).filter((name) => given.steps[name] !== state.steps[name]))
+    await progress.record()
   }
 
   /** Does the next thing. True when that was all for now. */
@@ -226,7 +253,7 @@ export class SagaWorker implements Worker {
     const begun = progress.state
     const isNew = steps.filter(({ name }) => begun.steps[name] === undefined)
     for (const step of steps)
-      progress.set(withStep(progress.state, step, { ...idleStep(progress.state.steps[step.name]), status: 'running' }), step.name)
+      progress.begin(withStep(progress.state, step, { ...idleStep(progress.state.steps[step.name]), status: 'running' }), step.name)
     if (!recorded) {
       const cancelCode = await progress.record()
       if (cancelCode !== undefined && !isPastPivot(progress.definition, begun)) {
@@ -236,13 +263,14 @@ export class SagaWorker implements Worker {
       }
     }
     crashPoint('saga.step-begun')
-    const outcomes = await Promise.all(steps.map((step) => attempt.run(progress.state, step)))
+    const outcomes = await Promise.all(steps.map((step) => attempt.run(progress.state, step, recorded || isNew.includes(step))))
     crashPoint('saga.step-ran')
     for (const [index, step] of steps.entries()) this.#note(progress, step, outcomes[index]!)
     return false
   }
 
   async #runLocal(progress: Progress, attempt: Attempts, step: StepDefinition): Promise<boolean> {
+    await progress.recordIfShaky()
     const before = progress.state
     const started = withStep(before, step, { ...idleStep(before.steps[step.name]), status: 'running' })
     let after = started
@@ -291,7 +319,8 @@ export class SagaWorker implements Worker {
     const undoing: StepState = { ...idleStep(progress.state.steps[step.name]), status: 'undoing' }
     // Attempts are counted for each direction by itself.
     const state = progress.state.steps[step.name]!.status === 'undoing' ? undoing : { ...undoing, attempts: 0, deferrals: 0 }
-    progress.set(withStep(progress.state, step, state), step.name)
+    progress.begin(withStep(progress.state, step, state), step.name)
+    await progress.record()
     let outcome: StepOutcome
     if (step.kind === 'local') {
       let after = progress.state
@@ -302,7 +331,6 @@ export class SagaWorker implements Worker {
       })
       if (outcome.kind === 'done') return progress.recorded(after)
     } else {
-      await progress.record()
       outcome = await attempt.undo(progress.state, step)
       crashPoint('saga.undone')
     }
@@ -330,7 +358,7 @@ export class SagaWorker implements Worker {
     if (wrongKey !== undefined) return this.#failWait(progress, step, 'broken', `the key that it waits for ${wrongKey}`)
     const sinceMs = state.steps[step.name]?.sinceMs ?? nowMs
     const found = await database.transaction('read committed', async (transaction) => {
-      const events = await store.eventsSince(transaction, type, key, new Date(state.startedAtMs))
+      const events = await store.eventsSinceStart(transaction, progress.saga.id, type, key)
       let match: unknown
       try {
         match = events.find(
@@ -342,7 +370,7 @@ export class SagaWorker implements Worker {
       if (match !== undefined) return { match }
       if (nowMs >= untilMs) return 'late'
       progress.set(withStep(state, step, { status: 'running', attempts: 0, sinceMs }), step.name)
-      const recheckMs = exclusive ? Infinity : (RECHECK_MS.map((ms) => sinceMs + ms).find((ms) => ms > nowMs) ?? Infinity)
+      const recheckMs = exclusive ? Infinity : Math.max(sinceMs + FIRST_RECHECK_MS, nowMs + (nowMs - sinceMs))
       const dueMs = Math.min(untilMs, recheckMs)
       await progress.giveBack(dueMs, { type, key }, transaction)
       return { dueMs }
@@ -371,6 +399,7 @@ export class SagaWorker implements Worker {
   /** True when it has ended, or waits for another attempt at it. */
   async #end(progress: Progress, attempt: Attempts, status: 'completed' | 'compensated'): Promise<boolean> {
     const { clock, log } = this.#options
+    await progress.recordIfShaky()
     try {
       await attempt.end(progress, status)
       crashPoint('saga.ended')

@@ -213,6 +213,27 @@ export function compensate(state: SagaState, reason: SagaFailure): SagaState {
   return { ...state, status: 'compensating', failure: state.failure ?? reason }
 }
 
+/**
+ * The state when what is next must not be tried once more, because whoever tried it was lost each time. Calls none of the service's code,
+ * which may be what did it.
+ */
+export function giveUp(definition: SagaDefinition, state: SagaState, because: string): SagaState {
+  const parkAt = (steps: readonly StepDefinition[]): SagaState =>
+    steps.reduce((parked, step) => park(parked, step, `The step "${step.name}" cannot go on: ${because}`), state)
+  const ending = (): SagaState => ({ ...state, status: 'parked', parkedBecause: `Its end cannot go on: ${because}` })
+  if (state.status === 'running') {
+    const open = (definition.stages.find((stage) => stage.some(({ name }) => !isSettled(state.steps[name]))) ?? []).filter(
+      ({ name }) => !isSettled(state.steps[name]),
+    )
+    const [first] = open
+    if (first === undefined) return ending()
+    return isPastPivot(definition, state) ? parkAt(open) : compensate(state, failure('exhausted', first.name, because, 'exhausted'))
+  }
+  if (state.status !== 'compensating') return state
+  const next = backward(definition, state, Infinity)
+  return next.kind === 'undo' ? parkAt([next.step]) : ending()
+}
+
 /** `step` keeps, beside the reason, that it is what a person has to decide about. */
 export function park(state: SagaState, step: StepDefinition, parkedBecause: string): SagaState {
   return withStep({ ...state, status: 'parked', parkedBecause }, step, {

@@ -60,7 +60,7 @@ export class Sagas {
         traceparent,
         startedAt,
         owner: takesIt ? this.worker.owner : undefined,
-        nextAt: takesIt ? new Date(clock.nowMs() + LEASE_MS) : startedAt,
+        nextAt: takesIt ? new Date(clock.nowMs() + LEASE_MS) : store.DUE_NOW,
         steps: state.steps,
         pastPivot: isPastPivot(definition, state),
       })
@@ -68,7 +68,7 @@ export class Sagas {
     })
     open.afterCommit((isCertain) => {
       // What may not be there must not call anybody: its first record finds out.
-      if (mine) this.worker.take({ id, name, version, epoch: 1, traceparent, state }, isCertain && remote.length > 0)
+      if (mine) this.worker.take({ id, name, version, epoch: 1, unfinished: 0, traceparent, state }, isCertain && remote.length > 0)
       else this.worker.wake()
     })
     return id
@@ -76,12 +76,12 @@ export class Sagas {
 
   /**
    * Asks, with the open transaction, for an instance to be undone. `tooLate`: its pivot may have taken effect, or it has ended.
-   * `unknown`: there is none.
+   * `unknown`: there is none of this saga.
    */
   async cancel(open: OpenTransaction, saga: Saga, reference: SagaReference, code: string): Promise<'cancelling' | 'tooLate' | 'unknown'> {
     const definition = this.#known(saga)
     const id = 'id' in reference ? reference.id : idOf(definition, reference.key)
-    const answer = await store.requestCancel(open.transaction, id, code, this.#options.clock.now())
+    const answer = await store.requestCancel(open.transaction, definition.name, id, code)
     if (answer === 'cancelling') open.afterCommit(() => this.worker.wake())
     return answer
   }

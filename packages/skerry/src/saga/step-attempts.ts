@@ -27,14 +27,14 @@ export class Attempts {
     this.#scope = scope
   }
 
-  run(state: SagaState, step: StepDefinition): Promise<StepOutcome> {
-    return this.#attempt(state, step, 'run', (signal) =>
+  run(state: SagaState, step: StepDefinition, isFirst: boolean): Promise<StepOutcome> {
+    return this.#attempt(state, step, 'run', isFirst, (signal) =>
       (step.run as (context: object) => Promise<unknown>)({ ...this.#options.remoteContext(signal), ...this.#given(state) }),
     )
   }
 
   undo(state: SagaState, step: StepDefinition): Promise<StepOutcome> {
-    return this.#attempt(state, step, 'undo', async (signal) => {
+    return this.#attempt(state, step, 'undo', false, async (signal) => {
       await (step.undo as (context: object) => Promise<unknown>)({ ...this.#options.remoteContext(signal), ...this.#undoing(state, step) })
     })
   }
@@ -93,7 +93,7 @@ export class Attempts {
     work: (open: OpenTransaction) => Promise<unknown>,
   ): Promise<StepOutcome> {
     let passing: unknown
-    const outcome = await this.#attempt(state, step, 'run', () =>
+    const outcome = await this.#attempt(state, step, 'run', true, () =>
       this.#options
         .transactions(this.#scope, 'repeatable read', async (open) => {
           try {
@@ -118,12 +118,14 @@ export class Attempts {
     state: SagaState,
     step: StepDefinition,
     direction: 'run' | 'undo',
+    isFirst: boolean,
     work: (signal: AbortSignal) => Promise<unknown>,
   ): Promise<StepOutcome> {
     const { clock, random } = this.#options
     return runStep({
       step,
       before: state.steps[step.name]!,
+      isFirst,
       keyPrefix: `${this.#saga.id}/${step.name}/${direction}`,
       scope: this.#scope,
       clock,

@@ -23,6 +23,8 @@ class UnkeepableOutput extends Error {
 export interface StepRun {
   readonly step: StepDefinition
   readonly before: StepState
+  /** No attempt of this direction was begun before: none can have taken effect. */
+  readonly isFirst: boolean
   /** Of the saga, this step and its direction: the same at each attempt. */
   readonly keyPrefix: string
   readonly scope: Scope
@@ -35,9 +37,10 @@ export async function runStep(run: StepRun): Promise<StepOutcome> {
   const { step, scope, clock } = run
   const abort = new AbortController()
   const counts = new Map<string, number>()
-  let calls = 0
-  const idempotencyKeyFor = (operation: string): string => {
-    calls++
+  const calls = { made: 0, areKept: true }
+  const idempotencyKeyFor = (operation: string, keepsAnswer: boolean): string => {
+    calls.made++
+    calls.areKept &&= keepsAnswer
     const count = (counts.get(operation) ?? 0) + 1
     counts.set(operation, count)
     return `${run.keyPrefix}/${operation}/${count}`
@@ -62,15 +65,36 @@ export function keptOutput({ name }: StepDefinition, output: unknown): unknown {
   } catch (error) {
     throw new UnkeepableOutput(`Step "${name}" gave what JSON cannot say: ${error instanceof Error ? error.message : String(error)}`)
   }
-  if (copy === undefined && typeof output === 'function')
-    throw new UnkeepableOutput(`Step "${name}" gave a function, which JSON cannot say`)
+  const lost = lostInJson(output, 'the value')
+  if (lost !== undefined)
+    throw new UnkeepableOutput(`Step "${name}" gave what JSON cannot say: ${lost}. Give plain objects, arrays, text, numbers or dates`)
   const bytes = Buffer.byteLength(JSON.stringify(copy) ?? '')
   if (bytes > MAX_OUTPUT_BYTES)
     throw new UnkeepableOutput(`Step "${name}" gave ${bytes} bytes: at most ${MAX_OUTPUT_BYTES} are kept, so give a reference`)
   return copy
 }
 
-function outcomeOf(run: StepRun, error: unknown, calls: number): StepOutcome {
+/** What of a value the steps behind would silently not find; it does not contain itself, for it has been copied. */
+function lostInJson(value: unknown, path: string): string | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return `${path} is a ${typeof value}`
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${path} is ${value}`
+  if (typeof value !== 'object' || value === null || typeof (value as { toJSON?: unknown }).toJSON === 'function') return undefined
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return `${path} is a ${value.constructor.name}`
+  for (const [key, member] of Object.entries(value)) {
+    const lost = lostInJson(member, `"${key}"`)
+    if (lost !== undefined) return lost
+  }
+  return undefined
+}
+
+interface Calls {
+  readonly made: number
+  /** Whoever was called keeps its first answer, and does nothing behind a refusal. */
+  readonly areKept: boolean
+}
+
+function outcomeOf(run: StepRun, error: unknown, calls: Calls): StepOutcome {
   // A local step's transaction was rolled back, so nothing of it is left.
   const nothingLeft = run.step.kind === 'local'
   if (error instanceof SagaAborted)
@@ -80,8 +104,9 @@ function outcomeOf(run: StepRun, error: unknown, calls: number): StepOutcome {
   const { kind, message } = describeFailure(error)
   if (error instanceof CallError && !UNREACHABLE.has(error.code)) {
     const { code, data } = error
-    // Only a step that made this one call is known to have done nothing; and a reused key says that the first request under it was another one.
-    return calls === 1 && code !== 'idempotencyKeyReused'
+    // Only a step that made this one call is known to have done nothing; and a reused key says that the first request under it was another
+    // one. A refusal now says nothing about an attempt whose answer was lost, unless that one would have been answered with again.
+    return calls.made === 1 && (run.isFirst || calls.areKept) && code !== 'idempotencyKeyReused'
       ? { kind: 'refused', message, code, data }
       : { kind: 'aborted', message, code, data, broken: false }
   }

@@ -186,6 +186,12 @@ test.each([
         .step('two', { ...asking('x'), pivot: true }),
     /one and two are both the pivot/,
   ],
+  [
+    'a pivot beside other steps',
+    // As JavaScript, or a cast, lets it through.
+    () => jobService.saga('job', { input }).parallel({ one: asking('x'), two: { ...asking('x'), pivot: true as unknown as false } }),
+    /the pivot "two" stands in parallel\(…\): .* give it a step\(…\) of its own/,
+  ],
 ])('a saga with %s is refused', (_, declare, message) => {
   expect(declare).toThrow(expect.objectContaining({ code: 'systemInvalid', message: expect.stringMatching(message) as string }) as Error)
 })

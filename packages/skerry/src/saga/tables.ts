@@ -1,7 +1,8 @@
 /** The tables of sagas, in the schema of every service that has some. */
-export const SAGA_MIGRATION = {
-  name: 'skerry/0005-sagas',
-  sql: `
+export const SAGA_MIGRATIONS: readonly { readonly name: string; readonly sql: string }[] = [
+  {
+    name: 'skerry/0005-sagas',
+    sql: `
 create table skerry_saga (
   id uuid primary key,
   name text not null,
@@ -66,4 +67,24 @@ create table skerry_saga_intervention (
   at timestamptz not null
 );
 `,
-}
+  },
+  {
+    name: 'skerry/0006-saga-places',
+    sql: `
+-- How often in a row whoever worked on it was lost before anything came of it.
+alter table skerry_saga add column unfinished int not null default 0;
+
+-- One order of starts and events, whatever the clocks of hosts say: an event with a higher place came after the start.
+create sequence skerry_saga_place;
+alter table skerry_saga add column place bigint;
+alter table skerry_saga_event add column place bigint;
+-- Of what is there already only the clocks are known. An event of the very moment of a start came after it.
+update skerry_saga set place = floor(extract(epoch from started_at) * 1000) * 2;
+update skerry_saga_event set place = floor(extract(epoch from at) * 1000) * 2 + 1;
+select setval('skerry_saga_place', (select max(place) from (
+  select place from skerry_saga union all select place from skerry_saga_event union all select 1) as given), true);
+alter table skerry_saga alter column place set default nextval('skerry_saga_place'), alter column place set not null;
+alter table skerry_saga_event alter column place set default nextval('skerry_saga_place'), alter column place set not null;
+`,
+  },
+]

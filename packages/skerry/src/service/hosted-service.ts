@@ -98,7 +98,13 @@ export function hostService(options: HostedServiceOptions): HostedService {
     if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(service, operation))
       return handler(new RequestContext(shared, request, input, fail, shared.transaction))
     const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
-    const result = await handler(new RequestContext(shared, request, input, fail, transactionFor(options, shared.db, own, keyed)))
+    const keyedTransaction = transactionFor(options, shared.db, own, keyed)
+    let result: unknown
+    try {
+      result = await handler(new RequestContext(shared, request, input, fail, keyedTransaction))
+    } catch (error) {
+      throw await keyed.settle(error, (work) => options.transactions!(request.scope, 'read committed', work))
+    }
     keyed.check(result)
     return result
   }

@@ -12,7 +12,7 @@ import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { EVENT_STORE_MIGRATION } from '../event-store/tables.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
-import { SAGA_MIGRATION } from '../saga/index.ts'
+import { SAGA_MIGRATIONS } from '../saga/index.ts'
 
 export interface MigrateOptions {
   readonly service: string
@@ -37,7 +37,7 @@ const TRANSACTION_CONTROL =
 /** Applies what is missing and returns the names of what it applied. */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = [
-    ...[...PLATFORM_MIGRATIONS, SAGA_MIGRATION, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
+    ...[...PLATFORM_MIGRATIONS, ...SAGA_MIGRATIONS, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
     ...(await readFolder(options)),
   ]
   const applied: string[] = []

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { contract, event, get, patch, post, problem } from '../contract/index.ts'
 import { gateway } from '../gateway/index.ts'
@@ -21,6 +21,12 @@ const accounts = contract('accounts', {
     twice: post('/twice', { input: Money, idempotent: true }),
     broken: post('/broken', { input: Money, output: z.object({ balance: z.int() }), idempotent: true }),
     note: patch('/notes', { input: Money, output: z.object({ balance: z.int() }) }),
+    careful: post('/careful', {
+      input: Money,
+      output: z.object({ balance: z.int() }),
+      errors: { closed: problem(409, 'Closed'), busy: problem(503, 'Busy') },
+      idempotent: true,
+    }),
     balance: get('/balances/{account}', { input: z.object({ account: z.string() }), output: z.object({ balance: z.int() }) }),
   },
   events: { deposited: event(Money, { key: 'account' }) },
@@ -30,6 +36,8 @@ interface Tables {
 }
 const LIMIT = 1_000
 let answers = 0
+/** What is asked before the transaction. */
+let before: () => 'open' | 'closed' | 'busy' | Promise<'open'> = () => 'open'
 
 const accountService = service(accounts, {
   migrations: new URL('./fixtures/accounts/', import.meta.url),
@@ -76,6 +84,14 @@ const handlers: Parameters<typeof accountService.implement>[0] = {
       await db.insertInto('deposits').values(input).execute()
       return { balance: input.cents }
     }),
+  careful: async ({ input, transaction, fail }) => {
+    const found = await before()
+    if (found !== 'open') throw fail[found]()
+    return transaction(async ({ db }) => {
+      await db.insertInto('deposits').values(input).execute()
+      return { balance: input.cents }
+    })
+  },
   balance: async ({ input, db }) => {
     const row = await db
       .selectFrom('deposits')
@@ -164,6 +180,40 @@ test('an operation that sees to repetition itself may do as it likes', async () 
   await app.call.accounts.twice(money, { idempotencyKey: 'a' })
   await app.call.accounts.twice(money, { idempotencyKey: 'a' })
   expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 400 })
+})
+
+describe('a refusal before the transaction', () => {
+  const ask = (app: Awaited<ReturnType<typeof open>>) => app.call.accounts.careful.try(money, { idempotencyKey: 'a' })
+
+  test.each(['closed', 'busy'] as const)('(%s) does not take the place of the answer to what was done', async (refusal) => {
+    await using app = await open()
+    before = () => 'open'
+    const first = await ask(app)
+    before = () => refusal
+    expect(await ask(app)).toEqual(first)
+  })
+
+  test('is kept, so that a first request that comes late does nothing behind it', async () => {
+    await using app = await open()
+    let go: ((found: 'open') => void) | undefined
+    before = () => new Promise((resolve) => (go = resolve))
+    const late = ask(app)
+    await expect.poll(() => go).toBeDefined()
+    before = () => 'closed'
+    const refused = await ask(app)
+    expect(refused).toMatchObject({ ok: false, error: { code: 'closed' } })
+    go!('open')
+    expect(await late).toEqual(refused)
+    expect(await app.call.accounts.balance({ account: 'ann' })).toEqual({ balance: 0 })
+  })
+
+  test('is not kept when it says: ask again', async () => {
+    await using app = await open()
+    before = () => 'busy'
+    expect(await ask(app)).toMatchObject({ ok: false, error: { code: 'busy' } })
+    before = () => 'open'
+    expect(await ask(app)).toMatchObject({ ok: true })
+  })
 })
 
 test('an answer that breaks the contract is not kept, and neither is what was done', async () => {

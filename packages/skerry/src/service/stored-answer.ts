@@ -42,6 +42,8 @@ export class KeyedRequest {
   readonly #fingerprint: string
   readonly #clock: Clock
   #answered: { readonly value: unknown } | undefined
+  /** What the transaction threw, and kept as its answer. */
+  #refused: unknown
 
   constructor(operation: BoundOperation, key: string, input: unknown, clock: Clock) {
     this.#operation = operation
@@ -81,9 +83,32 @@ export class KeyedRequest {
       }
     })
     if ('earlier' in outcome) throw new AnsweredBefore(outcome.earlier)
-    if ('refused' in outcome) throw outcome.refused
+    if ('refused' in outcome) {
+      this.#refused = outcome.refused
+      throw outcome.refused
+    }
     this.#answered = outcome
     return outcome.value
+  }
+
+  /**
+   * What the handler threw, or what it was answered with before. A declared problem that was thrown outside its transaction is an answer as
+   * well: a repetition must neither hear it of work that was done nor do the work behind it.
+   */
+  async settle(error: unknown, transact: <R>(work: (open: OpenTransaction) => Promise<R>) => Promise<R>): Promise<unknown> {
+    if (!(error instanceof DeclaredProblemError) || error === this.#refused) return error
+    const problem = this.#declared(error)
+    try {
+      return await transact(async ({ transaction }) => {
+        const earlier = await this.#claim(transaction)
+        if (earlier !== undefined) return new AnsweredBefore(earlier)
+        if (problem === undefined) throw error
+        await this.#keep(transaction, { problem })
+        return error
+      })
+    } catch (failed) {
+      return failed
+    }
   }
 
   /** Throws when the handler answers something else than what was kept as its answer. */

@@ -15,8 +15,8 @@ export interface Scope {
   readonly cause?: string | undefined
   /** The open transaction of the service named in `service`. */
   readonly transaction?: Transaction | undefined
-  /** Gives each call made here the key under which a repetition of this work makes it again. */
-  readonly idempotencyKeyFor?: ((operation: string) => string) | undefined
+  /** Gives each call made here the key under which a repetition of this work makes it again. Told whether the called operation keeps its first answer. */
+  readonly idempotencyKeyFor?: ((operation: string, keepsAnswer: boolean) => string) | undefined
 }
 
 const scopes = new AsyncLocalStorage<Scope>()

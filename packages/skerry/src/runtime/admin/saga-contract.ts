@@ -16,6 +16,7 @@ const saga = {
   name,
   version: whole(),
   status,
+  isKnown: flag('Whether whoever answers has the code of this version: a saga goes on only with a host that has it'),
   at: list(name),
   parkedBecause: nullable(text()),
   wait: nullable(object({ type: name, key: name })),

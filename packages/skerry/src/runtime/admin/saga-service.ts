@@ -28,7 +28,7 @@ export function sagaHandlers(targets: readonly AdminTarget[], log: Log): SagaHan
       if (!result.done) return { refused: result.refused }
       log.info(`A saga was ${what}`, { service: target.service, saga: result.saga.name, id, at: result.saga.at, by })
       target.wake()
-      return { done: viewOf(target.service, result.saga) }
+      return { done: viewOf(target, result.saga) }
     }
     return { refused: undefined }
   }
@@ -42,18 +42,19 @@ export function sagaHandlers(targets: readonly AdminTarget[], log: Log): SagaHan
       const after = readPage(input.after)
       const first = after === undefined ? 0 : within.findIndex((target) => target.service === after.service)
       const sagas: SagaView[] = []
-      for (const { service, database } of first === -1 ? [] : within.slice(first)) {
+      for (const target of first === -1 ? [] : within.slice(first)) {
+        const { service, database } = target
         const found = await readSagas(database, { name, status }, service === after?.service ? after : undefined, limit - sagas.length)
-        sagas.push(...found.map((saga) => viewOf(service, saga)))
+        sagas.push(...found.map((saga) => viewOf(target, saga)))
         const last = found.at(-1)
         if (sagas.length === limit && last !== undefined) return { sagas, next: writePage({ service, at: last.startedAt, id: last.id }) }
       }
       return { sagas, next: null }
     },
     async showSaga({ input, fail }) {
-      for (const { service, database } of targets) {
-        const saga = await readSaga(database, input.id)
-        if (saga !== undefined) return wholeViewOf(service, saga)
+      for (const target of targets) {
+        const saga = await readSaga(target.database, input.id)
+        if (saga !== undefined) return wholeViewOf(target, saga)
       }
       throw fail.sagaNotFound()
     },
@@ -80,14 +81,15 @@ export function sagaHandlers(targets: readonly AdminTarget[], log: Log): SagaHan
   }
 }
 
-function viewOf(service: string, { startedAt, endedAt, nextAt, ...saga }: SagaSummary): SagaView {
-  return { ...saga, service, startedAt: startedAt.toISOString(), endedAt: textOf(endedAt), nextAt: textOf(nextAt) }
+function viewOf({ service, sagas }: AdminTarget, { startedAt, endedAt, nextAt, ...saga }: SagaSummary): SagaView {
+  const isKnown = sagas.includes(`${saga.name}@${saga.version}`)
+  return { ...saga, service, isKnown, startedAt: startedAt.toISOString(), endedAt: textOf(endedAt), nextAt: textOf(nextAt) }
 }
 
-function wholeViewOf(service: string, saga: SagaDetails): WholeSagaView {
+function wholeViewOf(target: AdminTarget, saga: SagaDetails): WholeSagaView {
   const { input, cancelCode, traceId } = saga
   return {
-    ...viewOf(service, saga),
+    ...viewOf(target, saga),
     input,
     cancelCode,
     traceId,

@@ -55,6 +55,16 @@ it('lists sagas page by page and shows one', async () => {
   expect(shown.timeline[0]).toEqual({ at: shown.startedAt, what: 'started' })
 })
 
+it('says of which sagas the code is not here', async () => {
+  await using trip = await scene(world())
+  const [one, other] = [await trip.book('a'), await trip.book('b')]
+  await trip.app.settled()
+  await trip.app.host.instances.get('trips')!.database!.query(`update skerry_saga set version = 2 where id = $1`, [other])
+  const { sagas } = await trip.call.listSagas({})
+  expect(Object.fromEntries(sagas.map(({ id, isKnown }) => [id, isKnown]))).toEqual({ [one]: true, [other]: false })
+  expect(await trip.call.showSaga({ id: other })).toMatchObject({ version: 2, isKnown: false })
+})
+
 it('takes up at once what was cancelled, retried and skipped', async () => {
   let departed = true
   await using trip = await scene(world((what) => (what === 'cancel' && departed ? 'departed' : undefined)))

@@ -7,6 +7,8 @@ export interface AdminTarget {
   readonly database: Database
   /** What it consumes as it is now. */
   readonly topics: readonly string[]
+  /** The versions of sagas whose code is here, as `name@version`. */
+  readonly sagas: readonly string[]
   /** Called when its inbox or its sagas may have work that is due. */
   readonly wake: () => void
 }
