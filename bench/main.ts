@@ -1,10 +1,10 @@
 /** `npm run bench`: every figure we claim, against its peer in the same run, written to RESULTS.md with machine and versions. `--pairs 2` for a quick look, names to run some. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { startPostgres } from '../test/services/postgres.ts'
-import { startRabbitmq } from '../test/services/rabbitmq.ts'
+import { benchDurableEvents, benchDurableEventsEmbedded } from './durable-events/bench.ts'
 import { benchEventStore } from './event-store/bench.ts'
 import { benchFootprint } from './footprint/bench.ts'
+import { withPostgres, withServers } from './harness/servers.ts'
 import { benchHttpOperation } from './http-operation/bench.ts'
 import { benchLocalCall } from './local-call/bench.ts'
 import { benchOrderPlacement, benchOrderPlacementEmbedded } from './order-placement/bench.ts'
@@ -13,7 +13,7 @@ import { report } from './results.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
-const ALL = ['http', 'local', 'orders', 'events', 'footprint'] as const
+const ALL = ['http', 'local', 'orders', 'events', 'store', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -35,23 +35,17 @@ if (wanted('orders')) {
   say('Order placement on PGlite')
   results.ordersEmbedded = await benchOrderPlacementEmbedded(pairs)
   say('Order placement on PostgreSQL and RabbitMQ, against a program by hand')
-  const postgres = await startPostgres()
-  const rabbitmq = await startRabbitmq()
-  try {
-    results.orders = await benchOrderPlacement(pairs, { postgresUrl: postgres.url, rabbitmqUrl: rabbitmq.url })
-  } finally {
-    await postgres.close()
-    await rabbitmq.close()
-  }
+  results.orders = await withServers((servers) => benchOrderPlacement(pairs, servers))
 }
 if (wanted('events')) {
+  say('Durable events on PGlite')
+  results.eventsEmbedded = await benchDurableEventsEmbedded(pairs)
+  say('Durable events on PostgreSQL and RabbitMQ, against amqplib alone')
+  results.events = await withServers((servers) => benchDurableEvents(pairs, servers))
+}
+if (wanted('store')) {
   say('Event store, against the same by hand')
-  const postgres = await startPostgres()
-  try {
-    results.eventStore = await benchEventStore(pairs, postgres.url)
-  } finally {
-    await postgres.close()
-  }
+  results.store = await withPostgres((postgresUrl) => benchEventStore(pairs, postgresUrl))
 }
 if (wanted('footprint')) {
   say('Footprint')

@@ -1,21 +1,27 @@
 /** The results as a page: each figure with its spread, its peer, its goal, and the machine it was measured on. */
 import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
+import type { DurableEvents } from './durable-events/bench.ts'
+import { MANY, rateOf } from './durable-events/bench.ts'
+import type { EventFigures } from './durable-events/workload.ts'
 import type { EventStoreFigures } from './event-store/bench.ts'
 import type { Footprint } from './footprint/bench.ts'
 import type { Comparison } from './harness/pairs.ts'
+import { medianOf } from './harness/pairs.ts'
 
 export interface Results {
   http?: Comparison
   local?: Comparison
   orders?: Comparison
-  ordersEmbedded?: { readonly median: number; readonly values: readonly number[] }
-  eventStore?: EventStoreFigures
+  ordersEmbedded?: readonly number[]
+  events?: DurableEvents
+  eventsEmbedded?: readonly EventFigures[]
+  store?: EventStoreFigures
   footprint?: Footprint
 }
 
 export function report(results: Results, pairs: number): string {
-  const { http, local, orders, ordersEmbedded, eventStore, footprint } = results
+  const { ordersEmbedded, eventsEmbedded, footprint } = results
   const lines = [
     '# Measured',
     '',
@@ -24,28 +30,31 @@ export function report(results: Results, pairs: number): string {
     `Machine: ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB. ${versions()}.`,
     '',
   ]
-  if (http !== undefined || local !== undefined || orders !== undefined || eventStore !== undefined) {
-    lines.push('| what | Skerry | peer | ratio, median (min to max) | goal |', '| --- | ---: | ---: | ---: | ---: |')
-    if (http !== undefined) lines.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
-    if (local !== undefined)
-      lines.push(
-        row(
-          `local call: copied, validated both ways, calls/s (${(1e6 / local.subjectMedian).toFixed(2)} µs each; goal under 5 µs)`,
-          local,
-          'at least 2',
-        ),
-      )
-    if (orders !== undefined) lines.push(row('order placed and notified, PostgreSQL and RabbitMQ, orders/s', orders, 'at least 0.7'))
-    if (eventStore !== undefined)
-      lines.push(
-        row('event decided on and appended, numbered and projected meanwhile, PostgreSQL, appends/s', eventStore.appends, 'to be set'),
-        row('read model built anew, PostgreSQL, events/s', eventStore.rebuild, 'to be set'),
-      )
-    lines.push('')
-  }
-  if (ordersEmbedded !== undefined)
+  const compared = comparedRows(results)
+  if (compared.length > 0)
+    lines.push('| what | Skerry | peer | ratio, median (min to max) | goal |', '| --- | ---: | ---: | ---: | ---: |', ...compared, '')
+  const latencies = latencyRows(results)
+  if (latencies.length > 0)
     lines.push(
-      `Order placed and notified, one process on PGlite and the embedded broker: **${whole(ordersEmbedded.median)} orders/s** (${whole(Math.min(...ordersEmbedded.values))} to ${whole(Math.max(...ordersEmbedded.values))}).`,
+      '| how long it takes, milliseconds | Skerry, p50 | p99 | peer, p50 | p99 |',
+      '| --- | ---: | ---: | ---: | ---: |',
+      ...latencies,
+      '',
+    )
+  const embedded = [
+    ...(ordersEmbedded === undefined ? [] : [embeddedRow('order placed and notified, orders/s', ordersEmbedded, '')]),
+    ...(eventsEmbedded === undefined
+      ? []
+      : [
+          embeddedRow(`durable event, ${MANY} in a transaction, events/s`, eventsEmbedded.map(rateOf(MANY)), 'at least 8,000'),
+          embeddedRow('durable event, one in a transaction, events/s', eventsEmbedded.map(rateOf(1)), ''),
+        ]),
+  ]
+  if (embedded.length > 0)
+    lines.push(
+      '| one process, PGlite and the embedded broker | Skerry, median (min to max) | goal |',
+      '| --- | ---: | ---: |',
+      ...embedded,
       '',
     )
   if (footprint !== undefined)
@@ -61,6 +70,50 @@ export function report(results: Results, pairs: number): string {
       '',
     )
   return `${lines.join('\n').trimEnd()}\n`
+}
+
+function comparedRows({ http, local, orders, events, store }: Results): readonly string[] {
+  const rows: string[] = []
+  if (http !== undefined) rows.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
+  if (local !== undefined) {
+    const microseconds = (1e6 / local.subjectMedian).toFixed(2)
+    rows.push(row(`local call: copied, validated both ways, calls/s (${microseconds} µs each; goal under 5 µs)`, local, 'at least 2'))
+  }
+  if (orders !== undefined) rows.push(row('order placed and notified, PostgreSQL and RabbitMQ, orders/s', orders, 'at least 0.7'))
+  if (events !== undefined)
+    rows.push(
+      row(`durable event, ${MANY} in a transaction, PostgreSQL and RabbitMQ, events/s`, events.many, 'at least 0.35'),
+      row('durable event, one in a transaction, PostgreSQL and RabbitMQ, events/s', events.one, 'none'),
+    )
+  if (store !== undefined)
+    rows.push(
+      row('event decided on and appended, PostgreSQL, appends/s', store.appendsAlone, 'to be set'),
+      row('the same, numbered and projected meanwhile, appends/s', store.appends, 'to be set'),
+      row('read model built anew, PostgreSQL, events/s', store.rebuild, 'to be set'),
+    )
+  return rows
+}
+
+function latencyRows({ events, eventsEmbedded }: Results): readonly string[] {
+  const rows: string[] = []
+  const cells = (...values: readonly (number | undefined)[]): string =>
+    values.map((value) => (value === undefined ? '' : value.toFixed(1))).join(' | ')
+  if (events !== undefined) {
+    const { latency, latencyAtWorst } = events
+    rows.push(
+      `| durable event at 200/s, PostgreSQL and RabbitMQ; ${latency.peer} | ${cells(latency.subjectMedian, latencyAtWorst.subjectMedian, latency.peerMedian, latencyAtWorst.peerMedian)} |`,
+    )
+  }
+  if (eventsEmbedded !== undefined) {
+    const p50 = medianOf(eventsEmbedded.map(({ latency }) => latency.p50Ms))
+    const p99 = medianOf(eventsEmbedded.map(({ latency }) => latency.p99Ms))
+    rows.push(`| durable event at 200/s, PGlite and the embedded broker | ${cells(p50, p99, undefined, undefined)} |`)
+  }
+  return rows
+}
+
+function embeddedRow(what: string, values: readonly number[], goal: string): string {
+  return `| ${what} | **${whole(medianOf(values))}** (${whole(Math.min(...values))} to ${whole(Math.max(...values))}) | ${goal} |`
 }
 
 function row(what: string, { subjectMedian, peerMedian, peer, median, min, max }: Comparison, goal: string): string {
