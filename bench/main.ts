@@ -10,10 +10,11 @@ import { benchLocalCall } from './local-call/bench.ts'
 import { benchOrderPlacement, benchOrderPlacementEmbedded } from './order-placement/bench.ts'
 import type { Results } from './results.ts'
 import { report } from './results.ts'
+import { benchSagas } from './sagas/bench.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
-const ALL = ['http', 'local', 'orders', 'events', 'store', 'footprint'] as const
+const ALL = ['http', 'local', 'orders', 'events', 'sagas', 'store', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -42,6 +43,10 @@ if (wanted('events')) {
   results.eventsEmbedded = await benchDurableEventsEmbedded(pairs)
   say('Durable events on PostgreSQL and RabbitMQ, against amqplib alone')
   results.events = await withServers((servers) => benchDurableEvents(pairs, servers))
+}
+if (wanted('sagas')) {
+  say('Sagas, against DBOS')
+  results.sagas = await withPostgres((postgresUrl) => benchSagas(pairs, postgresUrl))
 }
 if (wanted('store')) {
   say('Event store, against the same by hand')

@@ -8,6 +8,7 @@ import type { EventStoreFigures } from './event-store/bench.ts'
 import type { Footprint } from './footprint/bench.ts'
 import type { Comparison } from './harness/pairs.ts'
 import { medianOf } from './harness/pairs.ts'
+import type { Sagas } from './sagas/bench.ts'
 
 export interface Results {
   http?: Comparison
@@ -16,6 +17,7 @@ export interface Results {
   ordersEmbedded?: readonly number[]
   events?: DurableEvents
   eventsEmbedded?: readonly EventFigures[]
+  sagas?: Sagas
   store?: EventStoreFigures
   footprint?: Footprint
 }
@@ -72,7 +74,7 @@ export function report(results: Results, pairs: number): string {
   return `${lines.join('\n').trimEnd()}\n`
 }
 
-function comparedRows({ http, local, orders, events, store }: Results): readonly string[] {
+function comparedRows({ http, local, orders, events, sagas, store }: Results): readonly string[] {
   const rows: string[] = []
   if (http !== undefined) rows.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
   if (local !== undefined) {
@@ -85,6 +87,11 @@ function comparedRows({ http, local, orders, events, store }: Results): readonly
       row(`durable event, ${MANY} in a transaction, PostgreSQL and RabbitMQ, events/s`, events.many, 'at least 0.35'),
       row('durable event, one in a transaction, PostgreSQL and RabbitMQ, events/s', events.one, 'none'),
     )
+  if (sagas !== undefined)
+    rows.push(
+      row('saga of three steps that do nothing, PostgreSQL, sagas/s', sagas.idle, 'at least 3'),
+      row('saga of three steps that write a row each, PostgreSQL, sagas/s', sagas.writing, 'at least 3'),
+    )
   if (store !== undefined)
     rows.push(
       row('event decided on and appended, PostgreSQL, appends/s', store.appendsAlone, 'to be set'),
@@ -94,21 +101,19 @@ function comparedRows({ http, local, orders, events, store }: Results): readonly
   return rows
 }
 
-function latencyRows({ events, eventsEmbedded }: Results): readonly string[] {
+function latencyRows({ events, eventsEmbedded, sagas }: Results): readonly string[] {
   const rows: string[] = []
   const cells = (...values: readonly (number | undefined)[]): string =>
     values.map((value) => (value === undefined ? '' : value.toFixed(1))).join(' | ')
-  if (events !== undefined) {
-    const { latency, latencyAtWorst } = events
-    rows.push(
-      `| durable event at 200/s, PostgreSQL and RabbitMQ; ${latency.peer} | ${cells(latency.subjectMedian, latencyAtWorst.subjectMedian, latency.peerMedian, latencyAtWorst.peerMedian)} |`,
-    )
-  }
+  const beside = (what: string, { p50, p99 }: { readonly p50: Comparison; readonly p99: Comparison }): string =>
+    `| ${what}; beside it ${p50.peer} | ${cells(p50.subjectMedian, p99.subjectMedian, p50.peerMedian, p99.peerMedian)} |`
+  if (events !== undefined) rows.push(beside('durable event at 200/s, PostgreSQL and RabbitMQ', events))
   if (eventsEmbedded !== undefined) {
     const p50 = medianOf(eventsEmbedded.map(({ latency }) => latency.p50Ms))
     const p99 = medianOf(eventsEmbedded.map(({ latency }) => latency.p99Ms))
     rows.push(`| durable event at 200/s, PGlite and the embedded broker | ${cells(p50, p99, undefined, undefined)} |`)
   }
+  if (sagas !== undefined) rows.push(beside('saga of three steps that write, at 50/s, PostgreSQL', sagas))
   return rows
 }
 
@@ -131,5 +136,5 @@ function versions(): string {
     }
     return `${name} ${manifest.version}`
   }
-  return `Node ${process.version}, ${['fastify', 'moleculer', 'pg', 'amqplib', 'zod'].map(version).join(', ')}`
+  return `Node ${process.version}, ${['fastify', 'moleculer', '@dbos-inc/dbos-sdk', 'pg', 'amqplib', 'zod'].map(version).join(', ')}`
 }

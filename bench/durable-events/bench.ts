@@ -18,8 +18,8 @@ const ONE = 1
 export interface DurableEvents {
   readonly many: Comparison
   readonly one: Comparison
-  readonly latency: Comparison
-  readonly latencyAtWorst: Comparison
+  readonly p50: Comparison
+  readonly p99: Comparison
 }
 
 export async function benchDurableEvents(pairs: number, { postgresUrl, rabbitmqUrl }: Servers): Promise<DurableEvents> {
@@ -36,8 +36,8 @@ export async function benchDurableEvents(pairs: number, { postgresUrl, rabbitmqU
   return {
     many: comparisonOf(measured, rateOf(MANY), rateOf(ONE)),
     one: comparisonOf(measured, rateOf(ONE), rateOf(ONE)),
-    latency: comparisonOf(measured, p50, p50),
-    latencyAtWorst: comparisonOf(measured, p99, p99),
+    p50: comparisonOf(measured, p50, p50),
+    p99: comparisonOf(measured, p99, p99),
   }
 }
 

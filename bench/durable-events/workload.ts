@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Latency } from '../harness/latency.ts'
+import { latencyAt } from '../harness/latency.ts'
 
 export interface Payload {
   readonly number: number
@@ -29,11 +31,6 @@ export interface EventFigures {
   readonly latency: Latency
 }
 
-export interface Latency {
-  readonly p50Ms: number
-  readonly p99Ms: number
-}
-
 const KEYS = 1_000
 /** Makes a body of some 600 bytes of it, most of it envelope. */
 const CONTENT = 'x'.repeat(200)
@@ -50,15 +47,11 @@ export async function measure(
   const seconds = Number(process.env['SECONDS'])
   let sent = 0
   let handled = 0
-  const sentAtMs = new Map<number, number>()
-  const tookMs: number[] = []
+  const awaited = new Map<number, () => void>()
   const waiting: (() => void)[] = []
   const carrier = await connect((numbers) => {
     handled += numbers.length
-    for (const number of numbers) {
-      const since = sentAtMs.get(number)
-      if (since !== undefined) tookMs.push(performance.now() - since)
-    }
+    for (const number of numbers) awaited.get(number)?.()
     for (const go of waiting.splice(0)) go()
   })
   const send = async (count: number): Promise<void> => {
@@ -92,21 +85,13 @@ export async function measure(
     await Promise.all(senders)
     await drained()
   }
-  const sending: Promise<void>[] = []
-  const start = performance.now()
-  for (let n = 0; n < LATENCY_SECONDS * LATENCY_PER_SECOND; n++) {
-    const dueAtMs = start + (n * 1_000) / LATENCY_PER_SECOND
-    while (performance.now() < dueAtMs) await wait(1)
-    // From when it was due: what waits for a busy process has begun to wait then.
-    sentAtMs.set(sent, dueAtMs)
-    sending.push(send(1))
-  }
-  await Promise.all(sending)
-  await drained()
+  const latency = await latencyAt(LATENCY_PER_SECOND, LATENCY_SECONDS, async () => {
+    const arrived = new Promise<void>((resolve) => awaited.set(sent, resolve))
+    await send(1)
+    await arrived
+  })
   await carrier.check(sent)
-  tookMs.sort((a, b) => a - b)
-  const percentile = (part: number): number => tookMs[Math.floor(tookMs.length * part)]!
-  const figures: EventFigures = { rates, latency: { p50Ms: percentile(0.5), p99Ms: percentile(0.99) } }
+  const figures: EventFigures = { rates, latency }
   process.stdout.write(`${JSON.stringify(figures)}\n`)
 }
 
