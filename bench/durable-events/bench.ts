@@ -26,7 +26,7 @@ export async function benchDurableEvents(pairs: number, { postgresUrl, rabbitmqU
   const skerry = {
     name: 'Skerry',
     measure: () =>
-      withDatabase(postgresUrl, (url, exchange) => measureSkerry({ DATABASE_URL: url, RABBITMQ_URL: rabbitmqUrl, EXCHANGE: exchange })),
+      withDatabase(postgresUrl, (url, exchange) => runSkerry({ DATABASE_URL: url, RABBITMQ_URL: rabbitmqUrl, EXCHANGE: exchange })),
   }
   const amqplib = {
     name: 'amqplib alone',
@@ -45,7 +45,7 @@ export async function benchDurableEvents(pairs: number, { postgresUrl, rabbitmqU
 export async function benchDurableEventsEmbedded(runs: number): Promise<readonly EventFigures[]> {
   const figures: EventFigures[] = []
   for (let n = 0; n < runs; n++) {
-    figures.push(await withDirectory((directory) => measureSkerry({ SKERRY_DATA: directory })))
+    figures.push(await withDirectory((directory) => runSkerry({ SKERRY_DATA: directory })))
     process.stderr.write(`  run ${n + 1}/${runs}: ${Math.round(rateOf(MANY)(figures.at(-1)!)).toLocaleString('en')}\n`)
   }
   return figures
@@ -59,11 +59,12 @@ export function rateOf(batch: number): (figures: EventFigures) => number {
 const p50 = ({ latency }: EventFigures): number => latency.p50Ms
 const p99 = ({ latency }: EventFigures): number => latency.p99Ms
 
-function measureSkerry(env: Readonly<Record<string, string>>): Promise<EventFigures> {
+/** On the servers that the environment names, else embedded. */
+export function runSkerry(env: Readonly<Record<string, string>>): Promise<EventFigures> {
   return run('./skerry-events.ts', { ...env, BATCHES: `${MANY},${ONE}` })
 }
 
 async function run(file: string, env: Readonly<Record<string, string>>): Promise<EventFigures> {
-  await using child = await startChild<EventFigures>(new URL(file, import.meta.url), { env: { ...env, SECONDS } })
+  await using child = await startChild<EventFigures>(new URL(file, import.meta.url), { env: { SECONDS, ...env } })
   return child.ready
 }
