@@ -9,7 +9,7 @@ import { rabbitmq } from '@skerry/rabbitmq'
 import { contract, event, post, service, system, tables } from 'skerry'
 import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
 import { z } from 'zod'
-import { fillHistory } from '../growth/history.ts'
+import { fillEventHistory } from '../growth/history.ts'
 import { Commits } from '../harness/commits.ts'
 import { measure } from './workload.ts'
 
@@ -73,7 +73,7 @@ await measure(
       log: createLog({ level: 'warn' }),
     })
     const historyRows = Number(process.env['HISTORY_ROWS'] ?? 0)
-    if (historyRows > 0) await fillHistory(process.env['DATABASE_URL']!, [sender.name, receiver.name], historyRows)
+    if (historyRows > 0) await fillEventHistory(process.env['DATABASE_URL']!, historyRows)
     const client = host.clientFor(sender)
     return {
       send: (payloads) => client.send({ payloads: [...payloads] }),

@@ -4,7 +4,7 @@ import { postgres } from '@skerry/postgres'
 import { contract, post, service, system, tables } from 'skerry'
 import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
 import { z } from 'zod'
-import { fillHistory } from '../growth/history.ts'
+import { fillSagaHistory } from '../growth/history.ts'
 import { Commits } from '../harness/commits.ts'
 import { Effects, measure, STEPS } from './workload.ts'
 
@@ -75,7 +75,7 @@ const host = await startHost({
   log: createLog({ level: 'warn' }),
 })
 const historyRows = Number(process.env['HISTORY_ROWS'] ?? 0)
-if (historyRows > 0) await fillHistory(process.env['DATABASE_URL']!, [jobs.name], historyRows)
+if (historyRows > 0) await fillSagaHistory(process.env['DATABASE_URL']!, jobs.name, historyRows)
 const client = host.clientFor(jobs)
 await measure({
   async run(kind, number) {
