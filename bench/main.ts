@@ -1,9 +1,11 @@
 /** `npm run bench`: every figure we claim, against its peer in the same run, written to RESULTS.md with machine and versions. `--pairs 2` for a quick look, names to run some. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { benchCheckouts } from './checkout/bench.ts'
 import { benchDurableEvents, benchDurableEventsEmbedded } from './durable-events/bench.ts'
 import { benchEventStore } from './event-store/bench.ts'
 import { benchFootprint } from './footprint/bench.ts'
+import { benchGrowth } from './growth/bench.ts'
 import { withPostgres, withServers } from './harness/servers.ts'
 import { benchHttpOperation } from './http-operation/bench.ts'
 import { benchLocalCall } from './local-call/bench.ts'
@@ -14,7 +16,9 @@ import { benchSagas } from './sagas/bench.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
-const ALL = ['http', 'local', 'orders', 'events', 'sagas', 'store', 'footprint'] as const
+/** Of what takes a minute each time. */
+const MAX_ROUNDS = 2
+const ALL = ['http', 'local', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -51,6 +55,14 @@ if (wanted('sagas')) {
 if (wanted('store')) {
   say('Event store, against the same by hand')
   results.store = await withPostgres((postgresUrl) => benchEventStore(pairs, postgresUrl))
+}
+if (wanted('checkout')) {
+  say('Checkouts of the whole shop')
+  results.checkouts = await withServers((servers) => benchCheckouts(Math.min(pairs, MAX_ROUNDS), servers))
+}
+if (wanted('growth')) {
+  say('Events and sagas on tables that have grown')
+  results.growth = await withServers((servers) => benchGrowth(Math.min(pairs, MAX_ROUNDS), servers))
 }
 if (wanted('footprint')) {
   say('Footprint')

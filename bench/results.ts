@@ -1,11 +1,13 @@
 /** The results as a page: each figure with its spread, its peer, its goal, and the machine it was measured on. */
 import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
+import type { Checkouts } from './checkout/bench.ts'
 import type { DurableEvents } from './durable-events/bench.ts'
 import { MANY, rateOf } from './durable-events/bench.ts'
 import type { EventFigures } from './durable-events/workload.ts'
 import type { EventStoreFigures } from './event-store/bench.ts'
 import type { Footprint } from './footprint/bench.ts'
+import type { Growth } from './growth/bench.ts'
 import type { Comparison } from './harness/pairs.ts'
 import { medianOf } from './harness/pairs.ts'
 import type { Sagas } from './sagas/bench.ts'
@@ -19,11 +21,13 @@ export interface Results {
   eventsEmbedded?: readonly EventFigures[]
   sagas?: Sagas
   store?: EventStoreFigures
+  checkouts?: Checkouts
+  growth?: readonly Growth[]
   footprint?: Footprint
 }
 
 export function report(results: Results, pairs: number): string {
-  const { ordersEmbedded, eventsEmbedded, footprint } = results
+  const { footprint } = results
   const lines = [
     '# Measured',
     '',
@@ -43,20 +47,14 @@ export function report(results: Results, pairs: number): string {
       ...latencies,
       '',
     )
-  const embedded = [
-    ...(ordersEmbedded === undefined ? [] : [embeddedRow('order placed and notified, orders/s', ordersEmbedded, '')]),
-    ...(eventsEmbedded === undefined
-      ? []
-      : [
-          embeddedRow(`durable event, ${MANY} in a transaction, events/s`, eventsEmbedded.map(rateOf(MANY)), 'at least 8,000'),
-          embeddedRow('durable event, one in a transaction, events/s', eventsEmbedded.map(rateOf(1)), ''),
-        ]),
-  ]
-  if (embedded.length > 0)
+  const alone = aloneRows(results)
+  if (alone.length > 0) lines.push('| without a peer | Skerry, median (min to max) | goal |', '| --- | ---: | ---: |', ...alone, '')
+  if (results.growth !== undefined)
     lines.push(
-      '| one process, PGlite and the embedded broker | Skerry, median (min to max) | goal |',
-      '| --- | ---: | ---: |',
-      ...embedded,
+      '| rows of history in each table, PostgreSQL and RabbitMQ | events/s, one in a transaction | ' +
+        `events/s, ${MANY} in a transaction | sagas/s, three steps that write |`,
+      '| ---: | ---: | ---: | ---: |',
+      ...growthRows(results.growth),
       '',
     )
   if (footprint !== undefined)
@@ -117,8 +115,38 @@ function latencyRows({ events, eventsEmbedded, sagas }: Results): readonly strin
   return rows
 }
 
-function embeddedRow(what: string, values: readonly number[], goal: string): string {
+function aloneRows({ ordersEmbedded, eventsEmbedded, checkouts }: Results): readonly string[] {
+  const rows: string[] = []
+  const embedded = 'one process, PGlite and the embedded broker'
+  if (ordersEmbedded !== undefined) rows.push(aloneRow(`order placed and notified, ${embedded}, orders/s`, ordersEmbedded, 'none'))
+  if (eventsEmbedded !== undefined)
+    rows.push(
+      aloneRow(`durable event, ${MANY} in a transaction, ${embedded}, events/s`, eventsEmbedded.map(rateOf(MANY)), 'at least 8,000'),
+      aloneRow(`durable event, one in a transaction, ${embedded}, events/s`, eventsEmbedded.map(rateOf(1)), 'none'),
+    )
+  if (checkouts !== undefined)
+    rows.push(
+      aloneRow(`the shop: order placed, paid and sent, ${embedded}, checkouts/s`, checkouts.together, 'none'),
+      aloneRow('the same, a process and a database for each service, PostgreSQL and RabbitMQ, checkouts/s', checkouts.apart, 'none'),
+    )
+  return rows
+}
+
+function aloneRow(what: string, values: readonly number[], goal: string): string {
   return `| ${what} | **${whole(medianOf(values))}** (${whole(Math.min(...values))} to ${whole(Math.max(...values))}) | ${goal} |`
+}
+
+/** Each figure with what it is of that with the least history. */
+function growthRows(growth: readonly Growth[]): readonly string[] {
+  const [least] = growth
+  return growth.map((entry) => {
+    const cell = (of: (growth: Growth) => readonly number[]): string => {
+      const median = medianOf(of(entry))
+      return entry === least ? whole(median) : `${whole(median)} (${(median / medianOf(of(least!))).toFixed(2)})`
+    }
+    const cells = [cell((of) => of.eventsPerSecond), cell((of) => of.batchedEventsPerSecond), cell((of) => of.sagasPerSecond)]
+    return `| ${whole(entry.rows)} | ${cells.join(' | ')} |`
+  })
 }
 
 function row(what: string, { subjectMedian, peerMedian, peer, median, min, max }: Comparison, goal: string): string {

@@ -10,7 +10,7 @@ import { comparisonOf, measureInTurn } from '../harness/pairs.ts'
 import type { Servers } from '../harness/servers.ts'
 import type { EventFigures } from './workload.ts'
 
-const SECONDS = '5'
+const SECONDS = '4'
 /** Events in one transaction, as work on several things emits them, and as one request does. */
 export const MANY = 50
 const ONE = 1

@@ -8,7 +8,7 @@ import { withDatabase } from '../harness/database.ts'
 import type { Comparison } from '../harness/pairs.ts'
 import { comparisonOf, measureInTurn } from '../harness/pairs.ts'
 
-const SECONDS = 6
+const SECONDS = 5
 
 export interface EventStoreFigures {
   readonly appendsAlone: Comparison

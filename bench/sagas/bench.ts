@@ -5,7 +5,7 @@ import type { Comparison } from '../harness/pairs.ts'
 import { comparisonOf, measureInTurn } from '../harness/pairs.ts'
 import type { SagaFigures } from './workload.ts'
 
-const SECONDS = '5'
+const SECONDS = '4'
 
 export interface Sagas {
   readonly idle: Comparison

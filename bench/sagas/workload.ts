@@ -23,7 +23,7 @@ export interface SagaFigures {
 export const STEPS = ['one', 'two', 'three'] as const
 
 const IN_PROGRESS = 64
-const WARM_UP_SECONDS = 2
+const WARM_UP_SECONDS = 1
 const LATENCY_SECONDS = 4
 const LATENCY_PER_SECOND = 50
 
