@@ -37,7 +37,7 @@ const CONTENT = 'x'.repeat(200)
 const WARM_UP_SECONDS = 2
 const LATENCY_SECONDS = 4
 const LATENCY_PER_SECOND = 200
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 
 /** Prints the figures as the one line that the parent waits for. `connect` is given what to call with the numbers whose effects are durable. */
 export async function measure(
