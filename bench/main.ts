@@ -1,19 +1,24 @@
 /** `npm run bench`: every figure we claim, against its peer in the same run, written to RESULTS.md with machine and versions. `--pairs 2` for a quick look, names to run some. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { startPostgres } from '../test/services/postgres.ts'
-import { startRabbitmq } from '../test/services/rabbitmq.ts'
+import { benchCheckouts } from './checkout/bench.ts'
+import { benchDurableEvents, benchDurableEventsEmbedded } from './durable-events/bench.ts'
 import { benchEventStore } from './event-store/bench.ts'
 import { benchFootprint } from './footprint/bench.ts'
+import { benchGrowth } from './growth/bench.ts'
+import { withPostgres, withServers } from './harness/servers.ts'
 import { benchHttpOperation } from './http-operation/bench.ts'
 import { benchLocalCall } from './local-call/bench.ts'
 import { benchOrderPlacement, benchOrderPlacementEmbedded } from './order-placement/bench.ts'
 import type { Results } from './results.ts'
 import { report } from './results.ts'
+import { benchSagas } from './sagas/bench.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
-const ALL = ['http', 'local', 'orders', 'events', 'footprint'] as const
+/** Of what takes a minute each time. */
+const MAX_ROUNDS = 2
+const ALL = ['http', 'local', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -35,23 +40,29 @@ if (wanted('orders')) {
   say('Order placement on PGlite')
   results.ordersEmbedded = await benchOrderPlacementEmbedded(pairs)
   say('Order placement on PostgreSQL and RabbitMQ, against a program by hand')
-  const postgres = await startPostgres()
-  const rabbitmq = await startRabbitmq()
-  try {
-    results.orders = await benchOrderPlacement(pairs, { postgresUrl: postgres.url, rabbitmqUrl: rabbitmq.url })
-  } finally {
-    await postgres.close()
-    await rabbitmq.close()
-  }
+  results.orders = await withServers((servers) => benchOrderPlacement(pairs, servers))
 }
 if (wanted('events')) {
+  say('Durable events on PGlite')
+  results.eventsEmbedded = await benchDurableEventsEmbedded(pairs)
+  say('Durable events on PostgreSQL and RabbitMQ, against amqplib alone')
+  results.events = await withServers((servers) => benchDurableEvents(pairs, servers))
+}
+if (wanted('sagas')) {
+  say('Sagas, against DBOS')
+  results.sagas = await withPostgres((postgresUrl) => benchSagas(pairs, postgresUrl))
+}
+if (wanted('store')) {
   say('Event store, against the same by hand')
-  const postgres = await startPostgres()
-  try {
-    results.eventStore = await benchEventStore(pairs, postgres.url)
-  } finally {
-    await postgres.close()
-  }
+  results.store = await withPostgres((postgresUrl) => benchEventStore(pairs, postgresUrl))
+}
+if (wanted('checkout')) {
+  say('Checkouts of the whole shop')
+  results.checkouts = await withServers((servers) => benchCheckouts(Math.min(pairs, MAX_ROUNDS), servers))
+}
+if (wanted('growth')) {
+  say('Events and sagas on tables that have grown')
+  results.growth = await withServers((servers) => benchGrowth(Math.min(pairs, MAX_ROUNDS), servers))
 }
 if (wanted('footprint')) {
   say('Footprint')

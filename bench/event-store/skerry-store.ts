@@ -1,9 +1,13 @@
 /** The event store as a service uses it: an operation, a transaction, `decide`; sequencer and projection at work meanwhile. */
+import { randomUUID } from 'node:crypto'
 import { postgres } from '@skerry/postgres'
 import { contract, post, service, storedEvent, stream, system, tables } from 'skerry'
 import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
 import { z } from 'zod'
 import { measure } from './workload.ts'
+
+/** Nothing at work beside the appends: there is no projection, and another host that does nothing holds the sequencer's lease. */
+const isAlone = process.env['APPENDS_ALONE'] === 'true'
 
 const counters = contract('counters', {
   version: '1.0.0',
@@ -47,7 +51,7 @@ const implementation = definition.implement(
       return { total }
     },
   },
-  { projections: [totals] },
+  { projections: isAlone ? [] : [totals] },
 )
 
 const placement = system('counting', { services: [implementation] })
@@ -60,24 +64,44 @@ const host = await startHost({
   log: createLog({ level: 'error' }),
 })
 const client = host.clientFor(counters)
-const { projections } = host.instances.get('counters')!
+const instance = host.instances.get('counters')!
+const { projections } = instance
 let last = ''
 const until = async (holds: () => Promise<boolean>): Promise<void> => {
   while (!(await holds()));
 }
 
-await measure({
-  append: async (id) => void (last = (await client.count({ id })).token),
-  // The last one is not the one with the highest number, as others were on their way: hence the lag.
-  async caughtUp() {
-    await client.wait({ token: last })
-    await until(async () => (await projections.status(totals)).every(({ lag }) => lag === 0))
-  },
-  async rebuild() {
-    const generation = await projections.rebuild(totals)
-    await until(async () => (await projections.status(totals))[0]?.generation === generation)
-  },
-  count: async () => (await client.total({})).total,
-})
+const append = async (id: string): Promise<void> => void (last = (await client.count({ id })).token)
+
+if (isAlone)
+  await instance.database!.query(
+    `update skerry_lease set owner = $1, epoch = epoch + 1, expires_at = '9999-01-01' where name = 'sequencer'`,
+    [randomUUID()],
+  )
+await measure(
+  isAlone
+    ? {
+        append,
+        caughtUp: async () => undefined,
+        rebuild: async () => undefined,
+        async count() {
+          const { rows } = await instance.database!.query<{ events: number }>('select count(*) as events from skerry_stream_event')
+          return rows[0]!.events
+        },
+      }
+    : {
+        append,
+        // The last one is not the one with the highest number, as others were on their way: hence the lag.
+        async caughtUp() {
+          await client.wait({ token: last })
+          await until(async () => (await projections.status(totals)).every(({ lag }) => lag === 0))
+        },
+        async rebuild() {
+          const generation = await projections.rebuild(totals)
+          await until(async () => (await projections.status(totals))[0]?.generation === generation)
+        },
+        count: async () => (await client.total({})).total,
+      },
+)
 await host.stop()
 process.exit(0)

@@ -14,7 +14,7 @@ export interface Store {
 
 const WRITERS = 8
 const STREAMS = 500
-const WARM_UP_SECONDS = 2
+const WARM_UP_SECONDS = 1
 
 export async function measure(store: Store): Promise<void> {
   const seconds = Number(process.env['SECONDS'])

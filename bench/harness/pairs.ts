@@ -1,10 +1,19 @@
 /** Measures two candidates in turn, A B A B …, so that a machine whose speed drifts treats both alike, and gives the ratio pair by pair. */
-export interface Candidate {
+export interface Candidate<Figures = number> {
   readonly name: string
-  /** One measurement, higher is better. Checks its own results and throws when they are wrong. */
-  measure(): Promise<number>
+  /** One measurement. Checks its own results and throws when they are wrong. */
+  measure(): Promise<Figures>
 }
 
+/** What each measurement of the two gave, one per pair. */
+export interface Pairs<Subject, Peer> {
+  readonly subject: string
+  readonly peer: string
+  readonly subjectFigures: readonly Subject[]
+  readonly peerFigures: readonly Peer[]
+}
+
+/** Of one figure, higher is better. */
 export interface Comparison {
   readonly subject: string
   readonly peer: string
@@ -18,18 +27,44 @@ export interface Comparison {
 }
 
 export async function compare(subject: Candidate, peer: Candidate, pairs: number): Promise<Comparison> {
-  const subjectValues: number[] = []
-  const peerValues: number[] = []
+  const same = (value: number): number => value
+  return comparisonOf(await measureInTurn(subject, peer, pairs, same, same), same, same)
+}
+
+/** The last two choose which figure is told on the way. */
+export async function measureInTurn<Subject, Peer>(
+  subject: Candidate<Subject>,
+  peer: Candidate<Peer>,
+  pairs: number,
+  ofSubject: (figures: Subject) => number,
+  ofPeer: (figures: Peer) => number,
+): Promise<Pairs<Subject, Peer>> {
+  const subjectFigures: Subject[] = []
+  const peerFigures: Peer[] = []
   for (let pair = 0; pair < pairs; pair++) {
     // The order alternates too, so that neither always runs on the warmer machine.
-    const order = pair % 2 === 0 ? [subject, peer] : [peer, subject]
-    for (const candidate of order) (candidate === subject ? subjectValues : peerValues).push(await candidate.measure())
-    process.stderr.write(`  pair ${pair + 1}/${pairs}: ${round(subjectValues.at(-1)!)} against ${round(peerValues.at(-1)!)}\n`)
+    if (pair % 2 === 0) subjectFigures.push(await subject.measure())
+    peerFigures.push(await peer.measure())
+    if (pair % 2 === 1) subjectFigures.push(await subject.measure())
+    process.stderr.write(
+      `  pair ${pair + 1}/${pairs}: ${round(ofSubject(subjectFigures.at(-1)!))} against ${round(ofPeer(peerFigures.at(-1)!))}\n`,
+    )
   }
+  return { subject: subject.name, peer: peer.name, subjectFigures, peerFigures }
+}
+
+/** Compares one of the figures that the candidates were measured for together. */
+export function comparisonOf<Subject, Peer>(
+  { subject, peer, subjectFigures, peerFigures }: Pairs<Subject, Peer>,
+  ofSubject: (figures: Subject) => number,
+  ofPeer: (figures: Peer) => number,
+): Comparison {
+  const subjectValues = subjectFigures.map(ofSubject)
+  const peerValues = peerFigures.map(ofPeer)
   const ratios = subjectValues.map((value, index) => value / peerValues[index]!)
   return {
-    subject: subject.name,
-    peer: peer.name,
+    subject,
+    peer,
     subjectMedian: medianOf(subjectValues),
     peerMedian: medianOf(peerValues),
     ratios,

@@ -3,66 +3,40 @@
  * many orders a second are *notified*: the clock stops when the last notification is there.
  */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import pg from 'pg'
 import { startChild } from '../harness/child.ts'
+import { withDatabase, withDirectory } from '../harness/database.ts'
 import { load } from '../harness/load.ts'
 import type { Candidate, Comparison } from '../harness/pairs.ts'
-import { compare, medianOf } from '../harness/pairs.ts'
+import { compare } from '../harness/pairs.ts'
+import type { Servers } from '../harness/servers.ts'
 
 const CONNECTIONS = 32
 const WARM_UP_SECONDS = 3
 const SECONDS = 8
 const PATIENCE_MS = 60_000
 
-interface Services {
-  readonly postgresUrl: string
-  readonly rabbitmqUrl: string
-}
-
-export function benchOrderPlacement(pairs: number, services: Services): Promise<Comparison> {
+export function benchOrderPlacement(pairs: number, servers: Servers): Promise<Comparison> {
   return compare(
-    onServers('Skerry', './skerry-host.ts', services),
-    onServers('Fastify + pg + amqplib by hand', './hand-written.ts', services),
+    onServers('Skerry', './skerry-host.ts', servers),
+    onServers('Fastify + pg + amqplib by hand', './hand-written.ts', servers),
     pairs,
   )
 }
 
 /** Orders a second on the embedded database and broker, one value per run. */
-export async function benchOrderPlacementEmbedded(runs: number): Promise<{ readonly median: number; readonly values: readonly number[] }> {
+export async function benchOrderPlacementEmbedded(runs: number): Promise<readonly number[]> {
   const values: number[] = []
-  for (let run = 0; run < runs; run++) {
-    const directory = await mkdtemp(join(tmpdir(), 'skerry-bench-'))
-    try {
-      values.push(await measure('./skerry-host.ts', { SKERRY_DATA: directory }))
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
-  }
-  return { median: medianOf(values), values }
+  for (let run = 0; run < runs; run++)
+    values.push(await withDirectory((directory) => measure('./skerry-host.ts', { SKERRY_DATA: directory })))
+  return values
 }
 
-function onServers(name: string, file: string, { postgresUrl, rabbitmqUrl }: Services): Candidate {
+function onServers(name: string, file: string, { postgresUrl, rabbitmqUrl }: Servers): Candidate {
   return {
     name,
-    async measure() {
-      const database = `bench_${randomUUID().replaceAll('-', '')}`
-      const admin = new pg.Client({ connectionString: postgresUrl })
-      await admin.connect()
-      try {
-        await admin.query(`create database ${database}`)
-        const url = new URL(postgresUrl)
-        url.pathname = `/${database}`
-        return await measure(file, { DATABASE_URL: url.href, RABBITMQ_URL: rabbitmqUrl, EXCHANGE: database })
-      } finally {
-        await admin.query(`drop database if exists ${database} with (force)`)
-        await admin.end()
-      }
-    },
+    measure: () =>
+      withDatabase(postgresUrl, (url, exchange) => measure(file, { DATABASE_URL: url, RABBITMQ_URL: rabbitmqUrl, EXCHANGE: exchange })),
   }
 }
 
