@@ -111,7 +111,7 @@ test('called off in the very moment in which it is paid, an order is either canc
   for (let round = 0; round < 8; round++) {
     const { order } = await shop.place('tok_ok')
     for (let turn = 0; turn < round * 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-    await shop.call.orders.cancelOrder.try({ id: order.id })
+    await shop.answered(shop.call.orders.cancelOrder.try({ id: order.id }))
     const outcome = await shop.outcome(order.id)
     expect(['cancelled: customer', 'confirmed', 'refunded: customer']).toContain(outcome)
     const captured = shop.charged(order.id).filter((kind) => kind === 'capture').length
@@ -183,7 +183,7 @@ test.each(['tok_ok', 'tok_webhooks_twice', 'tok_webhooks_reversed'])(
     const answer = shop.provider.hold('done', 'capture')
     const request = { user_id: 1, card, lines: [{ sku: 'mug', quantity: 1 }] }
     const ask = () => shop.call.orders.placeOrder(request, { idempotencyKey: 'the button that was clicked twice' })
-    const [first, second] = await Promise.all([ask(), ask()])
+    const [first, second] = await shop.answered(Promise.all([ask(), ask()]))
     const { id } = first.order
     await expect.poll(async () => (await shop.call.payments.getPayment({ order_id: id })).status).toBe('captured')
     const third = await ask()

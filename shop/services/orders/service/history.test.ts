@@ -46,8 +46,9 @@ test('the history of an order says what happened and when, and what it was at an
   await app.clock.advance('1h')
   const calledOffAt = app.clock.now().toISOString()
   await cancelOrder({ id: 7 })
-  await cancelOrder({ id: 7 })
+  const again = cancelOrder({ id: 7 })
   await app.settled()
+  expect(await again).toMatchObject({ id: 7 })
 
   const then = await getOrderHistory({ id: 7, at: anHourLater })
   expect(then.order).toMatchObject({ id: 7, status: 'confirmed', reason: null, placed_at: placedAt })

@@ -48,7 +48,7 @@ export async function begin(
   return toOrder(row)
 }
 
-/** Adds to the history of an order what follows from it, and returns what it is then. */
+/** Adds to the history of an order what follows from it, which may be nothing, and returns what it is then. */
 export async function follow({ db, streams }: Open, id: string, decide: Decide): Promise<Order> {
   let after: OrderState = order.initial
   const { version } = await streams.order.decide(id, (state) => {
@@ -56,10 +56,11 @@ export async function follow({ db, streams }: Open, id: string, decide: Decide):
     after = events.reduce((before, event) => order.evolve(before, event), state)
     return events
   })
-  const { status, reason } = after
-  if (status === 'none') throw new Error(`There is no order ${id}`)
-  const row = await db.updateTable('orders').set({ status, reason, version }).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
-  return toOrder(row)
+  const now = orderAt(id, after)
+  if (now === undefined) throw new Error(`There is no order ${id}`)
+  const { status, reason } = now
+  await db.updateTable('orders').set({ status, reason, version }).where('id', '=', id).where('version', '<', version).execute()
+  return now
 }
 
 /** What the order is in a state of its history. */
