@@ -82,8 +82,8 @@ test('a rebuild keeps answering, and shows the same, also with orders that come 
   } while ((await generations()).join() !== '2 live' || id < 20)
   await app.settled()
   await look()
-  expect(shown).toEqual(shown.toSorted((a, b) => a - b))
-  expect(shown[0]).toBe(10)
+  // The one that takes over may be a moment behind the one that leaves; what there was when it began is in both.
+  expect(Math.min(...shown)).toBe(10)
   expect(shown.at(-1)).toBe(id)
 })
 
