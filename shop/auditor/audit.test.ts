@@ -49,6 +49,7 @@ const planted: Record<string, Planted> = {
       'I6: order 1 is cancelled, but there is a notification of kind order-confirmed',
       'I6: order 1 is cancelled, but there is no notification of kind order-cancelled',
       'I9: stock is committed for order 1, which is cancelled',
+      'I13: order 1 is cancelled, but by its history confirmed',
       'I17: order 1 counts, and is cancelled',
     ],
   },
@@ -130,7 +131,11 @@ const planted: Record<string, Planted> = {
   },
   'I5: an order that costs something else than its lines': {
     plant: (shop) => shop.tamper('orders', `update orders set total_minor_units = 1 where id = '3'`),
-    found: ['I5: order 3 costs 1, but its lines 5980', 'I5: order 3 was shown as 1 EUR, but is paid as 5980 EUR'],
+    found: [
+      'I5: order 3 costs 1, but its lines 5980',
+      'I5: order 3 was shown as 1 EUR, but is paid as 5980 EUR',
+      'I17: order 3 was placed with another total',
+    ],
   },
   'I5: a payment in another currency': {
     plant: (shop) => shop.tamper('payments', `update payments set currency = 'GBP' where order_id = '3'`),
@@ -251,6 +256,7 @@ const planted: Record<string, Planted> = {
       'I10: order 3 has stopped halfway: it is placed',
       'I10: the checkout of order 3 has stopped halfway: it is parked',
       'I13: order 3 is placed and has 2 events instead of 1',
+      'I13: order 3 is placed (paymentDeclined), but by its history cancelled (paymentDeclined)',
     ],
   },
   'I10: a refund that stopped halfway': {
@@ -280,7 +286,55 @@ const planted: Record<string, Planted> = {
   'I13: a refund of which no event tells': {
     plant: (shop) => shop.tamper('orders', `update orders set status = 'refunded' where id = '1'`),
     options: { atRest: false },
-    found: ['I13: order 1 is refunded and has 2 events instead of 3'],
+    found: ['I13: order 1 is refunded and has 2 events instead of 3', 'I13: order 1 is refunded, but by its history confirmed'],
+  },
+  'I13: a history with a gap': {
+    plant: (shop) => shop.tamper('orders', `delete from skerry_stream_event where id = '3' and type = 'stockReserved'`),
+    options: { atRest: false },
+    found: [
+      'I13: the history of order 3 is at version 4, and has 3 events with 3 versions up to 4',
+      'I13: order 3 is as of version 4, and its history has 3',
+    ],
+  },
+  'I13: a history that forks': {
+    plant: (shop) =>
+      shop.tamper(
+        'orders',
+        'alter table skerry_stream_event drop constraint skerry_stream_event_stream_id_version_key',
+        `insert into skerry_stream_event (stream, id, version, type, schema, data, meta, at)
+         select stream, id, version, 'stockCommitted', schema, data, meta, at from skerry_stream_event where id = '3' and type = 'stockReleased'`,
+      ),
+    options: { atRest: false },
+    found: [
+      'I13: the history of order 3 is at version 4, and has 5 events with 4 versions up to 4',
+      'I13: order 3 is as of version 4, and its history has 5',
+    ],
+  },
+  'I13: an order that was confirmed after it was cancelled': {
+    plant: (shop) =>
+      shop.tamper(
+        'orders',
+        `insert into skerry_stream_event (stream, id, version, type, schema, data, meta, at)
+         select stream, id, 5, 'confirmed', schema, '{}', meta, at from skerry_stream_event where id = '3' and type = 'cancelled'`,
+        `update skerry_stream set version = 5 where id = '3'`,
+        `update orders set version = 5 where id = '3'`,
+      ),
+    options: { atRest: false },
+    found: [
+      'I13: order 3 was cancelled when it was confirmed',
+      'I13: order 3 is cancelled (paymentDeclined), but by its history confirmed',
+    ],
+  },
+  'I13: an order without a history, and a history without an order': {
+    plant: (shop) =>
+      shop.tamper('orders', `update skerry_stream_event set id = '8' where id = '3'`, `update skerry_stream set id = '8' where id = '3'`),
+    options: { atRest: false },
+    found: ['I13: order 3 has no history', 'I13: there is a history of order 8, but no order'],
+  },
+  'I17: an order that is not what was placed': {
+    plant: (shop) => shop.tamper('orders', `update orders set user_id = '2', placed_at = '2026-01-02' where id = '3'`),
+    options: { atRest: false },
+    found: ['I17: order 3 was placed with another time, user'],
   },
   'I14: an event that was never published': {
     plant: (shop) =>
@@ -326,8 +380,10 @@ const planted: Record<string, Planted> = {
     plant: (shop) =>
       shop.tamper(
         'recommendations',
-        `insert into orders_seen values ('3', '["mug"]', '2026-01-01'), ('8', '["mug"]', '2026-01-01')`,
-        `update orders_seen set skus = '["pen"]' where order_id = '1'`,
+        `insert into skerry_stream_event (stream, id, version, type, schema, data, meta, at) values
+           ('paid', '3', 1, 'confirmed', 1, '{"lines": [{"sku": "mug"}]}', '{}', '2026-01-01'),
+           ('learnedBefore', '8', 1, 'confirmed', 1, '{"skus": ["mug"]}', '{}', '2026-01-01')`,
+        `update skerry_stream_event set data = '{"lines": [{"sku": "pen"}]}' where id = '1'`,
         'update pairs set orders = 1',
       ),
     options: { atRest: false },
@@ -341,11 +397,16 @@ const planted: Record<string, Planted> = {
     plant: (shop) =>
       shop.tamper(
         'recommendations',
-        `delete from folded where order_id = '2'`,
-        `delete from orders_seen where order_id = '2'`,
+        `delete from skerry_stream_order where eid in (select eid from skerry_stream_event where id = '2')`,
+        `delete from skerry_stream_event where id = '2'`,
         'update pairs set orders = 1',
       ),
     found: ['I17: order 2 is refunded, and does not count'],
+  },
+  'I17: a projection that has not heard the last': {
+    plant: (shop) =>
+      shop.tamper('recommendations', `update skerry_projection set pos = pos - 1 where name = 'purchases'`, 'update pairs set orders = 1'),
+    found: ['I17: the projection has not taken in 1 events'],
   },
   'I18: a copy from the future': {
     plant: (shop) => shop.tamper('cart', 'update prices set version = 3'),

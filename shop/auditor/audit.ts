@@ -9,6 +9,7 @@ import { cartInvariants } from './invariants/carts.ts'
 import { eventInvariants } from './invariants/events.ts'
 import { moneyInvariants } from './invariants/money.ts'
 import { notificationInvariants } from './invariants/notifications.ts'
+import { orderHistoryInvariants } from './invariants/order-histories.ts'
 import { orderInvariants } from './invariants/orders.ts'
 import { recommendationInvariants } from './invariants/recommendations.ts'
 import { stockInvariants } from './invariants/stock.ts'
@@ -41,6 +42,7 @@ const invariants: readonly Invariant[] = [
   ...notificationInvariants,
   ...stockInvariants,
   ...orderInvariants,
+  ...orderHistoryInvariants,
   ...eventInvariants,
   ...recommendationInvariants,
   ...cartInvariants,

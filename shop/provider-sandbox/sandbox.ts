@@ -37,7 +37,11 @@ export interface ProviderSandboxOptions {
   readonly bookFile?: string
   /** Default: the machine's. */
   readonly clock?: Clock
+  /** Waited for before a request is looked at, and again before it is answered: tests decide in it what comes first. Default: nothing. */
+  readonly pause?: Pause
 }
+
+export type Pause = (moment: 'asked' | 'done', kind: OperationKind) => Promise<void>
 
 export interface ProviderSandbox extends AsyncDisposable {
   readonly url: string
@@ -61,7 +65,7 @@ export async function startProviderSandbox(options: ProviderSandboxOptions): Pro
   const webhooks = new Webhooks({ secret: options.webhookSecret, clock })
   webhooks.url = options.webhookUrl
   const server = createServer((request, response) => {
-    answer({ book, webhooks, clock }, request)
+    answer({ book, webhooks, clock, pause: options.pause }, request)
       .catch((error: unknown): Answer => ({ status: 400, body: { error: error instanceof Error ? error.message : String(error) } }))
       .then((answered) => {
         if (answered === undefined) return
@@ -92,6 +96,7 @@ interface World {
   readonly book: Book
   readonly webhooks: Webhooks
   readonly clock: Clock
+  readonly pause: Pause | undefined
 }
 
 /** Undefined where the provider falls silent. */
@@ -113,8 +118,9 @@ async function answer(world: World, request: IncomingMessage): Promise<Answer | 
   return perform(world, readRequest(key, kind, path[2], body))
 }
 
-async function perform({ book, webhooks, clock }: World, request: OperationRequest): Promise<Answer | undefined> {
+async function perform({ book, webhooks, clock, pause }: World, request: OperationRequest): Promise<Answer | undefined> {
   const isFirst = book.count(request.key) === 1
+  await pause?.('asked', request.kind)
   const card = book.cardOf(request)
   const { firstRequest, answerAfterMs = 0 } = CARDS[card ?? ''] ?? {}
   const fault = isFirst && firstRequest?.kind === request.kind ? firstRequest.fault : undefined
@@ -126,6 +132,7 @@ async function perform({ book, webhooks, clock }: World, request: OperationReque
   if (isNew) webhooks.announce(operation, card)
   if (fault === 'silent after doing it') return undefined
   if (answerAfterMs > 0) await sleep(clock, answerAfterMs)
+  await pause?.('done', request.kind)
   return { status: operation.status === 'succeeded' ? 200 : 402, body: operation }
 }
 

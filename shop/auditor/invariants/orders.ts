@@ -1,4 +1,4 @@
-/** I10 to I13: what was accepted comes to its end, what was refused left nothing, and nothing was ordered or done twice. */
+/** I10 to I13: what was accepted comes to its end, what was refused left nothing, and nothing was ordered or published twice. */
 import type { Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import type { OrderStatus } from './order-book.ts'

@@ -1,14 +1,14 @@
 /** What the orders service promises: an order is placed once, for a user who exists, at the prices of that moment. */
 import { contract, event, get, post, problem } from 'skerry/contract'
 import { z } from 'zod'
-import { NewOrder, Order, OrderId, UserId } from './order.ts'
+import { NewOrder, Order, OrderHistory, OrderId, UserId } from './order.ts'
 
-export type { NewOrder, Order, OrderLine } from './order.ts'
+export type { NewOrder, Order, OrderHistory, OrderLine } from './order.ts'
 
 const Unavailable = z.object({ retryAfterMs: z.number() })
 
 export const orders = contract('orders', {
-  version: '1.0.0',
+  version: '1.1.0',
   owner: 'checkout team',
   description: 'Who has ordered what',
   operations: {
@@ -30,6 +30,16 @@ export const orders = contract('orders', {
       summary: 'Look up an order',
       input: z.object({ id: OrderId }),
       output: Order,
+      errors: { orderNotFound: problem(404, 'Order not found') },
+      public: true,
+    }),
+    getOrderHistory: get('/orders/{id}/history', {
+      summary: 'What has happened to an order, and what it was then',
+      input: z.object({
+        id: OrderId,
+        at: z.iso.datetime({ offset: true }).optional().meta({ description: 'Look back to this moment. Default: the present' }),
+      }),
+      output: OrderHistory,
       errors: { orderNotFound: problem(404, 'Order not found') },
       public: true,
     }),

@@ -54,3 +54,29 @@ export const Order = z.object({
   placed_at: z.iso.datetime(),
 })
 export type Order = z.output<typeof Order>
+
+export const OrderHistory = z.object({
+  order: Order.meta({ description: 'What it was after the last of them' }),
+  happened: z.array(
+    z.object({
+      version: z.int().min(1).meta({ description: 'From 1, without gaps' }),
+      what: z.enum([
+        'placed',
+        'stockReserved',
+        'stockReleased',
+        'stockCommitted',
+        'stockRestocked',
+        'paymentAuthorized',
+        'paymentVoided',
+        'paymentCaptured',
+        'paymentRefunded',
+        'calledOff',
+        'confirmed',
+        'cancelled',
+        'refunded',
+      ]),
+      at: z.iso.datetime(),
+    }),
+  ),
+})
+export type OrderHistory = z.output<typeof OrderHistory>

@@ -12,8 +12,14 @@ export interface OrderTable {
   readonly currency: Order['total']['currency']
   readonly card: string
   readonly placed_at: Date
-  readonly status: ColumnType<Order['status'], Order['status'] | undefined>
+  readonly status: Order['status']
   readonly reason: ColumnType<string | null, string | null | undefined>
+  /** Of its history, which it is what follows from. */
+  readonly version: number
+}
+
+export interface OrderTables {
+  readonly orders: OrderTable
 }
 
 export interface OrderRow extends Omit<OrderTable, 'lines' | 'status' | 'reason'> {
@@ -22,7 +28,7 @@ export interface OrderRow extends Omit<OrderTable, 'lines' | 'status' | 'reason'
   readonly reason: string | null
 }
 
-export function toOrder(row: OrderRow): Order {
+export function toOrder(row: Omit<OrderRow, 'idempotency_key' | 'card' | 'version'>): Order {
   return {
     id: fromText(row.id),
     user_id: fromText(row.user_id),

@@ -1,15 +1,11 @@
 /** Whether an order was placed before by the same request: named by its id, or by an Idempotency-Key of the same user. */
 import type { NewOrder } from '@shop/orders-contract'
 import type { Kysely } from 'kysely'
-import type { OrderRow, OrderTable } from './order-row.ts'
+import type { OrderRow, OrderTables } from './order-row.ts'
 import { requestedLines } from './pricing.ts'
 
 /** Orders that were placed under the names of this request. */
-export async function findEarlier(
-  db: Kysely<{ orders: OrderTable }>,
-  order: NewOrder,
-  idempotencyKey: string | null,
-): Promise<readonly OrderRow[]> {
+export async function findEarlier(db: Kysely<OrderTables>, order: NewOrder, idempotencyKey: string | null): Promise<readonly OrderRow[]> {
   return db
     .selectFrom('orders')
     .selectAll()

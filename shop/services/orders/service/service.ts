@@ -1,8 +1,13 @@
 /** The orders service: takes an order at the prices of the moment, and publishes it in the same transaction that stores it. */
-import { checkout, refund } from './checkout.ts'
+import type { OrderHistory } from '@shop/orders-contract'
+import { checkout, checkoutWithoutNotes, refund } from './checkout.ts'
+import { callOff } from './decisions.ts'
 import { orderService } from './definition.ts'
+import { begin, follow, orderAt } from './order-book.ts'
 import type { OrderRow } from './order-row.ts'
 import { toOrder } from './order-row.ts'
+import type { OrderState } from './order-stream.ts'
+import { order as history } from './order-stream.ts'
 import { priceOrder, requestedLines } from './pricing.ts'
 import { findEarlier, isRepetition } from './repetition.ts'
 
@@ -39,28 +44,15 @@ export default orderService.implement(
       const amount = total.minor_units / 100
       if (input.amount !== undefined && input.amount !== amount) throw fail.priceChanged({ amount, currency: total.currency })
 
-      return transaction(async ({ db, emit, start }) => {
-        const row = await db
-          .insertInto('orders')
-          .values({
-            id: String(input.id ?? newId()),
-            user_id: String(input.user_id),
-            idempotency_key: idempotencyKey,
-            lines: JSON.stringify(lines),
-            total_minor_units: total.minor_units,
-            currency: total.currency,
-            placed_at: clock.now(),
-            card: input.card ?? DEFAULT_CARD,
-          })
-          .onConflict((conflict) => conflict.doNothing())
-          .returningAll()
-          .executeTakeFirst()
+      return transaction(async (open) => {
+        const card = input.card ?? DEFAULT_CARD
+        const terms = { user_id: String(input.user_id), lines: [...lines], total, placed_at: clock.now().toISOString() }
+        const order = await begin(open, String(input.id ?? newId()), terms, { idempotencyKey, card })
         // The same request, or another with the same name, has come first since we looked.
-        if (row === undefined) return answerAgain(await findEarlier(db, input, idempotencyKey))
-        const order = toOrder(row)
-        emit.orderPlaced(order)
+        if (order === undefined) return answerAgain(await findEarlier(open.db, input, idempotencyKey))
+        open.emit.orderPlaced(order)
         const wanted = lines.map(({ sku, quantity }) => ({ sku, quantity }))
-        start(checkout, { order_id: order.id, lines: wanted, total, card: row.card }, { key: row.id })
+        open.start(checkout, { order_id: order.id, lines: wanted, total, card }, { key: String(order.id) })
         return { order, status: 'created' as const }
       })
     },
@@ -71,16 +63,30 @@ export default orderService.implement(
       return toOrder(row)
     },
 
+    async getOrderHistory({ input: { id, at }, streams, fail }) {
+      const happened: OrderHistory['happened'] = []
+      let state: OrderState = history.initial
+      for await (const event of streams.order.events(String(id), at === undefined ? {} : { at: new Date(at) })) {
+        state = history.evolve(state, event)
+        happened.push({ version: event.version, what: event.type, at: event.at.toISOString() })
+      }
+      const order = orderAt(String(id), state)
+      if (order === undefined) throw fail.orderNotFound()
+      return { order, happened }
+    },
+
     cancelOrder: ({ input: { id }, transaction, fail }) =>
-      transaction(async ({ db, cancel, start }) => {
-        const row = await db.selectFrom('orders').selectAll().where('id', '=', String(id)).executeTakeFirst()
+      transaction(async (open) => {
+        const row = await open.db.selectFrom('orders').selectAll().where('id', '=', String(id)).executeTakeFirst()
         if (row === undefined) throw fail.orderNotFound()
         const order = toOrder(row)
-        if (row.status === 'confirmed') start(refund, { order_id: order.id, total: order.total, reason: 'customer' }, { key: row.id })
-        // Past the point of no return, and not confirmed yet: that is a matter of a moment.
-        else if (row.status === 'placed' && (await cancel(checkout, { key: row.id }, 'customer')) === 'tooLate')
-          throw fail.beingPaid({ retryAfterMs: BEING_PAID_RETRY_MS })
-        return order
+        if (row.status === 'confirmed') open.start(refund, { order_id: order.id, total: order.total, reason: 'customer' }, { key: row.id })
+        else if (row.status === 'placed') {
+          // Past the point of no return, and not confirmed yet: that is a matter of a moment.
+          if ((await open.cancel(checkout, { key: row.id }, 'customer')) === 'tooLate')
+            throw fail.beingPaid({ retryAfterMs: BEING_PAID_RETRY_MS })
+        } else return order
+        return follow(open, row.id, callOff)
       }),
 
     async listOrders({ input, db }) {
@@ -95,5 +101,5 @@ export default orderService.implement(
       return rows.map(toOrder)
     },
   },
-  { sagas: [checkout, refund] },
+  { sagas: [checkout, checkoutWithoutNotes, refund] },
 )

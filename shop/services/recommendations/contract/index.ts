@@ -1,5 +1,5 @@
 /** What recommendations promises: what others have bought, as far as the news of it has come. It decides nothing, and may be wrong for a while. */
-import { contract, event, get, post } from 'skerry/contract'
+import { contract, get } from 'skerry/contract'
 import { z } from 'zod'
 
 const Sku = z
@@ -17,7 +17,7 @@ export const Recommendations = z.object({
 export type Recommendations = z.output<typeof Recommendations>
 
 export const recommendations = contract('recommendations', {
-  version: '1.0.0',
+  version: '2.0.0',
   owner: 'storefront team',
   description: 'What else somebody might want',
   operations: {
@@ -28,13 +28,5 @@ export const recommendations = contract('recommendations', {
       deadline: '500ms',
       public: true,
     }),
-    rebuild: post('/recommendations/rebuild', {
-      summary: 'Add everything up again beside what is shown, then show that',
-      output: z.object({ generation: z.int(), orders: z.int() }),
-      deadline: '1m',
-    }),
-  },
-  events: {
-    recommendationsRebuilt: event(z.object({ generation: z.int(), orders: z.int() }), { key: 'generation' }),
   },
 })
