@@ -22,6 +22,7 @@ import { openInstance } from './instance.ts'
 import { Lease } from './lease.ts'
 import { Session } from './session.ts'
 import { Turns } from './turns.ts'
+import { vacuumOverdue } from './vacuum.ts'
 import { Watch } from './watch.ts'
 import { openInWorker } from './worker-instance.ts'
 
@@ -58,6 +59,7 @@ class PgliteEngine implements DatabaseEngine {
   readonly #clock: Clock
   readonly #turns = new Turns()
   readonly #userTypes = new UserTypes()
+  readonly #names = new StatementNames('skerry:')
   #directory: DataDirectory | undefined
   #session: Session | undefined
   #lease: Lease | undefined
@@ -106,7 +108,7 @@ class PgliteEngine implements DatabaseEngine {
   }
 
   async #provision(service: string): Promise<void> {
-    const lease = await this.#acquire(ENGINE, new StatementNames('skerry:'))
+    const lease = await this.#acquireForEngine()
     try {
       const { rows } = await lease.query<FoundSchema>(FIND_SERVICE_SCHEMA, [service])
       const script = provisioningScript({ service, shared: true }, rows[0]!)
@@ -115,6 +117,10 @@ class PgliteEngine implements DatabaseEngine {
     } finally {
       lease.release()
     }
+  }
+
+  #acquireForEngine(): Promise<Lease> {
+    return this.#acquire(ENGINE, this.#names)
   }
 
   async #acquire(service: string, names: StatementNames): Promise<Lease> {
@@ -155,6 +161,8 @@ class PgliteEngine implements DatabaseEngine {
         session: () => this.#session,
         lease: () => this.#lease,
         refresh: () => void this.#directory?.refresh(this.#clock),
+        // What fails now, as when the engine is being closed, is overdue the next time.
+        vacuum: () => vacuumOverdue(() => this.#acquireForEngine()).catch(() => undefined),
       })
     return this.#session
   }

@@ -12,10 +12,6 @@ export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>()
   #taken = false
 
-  get contended(): boolean {
-    return this.#waiting.size > 0
-  }
-
   /** Resolves when it is this one's turn, which lasts until `next` is called. */
   take(service: string): Promise<void> {
     if (!this.#taken) {

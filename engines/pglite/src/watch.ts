@@ -1,6 +1,6 @@
 /**
  * Looks after an engine every few seconds, for what the single session of PGlite does not do by itself: a transaction
- * that has gone quiet would stop every service, and so would a statement without end.
+ * that has gone quiet would stop every service, so would a statement without end, and nobody clears up.
  */
 import type { Clock, Timer } from 'skerry/engine'
 import { DatabaseError } from 'skerry/engine'
@@ -19,6 +19,8 @@ export interface Watched {
   readonly lease: () => Lease | undefined
   /** Shows other processes that this one is alive. */
   readonly refresh: () => void
+  /** Must not reject. */
+  readonly vacuum: () => Promise<void>
 }
 
 export class Watch {
@@ -26,6 +28,7 @@ export class Watch {
   #timer: Timer
   readonly #idle = new Standstill(IDLE_TICKS)
   readonly #unanswered = new Standstill(ANSWER_TICKS)
+  #vacuuming = false
 
   constructor(watched: Watched) {
     this.#watched = watched
@@ -46,7 +49,15 @@ export class Watch {
       session?.die(
         `a statement had no answer for ${(ANSWER_TICKS * TICK_MS) / 1000} s. Make it do less, or put it in a script, which may take longer`,
       )
+    void this.#vacuum()
     this.#timer = clock.setTimer(TICK_MS, () => this.#tick())
+  }
+
+  async #vacuum(): Promise<void> {
+    if (this.#vacuuming) return
+    this.#vacuuming = true
+    await this.#watched.vacuum()
+    this.#vacuuming = false
   }
 }
 

@@ -9,6 +9,7 @@ import { DatabaseError } from '../engine/database.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
 import { migrate } from '../service/migrations.ts'
 import { createLog } from '../telemetry/log.ts'
+import { currentScope } from '../telemetry/scope.ts'
 import { orders } from '../testing/fixtures/small-shop.ts'
 import { testDatabaseEngine } from '../testing/test-databases.ts'
 import { writeCloudEvent } from './cloud-event.ts'
@@ -67,7 +68,7 @@ function never(): Promise<void> {
 }
 
 /** An instance of the consumer `notes`, on the same database and broker as the others of the test. */
-function consume(kind: EventHandler['kind'], run: Run, on: Database = database): RunningConsumer {
+function consume(kind: EventHandler['kind'], run: Run, on: Database = database, exclusive = false): RunningConsumer {
   const random = seededRandom(consumers.length + 1)
   const newId = idSource(clock, random)
   const transactions = createTransactionRunner({
@@ -92,7 +93,7 @@ function consume(kind: EventHandler['kind'], run: Run, on: Database = database):
     database: on,
     transactions,
     broker,
-    exclusive: false,
+    exclusive,
     clock,
     random,
     newId,
@@ -464,3 +465,118 @@ function delegate(to: Database): Database {
     close: () => to.close(),
   }
 }
+
+describe('on a database that is this process’s alone', () => {
+  /** Which orders each transaction that was begun has handled, and whether it was committed. */
+  interface Shared {
+    readonly orders: number[]
+    committed: boolean
+  }
+
+  /** Handles everything that has been published so far, with the effects of this handler. */
+  function share(run: Run = () => {}): Shared[] {
+    const all: Shared[] = []
+    let current: Shared = { orders: [], committed: false }
+    const counted: Database = {
+      ...delegate(database),
+      transaction: (isolation, work) =>
+        database.transaction(isolation, async (transaction) => {
+          const mine: Shared = { orders: [], committed: false }
+          all.push((current = mine))
+          const result = await work(transaction)
+          mine.committed = true
+          return result
+        }),
+    }
+    const recorded: Run = async (orderId, meta) => {
+      await run(orderId, meta)
+      current.orders.push(orderId)
+    }
+    consume('transactional', recorded, counted, true)
+    return all
+  }
+
+  /** The first is handled alone, and what comes meanwhile together. */
+  const publishAll = (messages: readonly (readonly [key: string, sequence: number, orderId: number])[]): Promise<unknown> =>
+    Promise.all(messages.map(([key, sequence, orderId]) => publish(key, sequence, { orderId })))
+
+  it('messages of many keys share a transaction, each key in its order', async () => {
+    const transactions = share()
+    await publishAll([
+      ['first', 1, 100],
+      ['a', 1, 1],
+      ['b', 1, 2],
+      ['a', 2, 3],
+      ['c', 1, 4],
+      ['a', 3, 5],
+    ])
+    await until(idle)
+    expect(transactions.map(({ orders: handled }) => handled)).toContainEqual([1, 3, 5, 2, 4])
+    expect(await select('select key, seq from skerry_key_cursor order by key')).toEqual([
+      { key: 'a', seq: 3 },
+      { key: 'b', seq: 1 },
+      { key: 'c', seq: 1 },
+      { key: 'first', seq: 1 },
+    ])
+  })
+
+  it('one that fails takes nothing from the others, and is tried again by itself', async () => {
+    const seen: string[] = []
+    share((orderId, meta) => {
+      seen.push(`${orderId}.${meta.attempt}`)
+      if (orderId === 2 && meta.attempt === 1) throw new Error('not yet')
+    })
+    await publishAll([
+      ['first', 1, 100],
+      ['a', 1, 1],
+      ['b', 1, 2],
+      ['b', 2, 3],
+      ['c', 1, 4],
+    ])
+    await until(async () => (await select('select 1 from skerry_key_cursor')).length === 4 && idle())
+    expect(await select('select key, seq from skerry_key_cursor order by key')).toEqual([
+      { key: 'a', seq: 1 },
+      { key: 'b', seq: 2 },
+      { key: 'c', seq: 1 },
+      { key: 'first', seq: 1 },
+    ])
+    expect(await select('select * from skerry_delivery')).toEqual([])
+    expect(seen.slice(-2)).toEqual(['2.2', '3.1'])
+  })
+
+  it('one that was handled before, and one whose turn has not come, stay out of it', async () => {
+    await database.query(
+      `insert into skerry_key_cursor (consumer, source, key, seq) values ('notes', '/services/orders', 'b', 1), ('notes', '/services/orders', 'e', 1)`,
+    )
+    const transactions = share()
+    await publishAll([
+      ['first', 1, 100],
+      ['a', 1, 1],
+      ['b', 1, 2],
+      ['c', 2, 3],
+      ['d', 1, 4],
+      ['e', 3, 5],
+      ['e', 4, 6],
+    ])
+    await until(idle)
+    const committed = transactions.filter(({ committed: isCommitted }) => isCommitted).flatMap(({ orders }) => orders)
+    expect(committed.toSorted((a, b) => a - b)).toEqual([1, 4, 100])
+    expect(await select('select key, seq from skerry_delivery order by key, seq')).toEqual([
+      { key: 'c', seq: 2 },
+      { key: 'e', seq: 3 },
+      { key: 'e', seq: 4 },
+    ])
+  })
+
+  it('each is handled in the scope of its own event', async () => {
+    const causes: (string | undefined)[] = []
+    share(() => void causes.push(currentScope()?.cause))
+    await publishAll([
+      ['first', 1, 100],
+      ['a', 1, 1],
+      ['b', 1, 2],
+    ])
+    await until(idle)
+    expect(causes.toSorted()).toEqual(['a-1', 'b-1', 'first-1'])
+  })
+})

@@ -14,8 +14,6 @@ import { sweep } from './sweep.ts'
 
 export interface ConsumerOptions extends Omit<InboxWorkerOptions, 'owner' | 'subscribedSinceMs' | 'startedMs' | 'onKept'> {
   readonly broker: Broker
-  /** No other process can have the database open. */
-  readonly exclusive: boolean
 }
 
 export interface RunningConsumer {
@@ -27,8 +25,8 @@ export interface RunningConsumer {
   close(): Promise<void>
 }
 
-/** Deliveries in progress at once; those of one key still go one after the other. */
-const PREFETCH = 32
+/** Deliveries in progress at once: twice as many as share a transaction, so that a batch is full when the one before it is done. */
+const PREFETCH = 64
 /** Kept messages in progress at once. */
 const MAX_RESUMED = 50
 const IDLE_POLL_MS = 5_000

@@ -9,8 +9,8 @@ import { seededRandom } from '../base/random.ts'
 import type { PublishOutcome } from '../engine/broker.ts'
 import type { Cursor } from './inbox.ts'
 import { afterFailure, arrival, CLOCK_DOUBT_MS } from './inbox.ts'
-import type { OutboxRow, RelayState } from './relay.ts'
-import { claimed, confirmation, forgetAbsent, IDLE, parkedKeys, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
+import type { OutboxRow } from './relay.ts'
+import { confirmation, Relay, RELAY_DEFAULTS } from './relay.ts'
 
 interface Event extends OutboxRow {
   readonly sequence: number
@@ -24,8 +24,8 @@ interface Kept {
   firstSeenMs: number
 }
 
-interface Relay {
-  state: RelayState
+interface RunningRelay {
+  decisions: Relay
   batches: (readonly Event[])[]
 }
 
@@ -35,9 +35,9 @@ const CLAIM_ROWS = 4
 /** One service's outbox and another one's inbox, with everything between them. Every method is one step that happens whole or not at all. */
 class World {
   nowMs = 1_000_000
-  readonly relays: Relay[] = [
-    { state: IDLE, batches: [] },
-    { state: IDLE, batches: [] },
+  readonly relays: RunningRelay[] = [
+    { decisions: new Relay(), batches: [] },
+    { decisions: new Relay(), batches: [] },
   ]
   /** The consumer's part, as its database holds it. */
   readonly cursors = new Map<string, Cursor>()
@@ -75,26 +75,25 @@ class World {
     return events
   }
 
-  claim(relay: Relay): void {
-    const parked = parkedKeys(relay.state, this.nowMs)
-    const rows = this.#outbox.filter(({ key }) => !parked.includes(key)).slice(0, CLAIM_ROWS + relay.state.inFlightRows)
+  claim(relay: RunningRelay): void {
+    const parked = relay.decisions.parkedKeys(this.nowMs)
+    const rows = this.#outbox.filter(({ key }) => !parked.includes(key)).slice(0, CLAIM_ROWS + relay.decisions.inFlightRows)
     this.send(relay, rows)
-    relay.state = forgetAbsent(relay.state, this.nowMs)
+    relay.decisions.forgetAbsent(this.nowMs)
   }
 
-  send(relay: Relay, rows: readonly Event[]): void {
-    const decision = claimed(relay.state, rows, this.nowMs)
-    relay.state = decision.state
+  send(relay: RunningRelay, rows: readonly Event[]): void {
+    const decision = relay.decisions.claim(rows, this.nowMs)
     relay.batches.push(...(decision.batches as Event[][]))
   }
 
   /** The broker answers for a batch: each message arrives or not, and is confirmed or not; one that did not arrive never is. */
-  answer(relay: Relay, index: number, fates: readonly Fate[]): void {
+  answer(relay: RunningRelay, index: number, fates: readonly Fate[]): void {
     const [batch] = relay.batches.splice(index, 1)
     const outcomes = batch!.map((event, place) => this.#carry(event, fates[place % fates.length]!))
     const outcome = confirmation(batch!, outcomes, true)
     this.#outbox = this.#outbox.filter(({ id }) => !outcome.done.includes(id))
-    relay.state = settled(relay.state, batch!, outcome, this.nowMs, RELAY_DEFAULTS)
+    relay.decisions.settle(batch!, outcome, this.nowMs)
   }
 
   #carry(event: Event, fate: Fate): PublishOutcome {
@@ -106,9 +105,9 @@ class World {
   }
 
   /** What had been sent may have arrived or not. */
-  crash(relay: Relay, fate: Fate): void {
+  crash(relay: RunningRelay, fate: Fate): void {
     for (const batch of relay.batches) for (const event of batch) this.#carry(event, fate)
-    relay.state = IDLE
+    relay.decisions = new Relay()
     relay.batches = []
   }
 
@@ -188,7 +187,7 @@ class World {
     for (let round = 0; round < 200; round++) {
       this.nowMs += RELAY_DEFAULTS.maxBackoffMs
       for (const relay of this.relays) {
-        relay.state = unpark(relay.state)
+        relay.decisions.unpark()
         while (relay.batches.length > 0) this.answer(relay, 0, ['confirmed'])
         this.claim(relay)
       }

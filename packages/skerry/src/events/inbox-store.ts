@@ -38,6 +38,39 @@ export async function advance(on: Queryable, consumer: string, source: string, k
   return rows.length > 0
 }
 
+/** Consecutive messages of one key, by the numbers of the first and the last. */
+export interface Reach {
+  readonly source: string
+  readonly key: string
+  readonly first: number
+  readonly last: number
+}
+
+/** Like `advance`, for several keys. Returns those that were moved, as `source`, a line feed and the key. */
+export async function advanceAll(on: Queryable, consumer: string, reaches: readonly Reach[]): Promise<ReadonlySet<string>> {
+  const { rows } = await on.query<{ moved: string }>(
+    `with reach as (select * from unnest($2::text[], $3::text[], $4::int8[], $5::int8[]) as reach (source, key, first, last)),
+     begun as (
+       insert into skerry_key_cursor (consumer, source, key, seq) select $1, source, key, last from reach where first = 1 order by source, key
+       on conflict do nothing returning source, key
+     ),
+     continued as (
+       update skerry_key_cursor as cursor set seq = last from reach
+       where cursor.consumer = $1 and cursor.source = reach.source and cursor.key = reach.key and first > 1 and seq = first - 1
+       returning cursor.source, cursor.key
+     )
+     select source || chr(10) || key as moved from begun union all select source || chr(10) || key from continued`,
+    [
+      consumer,
+      reaches.map(({ source }) => source),
+      reaches.map(({ key }) => key),
+      reaches.map(({ first }) => first),
+      reaches.map(({ last }) => last),
+    ],
+  )
+  return new Set(rows.map(({ moved }) => moved))
+}
+
 /** Starts a key in the middle, or once more behind what was missed. False when another instance was faster. */
 export async function begin(
   on: Queryable,

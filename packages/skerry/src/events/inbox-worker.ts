@@ -21,6 +21,8 @@ import type { DeadLetter, DeliveryRow, KeptUntil, StoredMessage } from './inbox-
 import * as store from './inbox-store.ts'
 import type { Arrival, Cursor, RetrySettings } from './inbox.ts'
 import { afterFailure, arrival, GAP_ALARM_MS, recheckAtMs, RETRY_DEFAULTS } from './inbox.ts'
+import type { Group } from './keyed-batches.ts'
+import { KeyedBatches } from './keyed-batches.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import type { EventHandler, EventMeta } from './subscription.ts'
 import type { OpenTransaction, TransactionRunner } from './transaction-runner.ts'
@@ -33,6 +35,8 @@ export interface InboxWorkerOptions {
   readonly handlers: readonly EventHandler[]
   readonly database: Database
   readonly transactions: TransactionRunner
+  /** This process alone has the database open, and its transactions take turns: then several messages lose nothing by sharing one. */
+  readonly exclusive: boolean
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
@@ -56,6 +60,8 @@ const NEXT_OF_KEY_MS = 1_000
 const SUSPECT_AFTER = 2
 const NO_LIMIT = 2_147_483_647
 const MAX_REMEMBERED_KEYS = 10_000
+/** Messages that may share a transaction: so many handlers' time another service may have to wait for its turn. */
+const MAX_TOGETHER = 32
 
 /** How many attempts a message has had, including this one. */
 interface Tries {
@@ -74,6 +80,7 @@ export class InboxWorker {
   readonly #declared: ReadonlySet<string>
   readonly #retry: RetrySettings
   readonly #byKey = new KeyedQueue()
+  readonly #batches: KeyedBatches<StoredMessage>
   readonly #alone = new KeyedQueue()
   /** Keys of which messages are known to be waiting for an earlier one. Forgetting one only costs time. */
   readonly #keysWithEarly = new Set<string>()
@@ -85,6 +92,12 @@ export class InboxWorker {
     this.#handlers = new Map(options.handlers.map((handler) => [handler.event.type, handler]))
     this.#declared = new Set(options.contracts.flatMap((contract) => Object.values(contract.events).map(({ type }) => type)))
     this.#retry = options.retry ?? RETRY_DEFAULTS
+    this.#batches = new KeyedBatches({
+      queue: this.#byKey,
+      maxItems: MAX_TOGETHER,
+      together: (groups) => this.#handleTogether(groups),
+      alone: (message) => this.#process(message, this.#firstTry()),
+    })
   }
 
   /** True when nothing is being handled. */
@@ -99,9 +112,10 @@ export class InboxWorker {
 
   /** Takes in a message from the broker. Rejects when nothing could be recorded. */
   async receive(message: StoredMessage, redelivered: boolean): Promise<void> {
-    await this.#byKey.run(keyOf(message.envelope), () =>
-      redelivered ? this.#processCounted(message) : this.#process(message, this.#firstTry()),
-    )
+    const key = keyOf(message.envelope)
+    if (redelivered) return this.#byKey.run(key, () => this.#processCounted(message))
+    if (this.#options.exclusive && this.#mayShare(message)) return this.#batches.run(key, message)
+    return this.#byKey.run(key, () => this.#process(message, this.#firstTry()))
   }
 
   /** Handles a kept message that has fallen due. Rejects when nothing could be recorded; its claim then expires. */
@@ -227,6 +241,37 @@ export class InboxWorker {
       }
       message = { consumer: service, ...store.readStoredText(next.envelope), envelope: read.envelope }
       tries = { attempts: next.attempts + 1, deferrals: next.deferrals, firstSeenMs: next.first_at.getTime(), kept: true, counted: false }
+    }
+  }
+
+  /** Its effect is all in the transaction, and what is wrong with it cannot spoil more than that. */
+  #mayShare({ envelope: { type, sequence } }: StoredMessage): boolean {
+    const kind = this.#handlers.get(type)?.kind
+    return sequence !== undefined && (kind === 'transactional' || (kind === undefined && this.#declared.has(type)))
+  }
+
+  /** Handles messages that are the next of their keys in one transaction, and returns those. When anything goes wrong that is none. */
+  async #handleTogether(groups: readonly Group<StoredMessage>[]): Promise<ReadonlySet<Group<StoredMessage>>> {
+    const inOrder = groups.filter((group) => isConsecutive(group) && !this.#keysWithEarly.has(keyOf(group[0].envelope)))
+    const [first] = inOrder
+    if (first === undefined || (inOrder.length === 1 && first.length === 1)) return new Set()
+    try {
+      return await this.#options.transactions(this.#scopeOf(first[0].envelope), 'repeatable read', async (open) => {
+        const { transaction } = open
+        const moved = await store.advanceAll(transaction, this.#options.service, inOrder.map(reachOf))
+        crashPoint('inbox.cursor-advanced')
+        const fresh = inOrder.filter((group) => moved.has(keyOf(group[0].envelope)))
+        for (const message of fresh.flat()) {
+          const handler = this.#handlers.get(message.envelope.type)
+          if (handler !== undefined)
+            await runInScope({ ...this.#scopeOf(message.envelope), transaction }, () => this.#run(handler, message, this.#firstTry(), open))
+        }
+        crashPoint('inbox.handled')
+        return new Set(fresh)
+      })
+    } catch {
+      // Nothing of it was committed, or nobody knows; handled one by one, each gets its own outcome, and what was committed is a duplicate.
+      return new Set()
     }
   }
 
@@ -471,6 +516,16 @@ export class InboxWorker {
 
 function keyOf({ source, key, sequence, id }: Envelope): string {
   return sequence === undefined ? `${source}\n${id}` : `${source}\n${key}`
+}
+
+function isConsecutive(group: Group<StoredMessage>): boolean {
+  return group.every(({ envelope }, index) => envelope.sequence === group[0].envelope.sequence! + index)
+}
+
+/** How far the messages of a key reach. */
+function reachOf([{ envelope }, ...others]: Group<StoredMessage>): store.Reach {
+  const { source, key, sequence } = envelope
+  return { source, key, first: sequence!, last: sequence! + others.length }
 }
 
 function timeOf(text: string | undefined): number | undefined {

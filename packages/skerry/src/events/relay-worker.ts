@@ -13,8 +13,7 @@ import { sourceOf, writeCloudEvent } from './cloud-event.ts'
 import { LEASE_DEFAULTS, releaseLeases, shareLeases } from './lease.ts'
 import type { OutboxEntry } from './outbox.ts'
 import { PARTS } from './outbox.ts'
-import type { RelayState } from './relay.ts'
-import { claimed, confirmation, forgetAbsent, IDLE, nextRetryMs, parkedKeys, RELAY_DEFAULTS, settled, unpark } from './relay.ts'
+import { confirmation, Relay, RELAY_DEFAULTS } from './relay.ts'
 
 export interface RelayWorkerOptions {
   readonly service: string
@@ -60,7 +59,7 @@ from skerry_outbox where key <> all($1::text[]) order by id limit $2`
 export function startRelay(options: RelayWorkerOptions): RelayWorker {
   const { database, broker, clock, log } = options
   const startedMs = clock.nowMs()
-  let state: RelayState = IDLE
+  const relay = new Relay()
   let parts: readonly number[] = []
   let leaseUntilMs = 0
   let leaseDueMs = 0
@@ -98,11 +97,11 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
 
   async function claim(): Promise<void> {
     if (!options.exclusive && !(await holdLeases())) return
-    if (state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) return
+    if (relay.isFull) return
     leftBehind = false
     // Rows on their way are still in the table, in front: ask for that many more.
-    const limit = BATCH_ROWS + state.inFlightRows
-    const waiting = parkedKeys(state, clock.nowMs())
+    const limit = BATCH_ROWS + relay.inFlightRows
+    const waiting = relay.parkedKeys(clock.nowMs())
     const { rows } = options.exclusive
       ? await database.query<OutboxEntry>(CLAIM_ALL, [waiting, limit])
       : await database.query<OutboxEntry>(CLAIM, [waiting, limit, parts])
@@ -113,7 +112,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       leftBehind = true
       if (sent) claimAgain = true
     }
-    state = forgetAbsent(state, clock.nowMs())
+    relay.forgetAbsent(clock.nowMs())
     // Once more, for a failed claim may have put its own time in the place of this one.
     scheduleNextRetry()
   }
@@ -122,7 +121,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     const owned = options.exclusive || (clock.nowMs() < leaseUntilMs && entries.every(({ part }) => parts.includes(part)))
     // What is left behind in the table, or is just being read from it, may be older rows of the same keys: then everything goes by way of
     // the table, in order.
-    if (leftBehind || claiming !== undefined || !owned || stopping || state.inFlightRows >= RELAY_DEFAULTS.maxInFlight) {
+    if (leftBehind || claiming !== undefined || !owned || stopping || relay.isFull) {
       leftBehind = true
       wake()
     } else send(entries)
@@ -130,15 +129,14 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
 
   /** Publishes what may go now. False when nothing could. */
   function send(rows: readonly OutboxEntry[]): boolean {
-    const decision = claimed(state, rows, clock.nowMs())
-    state = decision.state
-    if (decision.skipped) leftBehind = true
-    if (decision.batches.length > 0) crashPoint('relay.claimed')
-    for (const batch of decision.batches) {
+    const { batches, skipped } = relay.claim(rows, clock.nowMs())
+    if (skipped) leftBehind = true
+    if (batches.length > 0) crashPoint('relay.claimed')
+    for (const batch of batches) {
       const onItsWay = publish(batch).finally(() => batchesOnTheirWay.delete(onItsWay))
       batchesOnTheirWay.add(onItsWay)
     }
-    return decision.batches.length > 0
+    return batches.length > 0
   }
 
   async function publish(batch: readonly OutboxEntry[]): Promise<void> {
@@ -157,7 +155,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
         key: batch[0]!.key,
         reason: outcome.failure,
       })
-    state = settled(state, batch, outcome, clock.nowMs(), RELAY_DEFAULTS)
+    relay.settle(batch, outcome, clock.nowMs())
     scheduleNextRetry()
     // Rows of this key, or beyond the last limit, may have been waiting for this batch.
     if (leftBehind) wake()
@@ -220,8 +218,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   }
 
   function scheduleNextRetry(): void {
-    const retryMs = nextRetryMs(state)
-    if (retryMs !== undefined) scheduleRetry(retryMs)
+    if (relay.nextRetryMs !== undefined) scheduleRetry(relay.nextRetryMs)
   }
 
   function scheduleRetry(atMs: number): void {
@@ -244,7 +241,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       wake()
     },
     retryNow() {
-      state = unpark(state)
+      relay.unpark()
       wake()
     },
     get idle() {

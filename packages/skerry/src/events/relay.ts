@@ -1,6 +1,6 @@
 /**
- * The relay's decisions, as a pure state machine: which outbox rows to publish next, and what an outcome means. It keeps
- * one batch per key on its way at a time, so that a broker that loses or refuses one message cannot reorder a key; keys do not wait for
+ * The relay's decisions, without their effects: which outbox rows to publish next, and what an outcome means. It keeps one
+ * batch per key on its way at a time, so that a broker that loses or refuses one message cannot reorder a key; keys do not wait for
  * each other. Effects (SQL, broker, timers) are in `relay-worker.ts`.
  */
 import type { PublishOutcome } from '../engine/broker.ts'
@@ -21,46 +21,103 @@ export interface RelaySettings {
 
 export const RELAY_DEFAULTS: RelaySettings = { maxInFlight: 1_000, minBackoffMs: 100, maxBackoffMs: 30_000 }
 
-export interface RelayState {
-  /** Rows on their way, by topic and key. */
-  readonly inFlight: ReadonlyMap<string, readonly OutboxRow[]>
-  readonly inFlightRows: number
-  /** Keys whose last attempt failed, and when the next may be made. */
-  readonly parked: ReadonlyMap<string, { readonly attempts: number; readonly untilMs: number }>
-}
-
-export const IDLE: RelayState = { inFlight: new Map(), inFlightRows: 0, parked: new Map() }
-
 export interface Claimed<Row> {
-  readonly state: RelayState
   readonly batches: readonly (readonly Row[])[]
   /** Some rows must be looked for again once their key is no longer on its way. */
   readonly skipped: boolean
 }
 
-/** Chooses from claimed rows, in the order of their ids, the batches to publish now: all claimed rows of each key that is free. */
-export function claimed<Row extends OutboxRow>(state: RelayState, rows: readonly Row[], nowMs: number): Claimed<Row> {
-  let skipped = false
-  const byKey = new Map<string, Row[]>()
-  for (const row of rows) {
-    const key = keyOf(row)
-    const onTheirWay = state.inFlight.get(key)
-    if (onTheirWay !== undefined) {
-      skipped ||= !onTheirWay.some(({ id }) => id === row.id)
-      continue
+interface Parked {
+  /** Failures in a row. */
+  readonly attempts: number
+  readonly untilMs: number
+}
+
+/** Changed in place: a copy per event would make the cost of each grow with the number on their way. */
+export class Relay {
+  readonly #settings: RelaySettings
+  /** By topic and key. */
+  readonly #inFlight = new Map<string, readonly OutboxRow[]>()
+  /** Keys whose last attempt failed. */
+  readonly #parked = new Map<string, Parked>()
+  #inFlightRows = 0
+
+  constructor(settings: RelaySettings = RELAY_DEFAULTS) {
+    this.#settings = settings
+  }
+
+  /** Rows on their way. */
+  get inFlightRows(): number {
+    return this.#inFlightRows
+  }
+
+  get isFull(): boolean {
+    return this.#inFlightRows >= this.#settings.maxInFlight
+  }
+
+  /** Chooses from rows, in the order of their ids, the batches to publish now: all rows given of each key that is free. */
+  claim<Row extends OutboxRow>(rows: readonly Row[], nowMs: number): Claimed<Row> {
+    let skipped = false
+    const byKey = new Map<string, Row[]>()
+    for (const row of rows) {
+      const key = keyOf(row)
+      const onTheirWay = this.#inFlight.get(key)
+      if (onTheirWay !== undefined) {
+        skipped ||= !onTheirWay.some(({ id }) => id === row.id)
+        continue
+      }
+      if (this.#isParked(key, nowMs)) continue
+      const batch = byKey.get(key)
+      if (batch === undefined) byKey.set(key, [row])
+      else batch.push(row)
     }
-    if (isParked(state, key, nowMs)) continue
-    const batch = byKey.get(key)
-    if (batch === undefined) byKey.set(key, [row])
-    else batch.push(row)
+    for (const [key, batch] of byKey) {
+      this.#inFlight.set(key, batch)
+      this.#inFlightRows += batch.length
+    }
+    return { batches: [...byKey.values()], skipped }
   }
-  const inFlight = new Map<string, readonly OutboxRow[]>(state.inFlight)
-  let inFlightRows = state.inFlightRows
-  for (const [key, batch] of byKey) {
-    inFlight.set(key, batch)
-    inFlightRows += batch.length
+
+  /** To be told once the rows that are done have been deleted: the key is free again, or parked when its batch failed. */
+  settle(batch: readonly OutboxRow[], { done, failure }: Confirmation, nowMs: number): void {
+    const key = keyOf(batch[0]!)
+    this.#inFlight.delete(key)
+    this.#inFlightRows -= batch.length
+    if (failure === undefined) {
+      this.#parked.delete(key)
+      return
+    }
+    const attempts = done.length > 0 ? 1 : (this.#parked.get(key)?.attempts ?? 0) + 1
+    const { minBackoffMs, maxBackoffMs } = this.#settings
+    this.#parked.set(key, { attempts, untilMs: nowMs + Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(attempts - 1, 20)) })
   }
-  return { state: { ...state, inFlight, inFlightRows }, batches: [...byKey.values()], skipped }
+
+  /** The keys that must wait for their next attempt: there is no use in reading their rows. */
+  parkedKeys(nowMs: number): readonly string[] {
+    return [...this.#parked.keys()].filter((key) => this.#isParked(key, nowMs)).map((key) => key.slice(key.indexOf('\n') + 1))
+  }
+
+  /** When the earliest parked key may be tried again. One that is being tried says itself what comes next. */
+  get nextRetryMs(): number | undefined {
+    let earliest: number | undefined
+    for (const [key, { untilMs }] of this.#parked)
+      if (!this.#inFlight.has(key) && (earliest === undefined || untilMs < earliest)) earliest = untilMs
+    return earliest
+  }
+
+  /** Forgets keys that might have been tried again but are not on their way: nothing of theirs was left to claim. */
+  forgetAbsent(nowMs: number): void {
+    for (const key of this.#parked.keys()) if (!this.#inFlight.has(key) && !this.#isParked(key, nowMs)) this.#parked.delete(key)
+  }
+
+  /** Lets every parked key be tried at once, as when the broker has come back. How often they failed is not forgotten. */
+  unpark(): void {
+    for (const [key, { attempts }] of this.#parked) this.#parked.set(key, { attempts, untilMs: 0 })
+  }
+
+  #isParked(key: string, nowMs: number): boolean {
+    return (this.#parked.get(key)?.untilMs ?? 0) > nowMs
+  }
 }
 
 export interface Confirmation {
@@ -83,56 +140,6 @@ export function confirmation(batch: readonly OutboxRow[], outcomes: readonly Pub
     done: batch.slice(0, firstFailure).map((row) => row.id),
     failure: outcome.kind === 'failed' ? outcome.reason : 'no queue takes it, although the system declares a consumer of its topic',
   }
-}
-
-/** The state once the rows that are done have been deleted: the key is free again, or parked when its batch failed. */
-export function settled(
-  state: RelayState,
-  batch: readonly OutboxRow[],
-  { done, failure }: Confirmation,
-  nowMs: number,
-  settings: RelaySettings,
-): RelayState {
-  const key = keyOf(batch[0]!)
-  const inFlight = new Map(state.inFlight)
-  inFlight.delete(key)
-  const parked = new Map(state.parked)
-  if (failure === undefined) parked.delete(key)
-  else {
-    const attempts = done.length > 0 ? 1 : (parked.get(key)?.attempts ?? 0) + 1
-    parked.set(key, { attempts, untilMs: nowMs + Math.min(settings.maxBackoffMs, settings.minBackoffMs * 2 ** Math.min(attempts - 1, 20)) })
-  }
-  return { inFlight, inFlightRows: state.inFlightRows - batch.length, parked }
-}
-
-/** The keys that must wait for their next attempt: there is no use in reading their rows. */
-export function parkedKeys(state: RelayState, nowMs: number): readonly string[] {
-  return [...state.parked.keys()].filter((key) => isParked(state, key, nowMs)).map((key) => key.slice(key.indexOf('\n') + 1))
-}
-
-/** When the earliest parked key may be tried again. One that is being tried says itself what comes next. */
-export function nextRetryMs(state: RelayState): number | undefined {
-  let earliest: number | undefined
-  for (const [key, { untilMs }] of state.parked)
-    if (!state.inFlight.has(key) && (earliest === undefined || untilMs < earliest)) earliest = untilMs
-  return earliest
-}
-
-/** Forgets keys that might have been tried again but are not on their way: nothing of theirs was left to claim. */
-export function forgetAbsent(state: RelayState, nowMs: number): RelayState {
-  const isAbsent = (key: string): boolean => !state.inFlight.has(key) && !isParked(state, key, nowMs)
-  if (![...state.parked.keys()].some(isAbsent)) return state
-  return { ...state, parked: new Map([...state.parked].filter(([key]) => !isAbsent(key))) }
-}
-
-/** Lets every parked key be tried at once, as when the broker has come back. */
-export function unpark(state: RelayState): RelayState {
-  return { ...state, parked: new Map([...state.parked].map(([key, { attempts }]) => [key, { attempts, untilMs: 0 }])) }
-}
-
-function isParked(state: RelayState, key: string, nowMs: number): boolean {
-  const parked = state.parked.get(key)
-  return parked !== undefined && parked.untilMs > nowMs
 }
 
 function keyOf(row: OutboxRow): string {

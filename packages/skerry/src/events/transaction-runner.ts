@@ -12,7 +12,7 @@ import type { Event } from '../contract/event.ts'
 import type { Database, Isolation, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { Scope } from '../telemetry/scope.ts'
-import { runInScope } from '../telemetry/scope.ts'
+import { currentScope, runInScope } from '../telemetry/scope.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
 import type { DelayedEvent } from './delayed-events.ts'
 import { storeDelayed } from './delayed-events.ts'
@@ -91,7 +91,7 @@ async function runOnce<T>(
     transaction,
     emit(event, data, afterMs) {
       refuseWhenEnded(`emit.${event.name}`)
-      const emitted = pendingEvent(event, data, newId, formatTraceparent(scope.trace))
+      const emitted = pendingEvent(event, data, newId, formatTraceparent((currentScope() ?? scope).trace))
       if (afterMs === undefined) pending.push(emitted)
       else delayed.push({ ...emitted, dueAt: new Date(clock.nowMs() + afterMs) })
     },
