@@ -20,15 +20,16 @@ import type { CrashPoint } from './shop-points.ts'
 import { ELSEWHERE, idleExceptions, pointsOf } from './shop-points.ts'
 import { Shoppers } from './shoppers.ts'
 
-const TEST_MS = 600_000
+const TEST_MS = 900_000
 /** Of a life, until it passes its point. The rarest is work that is done once a minute. */
-const LIFE_MS = 180_000
+const LIFE_MS = 400_000
 const SETTLE_MS = 180_000
 /** Not at the first pass, so that work is under way all around; but of these there are few. */
 const PASSES: Readonly<Record<string, number>> = { default: 3, 'inbox.attempt-counted': 1, 'later.before-commit': 1 }
-/** What payments hears of is its own, and seldom. */
-const passesOf = (service: string, point: CrashPoint): number =>
-  service === 'payments' && point.startsWith('inbox.') ? 1 : (PASSES[point] ?? PASSES['default']!)
+/** What payments hears of is its own, and seldom; so is what recommendations has to tell. */
+const isSeldom = (service: string, point: CrashPoint): boolean =>
+  (service === 'payments' && point.startsWith('inbox.')) || (service === 'recommendations' && point.startsWith('relay.'))
+const passesOf = (service: string, point: CrashPoint): number => (isSeldom(service, point) ? 1 : (PASSES[point] ?? PASSES['default']!))
 /** Nothing happens here unless somebody else is down: see its own test. */
 const PROVOKED: CrashPoint = 'inbox.failure-recorded'
 
