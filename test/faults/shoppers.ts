@@ -8,8 +8,8 @@ import { request } from '../topologies/request.ts'
 import type { Addresses } from '../topologies/topology.ts'
 
 /** One after the other, so that everything goes on at the same time. */
-const VISITS = ['buys', 'declined', 'callsOff', 'fillsCart', 'buysTooMuch', 'returns', 'buys', 'unanswered', 'mistypes'] as const
-const LANES = 8
+const VISITS = ['buys', 'declined', 'callsOff', 'buysTooMuch', 'returns', 'unanswered', 'mistypes'] as const
+const LANES = 6
 /** A customer does not ask again in the same millisecond. */
 const PAUSE_MS = 100
 /** Each leaves a request to the provider open until a schedule asks about it: some are enough. */
@@ -21,7 +21,6 @@ export class Shoppers {
   /** Orders that were answered with 4xx. */
   readonly refused: string[] = []
   readonly #at: Addresses
-  #visits = 0
   #unanswered = 0
   #going = true
 
@@ -31,14 +30,21 @@ export class Shoppers {
 
   /** Resolves after `close`, when everybody has got his answer. */
   async run(): Promise<void> {
-    const lane = async (): Promise<void> => {
-      while (this.#going) {
-        const visit = this.#visits++
-        await this.#work(visit)
-        await this[VISITS[visit % VISITS.length]!]()
+    let visits = 0
+    const customers = async (): Promise<void> => {
+      while (this.#going) await this[VISITS[visits++ % VISITS.length]!]()
+    }
+    // These wait for no order, so they go on where one service waits for another to come back.
+    const carts = async (): Promise<void> => {
+      while (this.#going) await this.fillsCart()
+    }
+    const staff = async (): Promise<void> => {
+      for (let round = 0; this.#going; round++) {
+        await this.#work(round)
+        await pause()
       }
     }
-    await Promise.all(Array.from({ length: LANES }, lane))
+    await Promise.all([carts(), staff(), ...Array.from({ length: LANES }, customers)])
   }
 
   /** Nobody comes in any more. */
@@ -102,16 +108,17 @@ export class Shoppers {
     }
   }
 
-  /** What goes on besides: pieces arrive, prices change, and people look at what there is. */
-  async #work(visit: number): Promise<void> {
+  /** What goes on besides: people register, pieces arrive, prices change, and people look at what there is. */
+  async #work(round: number): Promise<void> {
     const { inventory, catalog, recommendations } = this.#at.serviceUrls
-    const arrived = { id: randomUUID(), quantity: 6, reason: 'delivery' }
-    const price = { minor_units: 1_000 + visit, currency: 'EUR' }
+    const arrived = { id: randomUUID(), quantity: 50, reason: 'delivery' }
+    const price = { minor_units: 1_000 + round, currency: 'EUR' }
     const last = this.acknowledged.at(-1) ?? 1
     await Promise.all([
-      this.#ask('POST', `/stock/${visit % 2 === 0 ? 'mug' : 'kettle'}/adjustments`, arrived, {}, inventory),
-      ...(visit % 3 === 0 ? [this.#ask('PUT', '/products/candle/price', { price }, {}, catalog)] : []),
-      ...(visit % 5 === 0 ? [this.#look(`${recommendations}/recommendations/rebuild`, 'POST')] : []),
+      this.#ask('POST', '/users', { id: randomUUID(), name: 'Ned', email: 'ned@example.com' }),
+      this.#ask('POST', `/stock/${round % 2 === 0 ? 'mug' : 'kettle'}/adjustments`, arrived, {}, inventory),
+      ...(round % 3 === 0 ? [this.#ask('PUT', '/products/candle/price', { price }, {}, catalog)] : []),
+      ...(round % 5 === 0 ? [this.#look(`${recommendations}/recommendations/rebuild`, 'POST')] : []),
       this.#look(`${this.#at.gatewayUrl}/recommendations?sku=mug`),
       this.#look(`${this.#at.gatewayUrl}/notifications?order_id=${last}`),
     ])
