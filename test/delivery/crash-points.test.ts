@@ -1,99 +1,80 @@
 /**
- * A process is killed at every named crash point of placing an order and of consuming its events, and restarted on the same data. The
- * points come from the platform's own list, so a new one is tested without anyone writing a test.
+ * The processes of orders and notifications, with PostgreSQL and RabbitMQ between them, are killed at every crash point of placing an order
+ * and of consuming its events: each at those that it passes, both at the same time, while orders are placed.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { CRASH_POINTS as ALL_POINTS } from 'skerry/runtime'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { freePort } from '../services/free-port.ts'
 import type { BrokerCorner } from '../topologies/broker.ts'
 import { createBrokerCorner } from '../topologies/broker.ts'
 import type { ServiceDatabases } from '../topologies/databases.ts'
 import { createDatabases } from '../topologies/databases.ts'
-import type { RunningHost } from '../topologies/host.ts'
-import { startHost } from '../topologies/host.ts'
+import type { Deaths } from '../topologies/deaths.ts'
+import { dieAtEach } from '../topologies/deaths.ts'
+import type { HostOptions } from '../topologies/host.ts'
+import { launchHost, startHost } from '../topologies/host.ts'
+import type { CrashPoint } from './crash-points.ts'
+import { ALL_LIVES_MS, CRASH_POINTS, LIFE_MS, passesOf, SYSTEM } from './crash-points.ts'
 import type { Addresses } from './workload.ts'
 import { Workload } from './workload.ts'
 
-/** Those of sagas are passed by a system of their own: see test/sagas. */
-const CRASH_POINTS = ALL_POINTS.filter((point) => !point.startsWith('saga.'))
-const SYSTEM = 'test/delivery/fixtures/system.ts'
-/** Not at the first pass, so that work is under way all around. */
-const PASSES: Readonly<Record<string, number>> = {
-  default: 4,
-  'inbox.attempt-counted': 1,
-  'inbox.failure-recorded': 1,
-  'inbox.early-parked': 1,
-  'inbox.dead-lettered': 1,
-}
-const TEST_MS = 150_000
+vi.setConfig({ testTimeout: ALL_LIVES_MS })
 
-const armedAt = (point: string): string => `${point}:${PASSES[point] ?? PASSES['default']!}`
+type Victim = 'orders' | 'notifications'
+const isConsuming = (point: CrashPoint): boolean => point.startsWith('inbox.')
 /** The points that publishing passes, and those that consuming does; the transaction's are passed by both. */
-const through = ({ gatewayUrl }: RunningHost): Addresses => ({ orders: gatewayUrl, notifications: gatewayUrl })
-const isConsuming = (point: string): boolean => point.startsWith('inbox.')
+const POINTS: Readonly<Record<Victim, readonly CrashPoint[]>> = {
+  orders: CRASH_POINTS.filter((point) => !isConsuming(point)),
+  notifications: CRASH_POINTS.filter((point) => isConsuming(point) || point.startsWith('transaction.')),
+}
+const CASES = (['orders', 'notifications'] as const).flatMap((victim) => POINTS[victim].map((point) => ({ victim, point })))
 
-describe('embedded, in one process', () => {
-  let data: string
-  const workload = new Workload()
+let databases: ServiceDatabases
+let broker: BrokerCorner
+let ports: Readonly<Record<Victim, number>>
+let at: Addresses
+let deaths: Readonly<Record<Victim, Deaths<CrashPoint>>>
+let placing: Promise<void>
+const workload = new Workload({ pauseMs: 200 })
 
-  beforeAll(async () => {
-    data = await mkdtemp(join(tmpdir(), 'skerry-crash-'))
+const options = (service: Victim, env: Readonly<Record<string, string>> = {}): HostOptions => ({
+  system: SYSTEM,
+  services: [service],
+  env: { PORT: String(ports[service]), DATABASE_URL: databases.urls[service]!, RABBITMQ_URL: broker.url, ...env },
+})
+const die = (host: Victim): Deaths<CrashPoint> =>
+  dieAtEach({
+    host,
+    points: POINTS[host],
+    passes: passesOf,
+    launch: (armed) => launchHost(options(host, armed)),
+    restart: () => startHost(options(host)),
+    lifeMs: LIFE_MS,
   })
-  afterAll(() => rm(data, { recursive: true, force: true }))
 
-  test.each(CRASH_POINTS)('killed at %s', { timeout: TEST_MS }, async (point) => {
-    await using armed = await startHost({ system: SYSTEM, env: { SKERRY_DATA: data, SKERRY_CRASH_AT: armedAt(point) } })
-    await workload.run(through(armed), armed.exited)
-    expect(await armed.exited).toMatchObject({ signal: 'SIGKILL' })
-    await using host = await startHost({ system: SYSTEM, env: { SKERRY_DATA: data } })
-    await workload.finish(through(host))
-    await workload.verify(through(host))
-  })
+beforeAll(async () => {
+  databases = await createDatabases(['orders', 'notifications'])
+  broker = createBrokerCorner(['notifications'])
+  ports = { orders: await freePort(), notifications: await freePort() }
+  // Not through a gateway: its circuit breaker would keep away for 30 s from a service that has just come back.
+  at = { orders: `http://127.0.0.1:${ports.orders}`, notifications: `http://127.0.0.1:${ports.notifications}` }
+  // Lives that end in order leave to the others what they have compiled.
+  for (const service of ['orders', 'notifications'] as const) await (await startHost(options(service))).stop()
+  deaths = { orders: die('orders'), notifications: die('notifications') }
+  placing = workload.run(at, Promise.allSettled([deaths.orders.all, deaths.notifications.all]))
+})
+afterAll(async () => {
+  await deaths?.orders[Symbol.asyncDispose]()
+  await deaths?.notifications[Symbol.asyncDispose]()
+  await broker?.[Symbol.asyncDispose]()
+  await databases?.[Symbol.asyncDispose]()
 })
 
-describe('apart, on PostgreSQL and RabbitMQ', () => {
-  let databases: ServiceDatabases
-  let broker: BrokerCorner
-  let ports: { orders: number; notifications: number }
-  let at: Addresses
-  const workload = new Workload()
+test.each(CASES)('$victim killed at $point', ({ victim, point }) => expect(deaths[victim].at(point)).resolves.toBeUndefined())
 
-  beforeAll(async () => {
-    databases = await createDatabases(['orders', 'notifications'])
-    broker = createBrokerCorner(['notifications'])
-    ports = { orders: await freePort(), notifications: await freePort() }
-    // Not through a gateway: its circuit breaker would keep away for 30 s from a service that has just come back.
-    at = { orders: `http://127.0.0.1:${ports.orders}`, notifications: `http://127.0.0.1:${ports.notifications}` }
-  }, TEST_MS)
-  afterAll(async () => {
-    await broker[Symbol.asyncDispose]()
-    await databases[Symbol.asyncDispose]()
-  })
-
-  const start = (service: 'orders' | 'notifications', env: Record<string, string> = {}): Promise<RunningHost> =>
-    startHost({
-      system: SYSTEM,
-      services: [service],
-      env: { PORT: String(ports[service]), DATABASE_URL: databases.urls[service]!, RABBITMQ_URL: broker.url, ...env },
-    })
-
-  const publishing = CRASH_POINTS.filter((point) => !isConsuming(point)).map((point) => ({ victim: 'orders' as const, point }))
-  const consuming = CRASH_POINTS.filter((point) => isConsuming(point) || point.startsWith('transaction.')).map((point) => ({
-    victim: 'notifications' as const,
-    point,
-  }))
-
-  test.each([...publishing, ...consuming])('$victim killed at $point', { timeout: TEST_MS }, async ({ victim, point }) => {
-    await using bystander = await start(victim === 'orders' ? 'notifications' : 'orders')
-    await using armed = await start(victim, { SKERRY_CRASH_AT: armedAt(point) })
-    await workload.run(at, armed.exited)
-    expect(await armed.exited).toMatchObject({ signal: 'SIGKILL' })
-    await using host = await start(victim)
-    await workload.finish(at)
-    await workload.verify(at)
-    expect(bystander.pid).not.toBe(host.pid)
-  })
+test('afterwards every order that was acknowledged is there, and each is notified once, in order', async () => {
+  await Promise.all([deaths.orders.all, deaths.notifications.all])
+  await placing
+  await workload.finish(at)
+  await workload.verify(at)
+  expect(workload.acknowledged).toBeGreaterThan(CASES.length)
 })

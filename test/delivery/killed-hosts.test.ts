@@ -113,3 +113,40 @@ test('two hosts of a service share its outbox, and one goes on when the other is
   await workload.finish(through(second, spareMailroom))
   await workload.verify(through(second, spareMailroom))
 })
+
+test(
+  'a host paused until another took its outbox over relays again what it had in hand, and nobody is told twice',
+  {
+    timeout: TEST_MS,
+  },
+  async () => {
+    await using databases = await createDatabases(['orders', 'notifications'])
+    await using broker = createBrokerCorner(['notifications'])
+    const start = (service: 'orders' | 'notifications'): Promise<RunningHost> =>
+      startHost({ system: SYSTEM, services: [service], env: { DATABASE_URL: databases.urls[service]!, RABBITMQ_URL: broker.url } })
+    await using mailroom = await start('notifications')
+    await using zombie = await start('orders')
+    await using other = await start('orders')
+    const workload = new Workload()
+    const through = (shop: RunningHost): Addresses => ({
+      orders: shop.serviceUrls['orders']!,
+      notifications: mailroom.serviceUrls['notifications']!,
+    })
+    for (let pause = 1; pause <= 3; pause++) {
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+      const running = workload.run(through(zombie), ended)
+      const enough = workload.acknowledged + 30
+      await waitUntil('30 more orders are acknowledged', WAIT_MS, async () => (workload.acknowledged >= enough ? true : undefined))
+      zombie.pause()
+      end()
+      await waitUntil('the other has sent everything', WAIT_MS, async () => {
+        const { events } = (await (await fetch(`${through(other).orders}/orders-unsent`)).json()) as { events: number }
+        return events === 0 ? true : undefined
+      })
+      zombie.resume()
+      await running
+    }
+    await workload.finish(through(other))
+    await workload.verify(through(other))
+  },
+)

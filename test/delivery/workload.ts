@@ -33,26 +33,39 @@ const REFUSED_PAUSE_MS = 50
 const PRODUCTS = ['kettle', 'cup', 'fails-once', 'teapot', 'rejected']
 const SETTLE_MS = 60_000
 
+export interface WorkloadOptions {
+  /** Between two orders of one lane. Default: none. */
+  readonly pauseMs?: number
+}
+
 export class Workload {
   readonly #customers: Customer[] = []
+  readonly #pauseMs: number
   #nextId = 1
   /** Answers other than 2xx, by status. */
   readonly refusals: { readonly status: number; readonly retryAfter: string | null; readonly code: unknown }[] = []
+
+  constructor({ pauseMs = 0 }: WorkloadOptions = {}) {
+    this.#pauseMs = pauseMs
+  }
 
   get acknowledged(): number {
     return this.#customers.filter(({ done }) => done !== 'nothing').length
   }
 
-  /** Orders are placed and confirmed, several at a time, until `ended` resolves. */
+  /** Orders are placed and confirmed, several at a time, until `ended` is settled; those under way are then left as they are. */
   async run(at: Addresses, ended: Promise<unknown>, products: readonly string[] = PRODUCTS): Promise<void> {
     let going = true
-    void ended.then(() => (going = false))
+    const end = (): void => void (going = false)
+    void ended.then(end, end)
     const lane = async (): Promise<void> => {
       while (going) {
         const id = this.#nextId++
         const customer: Customer = { id, product: products[id % products.length]!, done: 'nothing' }
         this.#customers.push(customer)
-        await this.#serve(at, customer)
+        do await this.#serve(at, customer)
+        while (going && customer.done !== 'confirmed')
+        if (this.#pauseMs > 0) await pause(this.#pauseMs)
       }
     }
     await Promise.all(Array.from({ length: 4 }, lane))
@@ -124,7 +137,7 @@ export class Workload {
       // No answer is like a bad one.
     }
     // A customer does not ask again in the same millisecond: an outage would be met by ten thousand of them.
-    await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS))
+    await pause(REFUSED_PAUSE_MS)
     return false
   }
 
@@ -162,3 +175,5 @@ export class Workload {
     return wrong.length > 10 ? `${wrong.slice(0, 10).join('; ')}; and ${wrong.length - 10} more` : wrong.join('; ')
   }
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -12,8 +12,8 @@ import { variablePrefix } from 'skerry/runtime'
 import { freePort } from '../services/free-port.ts'
 import { createBrokerCorner } from './broker.ts'
 import { createDatabases, createSharedDatabase } from './databases.ts'
-import type { HostOptions, RunningHost } from './host.ts'
-import { startHost } from './host.ts'
+import type { HostOptions, LaunchedHost, RunningHost } from './host.ts'
+import { launchHost, startHost } from './host.ts'
 
 export interface SystemUnderTest {
   /** From the repository's root. */
@@ -41,6 +41,8 @@ export interface RunningTopology<D extends Databases = Databases> extends Addres
   start(): Promise<void>
   /** Starts the host that runs the named service again, on the same data, with these variables besides; kills it if it still runs. */
   restart(name: string, env?: Readonly<Record<string, string>>): Promise<RunningHost>
+  /** The same, but does not wait until it is ready: for a host that is to die on the way. The caller disposes of it; `host` knows only its earlier life. */
+  launch(name: string, env?: Readonly<Record<string, string>>): Promise<LaunchedHost>
 }
 
 /** All services have schemas in one. */
@@ -126,9 +128,12 @@ async function runTopology<D extends Databases>({ held, databases, hosts: option
       0,
       options.findIndex(({ services }) => services?.includes(name)),
     )
-  const startOne = async (index: number, env: Readonly<Record<string, string>> = {}): Promise<RunningHost> => {
+  const anew = async (index: number, env: Readonly<Record<string, string>> = {}): Promise<HostOptions> => {
     await hosts[index]?.[Symbol.asyncDispose]()
-    const host = await startHost({ ...options[index]!, env: { ...options[index]!.env, ...env } })
+    return { ...options[index]!, env: { ...options[index]!.env, ...env } }
+  }
+  const startOne = async (index: number, env?: Readonly<Record<string, string>>): Promise<RunningHost> => {
+    const host = await startHost(await anew(index, env))
     hosts[index] = host
     return host
   }
@@ -164,6 +169,7 @@ async function runTopology<D extends Databases>({ held, databases, hosts: option
     },
     start,
     restart: (name, env) => startOne(indexOf(name), env),
+    launch: async (name, env) => launchHost(await anew(indexOf(name), env)),
     [Symbol.asyncDispose]: dispose,
   }
 }
