@@ -85,20 +85,13 @@ const NOT_PASSED: Readonly<Record<string, Readonly<Partial<Record<CrashPoint, st
   },
 }
 
-const NO_STREAMS = 'as long as no service of the shop keeps streams'
 const NO_SNAPSHOTS = 'the histories of the shop are too short for snapshots'
 
 /** Points that no service of the shop passes. */
 export const ELSEWHERE: Readonly<Partial<Record<CrashPoint, string>>> = {
   'inbox.early-parked': NOT_BEHIND_A_FAILURE,
   'inbox.dead-lettered': NO_DEAD_LETTERS,
-  'store.appended': NO_STREAMS,
   'store.snapshot-kept': NO_SNAPSHOTS,
-  'sequencer.fenced': NO_STREAMS,
-  'sequencer.numbered': NO_STREAMS,
-  'projection.fenced': NO_STREAMS,
-  'projection.applied': NO_STREAMS,
-  'projection.advanced': NO_STREAMS,
 }
 
 /** The points at which the service has to die, in order. */

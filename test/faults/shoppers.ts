@@ -110,7 +110,7 @@ export class Shoppers {
 
   /** What goes on besides: people register, pieces arrive, prices change, and people look at what there is. */
   async #work(round: number): Promise<void> {
-    const { inventory, catalog, recommendations } = this.#at.serviceUrls
+    const { inventory, catalog } = this.#at.serviceUrls
     const arrived = { id: randomUUID(), quantity: 50, reason: 'delivery' }
     const price = { minor_units: 1_000 + round, currency: 'EUR' }
     const last = this.acknowledged.at(-1) ?? 1
@@ -118,15 +118,14 @@ export class Shoppers {
       this.#ask('POST', '/users', { id: randomUUID(), name: 'Ned', email: 'ned@example.com' }),
       this.#ask('POST', `/stock/${round % 2 === 0 ? 'mug' : 'kettle'}/adjustments`, arrived, {}, inventory),
       ...(round % 3 === 0 ? [this.#ask('PUT', '/products/candle/price', { price }, {}, catalog)] : []),
-      ...(round % 5 === 0 ? [this.#look(`${recommendations}/recommendations/rebuild`, 'POST')] : []),
       this.#look(`${this.#at.gatewayUrl}/recommendations?sku=mug`),
       this.#look(`${this.#at.gatewayUrl}/notifications?order_id=${last}`),
     ])
   }
 
   /** Once: who gets no answer here goes on without. */
-  async #look(url: string, method = 'GET'): Promise<void> {
-    await request(method, url).catch(() => undefined)
+  async #look(url: string): Promise<void> {
+    await request('GET', url).catch(() => undefined)
   }
 
   async #becomesFinal(id: string | number): Promise<void> {

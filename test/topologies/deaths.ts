@@ -15,6 +15,8 @@ export interface DeathOptions<Point extends string> {
   readonly restart: () => Promise<AsyncDisposable>
   /** How long a life may last. */
   readonly lifeMs: number
+  /** The first life begins when this is settled. Default: at once. */
+  readonly after?: Promise<unknown>
 }
 
 export interface Deaths<Point extends string> extends AsyncDisposable {
@@ -24,11 +26,18 @@ export interface Deaths<Point extends string> extends AsyncDisposable {
   readonly all: Promise<void>
 }
 
-/** Begins with the first life at once. */
-export function dieAtEach<Point extends string>({ host, points, passes, launch, restart, lifeMs }: DeathOptions<Point>): Deaths<Point> {
+export function dieAtEach<Point extends string>({
+  host,
+  points,
+  passes,
+  launch,
+  restart,
+  lifeMs,
+  after,
+}: DeathOptions<Point>): Deaths<Point> {
   const deaths = new Map<Point, Promise<void>>()
   const survivor = new AsyncDisposableStack()
-  let all = Promise.resolve()
+  let all = Promise.resolve(after).then(() => undefined)
   for (const point of points) {
     all = all.then(async () => dieOnce(await launch({ SKERRY_CRASH_AT: `${point}:${passes(point)}` }), `${host} passes ${point}`, lifeMs))
     // Told to whoever asks for this point or a later one.
