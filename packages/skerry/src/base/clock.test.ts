@@ -103,6 +103,22 @@ describe('VirtualClock', () => {
     expect(clock.nowMs()).toBe(START.getTime())
   })
 
+  it('skips as a machine sleeps: what fell due meanwhile runs once, late, and what it sets counts from then', async () => {
+    const clock = new VirtualClock(new Date(0))
+    const ran: string[] = []
+    const everySecond = (): void => {
+      ran.push(`second ${clock.nowMs()}`)
+      clock.setTimer(1_000, everySecond)
+    }
+    clock.setTimer(1_000, everySecond)
+    clock.setTimer(500, () => ran.push(`half ${clock.nowMs()}`))
+    await clock.skip('1h')
+    expect(ran).toEqual(['half 3600000', 'second 3600000'])
+    await clock.advance(1_000)
+    expect(ran).toEqual(['half 3600000', 'second 3600000', 'second 3601000'])
+    await expect(clock.skip(-1)).rejects.toThrow(RangeError)
+  })
+
   it('never runs a timer with an infinite delay', async () => {
     const clock = new VirtualClock(START)
     clock.setTimer(Infinity, () => expect.unreachable())

@@ -26,7 +26,7 @@ export type SagaReference = { readonly id: string } | { readonly key: string }
 const MAX_KEY_LENGTH = 255
 const KEEP_ENDED_MS = 30 * 24 * 3_600_000
 const KEEP_EVENTS_AT_LEAST_MS = 24 * 3_600_000
-const FORGET_ROWS = 50_000
+const FORGET_ROWS = 5_000
 
 export class Sagas {
   readonly worker: SagaWorker

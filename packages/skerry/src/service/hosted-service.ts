@@ -335,8 +335,7 @@ function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own
 
 /** How long a repeated request still gets its first answer. */
 const KEEP_ANSWERS_MS = 30 * 24 * 3_600_000
-/** In one run: 83 repeatable requests a second all day. */
-const FORGET_ROWS = 50_000
+const FORGET_ROWS = 10_000
 
 function scheduledWork(
   { service, clock }: HostedServiceOptions,
@@ -351,7 +350,7 @@ function scheduledWork(
     run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, ...inTransaction(service, own, open), dueAt }),
   }))
   // Each run deletes a bounded number of rows, so it must come often enough for a busy service.
-  const often = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '10m' }, run })
+  const often = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '1m' }, run })
   const forgetOld = often(
     'forget-answers',
     async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
