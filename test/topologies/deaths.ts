@@ -37,7 +37,7 @@ export function dieAtEach<Point extends string>({
 }: DeathOptions<Point>): Deaths<Point> {
   const deaths = new Map<Point, Promise<void>>()
   const survivor = new AsyncDisposableStack()
-  let all = Promise.resolve(after).then(() => undefined)
+  let all: Promise<void> = Promise.resolve(after).then(() => undefined)
   for (const point of points) {
     all = all.then(async () => dieOnce(await launch({ SKERRY_CRASH_AT: `${point}:${passes(point)}` }), `${host} passes ${point}`, lifeMs))
     // Told to whoever asks for this point or a later one.
