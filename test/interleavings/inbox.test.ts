@@ -63,7 +63,6 @@ function inboxOn(database: Database): InboxWorker {
     transactions: createTransactionRunner({ topic: 'orders', ...told, ...parts }),
     log: silent,
     owner: parts.newId(),
-    exclusive: false,
     subscribedSinceMs: () => undefined,
     startedMs: () => undefined,
     onKept: () => {},
