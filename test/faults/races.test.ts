@@ -26,6 +26,12 @@ afterAll(() => {
   vi.unstubAllEnvs()
 })
 
+interface Order {
+  readonly id?: string
+  readonly lines: { sku: string; quantity: number }[]
+  readonly card?: string
+}
+
 async function open() {
   let now = (): Date => systemClock.now()
   // It signs at the time of the test; its own pauses are real, as those of the outside world are.
@@ -60,6 +66,15 @@ async function open() {
       await expect.poll(isEnded).toBe(true)
       return all
     },
+    /** Asks again, as customers do, when there is no answer: under the same key, after a second of the test's clock. */
+    async place(order: Order, idempotencyKey: string = randomUUID()) {
+      for (;;) {
+        const placed = await call.orders.placeOrder.try({ user_id: 1, ...order }, { idempotencyKey })
+        if (placed.ok) return placed.value.order
+        if (placed.error.status < 500) throw new Error(`An order was refused: ${placed.error.code}`)
+        await app.clock.advance('1s')
+      }
+    },
     async status(id: string | number): Promise<string> {
       return (await call.orders.getOrder({ id })).status
     },
@@ -77,13 +92,12 @@ async function open() {
 }
 
 test('double submit: one request that comes many times at once is one order, charged once', async () => {
-  const { app, call, together, done, status, violations } = await open()
-  const order = { user_id: 1, lines: kettle }
-  const byKey = rounds.map(() => call.orders.placeOrder(order, { idempotencyKey: 'pay now' }))
+  const { app, call, place, together, done, status, violations } = await open()
+  const byKey = rounds.map(() => place({ lines: kettle }, 'pay now'))
   const id = randomUUID()
-  const byId = rounds.map(() => call.orders.placeOrder({ ...order, id }))
+  const byId = rounds.map(() => place({ lines: kettle, id }))
   const placed = await together([...byKey, ...byId])
-  const ids = [...new Set(placed.map((answer) => answer.order.id))]
+  const ids = [...new Set(placed.map((order) => order.id))]
   expect(ids).toHaveLength(2)
   await app.settled()
   for (const each of ids) {
@@ -95,23 +109,23 @@ test('double submit: one request that comes many times at once is one order, cha
 })
 
 test('many customers and one last piece: one of them has it, and only he pays', async () => {
-  const { app, call, together, done, status, violations } = await open()
+  const { app, call, place, together, done, status, violations } = await open()
   const { available } = await call.inventory.getStock({ sku: 'lighthouse' })
   await call.inventory.adjustStock({ sku: 'lighthouse', quantity: 1 - available, reason: 'counted' })
   const lines = [{ sku: 'lighthouse', quantity: 1 }]
-  const placed = await together(rounds.map(() => call.orders.placeOrder({ user_id: 1, lines })))
+  const placed = await together(rounds.map(() => place({ lines })))
   await app.settled()
-  const ends = await Promise.all(placed.map(async ({ order: { id } }) => ({ status: await status(id), done: done(id) })))
+  const ends = await Promise.all(placed.map(async ({ id }) => ({ status: await status(id), done: done(id) })))
   expect(ends.filter((end) => end.status === 'confirmed').map((end) => end.done)).toEqual([['authorization', 'capture']])
   expect(ends.filter((end) => end.status === 'cancelled' && end.done.length === 0)).toHaveLength(ROUNDS - 1)
   expect(await violations()).toEqual([])
 })
 
 test('cancel against capture: the order is cancelled and not charged, or charged and then given back', async () => {
-  const { app, call, provider, together, done, status, violations } = await open()
+  const { app, call, place, provider, together, done, status, violations } = await open()
   const seen = new Set<string>()
   const calledOff = async (round: number): Promise<{ readonly id: string | number; readonly accepted: boolean }> => {
-    const { order } = await call.orders.placeOrder({ user_id: 1, lines: kettle })
+    const order = await place({ lines: kettle })
     // At another moment each time: before anything is paid, soon after it is authorized, soon after it is captured.
     const key = [undefined, `${order.id}:authorize:1`, `${order.id}:capture:1`][round % 3]
     const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -134,11 +148,11 @@ test('cancel against capture: the order is cancelled and not charged, or charged
 })
 
 test('webhooks while the answer times out, and late ones when all is over: charged once', async () => {
-  const { app, call, provider, together, done, status, violations } = await open()
+  const { app, call, place, provider, together, done, status, violations } = await open()
   const ids: (string | number)[] = []
   for (const round of rounds) {
     const card = round % 2 === 0 ? 'tok_capture_timeout' : 'tok_timeout'
-    ids.push((await call.orders.placeOrder({ user_id: 1, lines: kettle, card })).order.id)
+    ids.push((await place({ lines: kettle, card })).id)
   }
   // Answers never come: what waits for them has to run out of its time.
   const statuses = async (): Promise<string[]> => {
@@ -159,10 +173,10 @@ test('webhooks while the answer times out, and late ones when all is over: charg
 })
 
 test.each(['tok_webhooks_twice', 'tok_webhooks_reversed'])('the answer and its webhooks at once (%s): known once', async (card) => {
-  const { app, call, together, done, status, violations } = await open()
-  const placed = await together(rounds.map(() => call.orders.placeOrder({ user_id: 1, lines: kettle, card })))
+  const { app, place, together, done, status, violations } = await open()
+  const placed = await together(rounds.map(() => place({ lines: kettle, card })))
   await app.settled()
-  for (const { order } of placed) {
+  for (const order of placed) {
     expect(await status(order.id)).toBe('confirmed')
     expect(done(order.id)).toEqual(['authorization', 'capture'])
   }
