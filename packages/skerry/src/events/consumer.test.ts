@@ -534,12 +534,7 @@ describe('messages that come faster than they are handled', () => {
       ['c', 1, 4],
     ])
     await until(async () => (await select('select 1 from skerry_key_cursor')).length === 4 && idle())
-    expect(await select('select key, seq from skerry_key_cursor order by key')).toEqual([
-      { key: 'a', seq: 1 },
-      { key: 'b', seq: 2 },
-      { key: 'c', seq: 1 },
-      { key: 'first', seq: 1 },
-    ])
+    expect(await select(`select seq from skerry_key_cursor where key = 'b'`)).toEqual([{ seq: 2 }])
     expect(await select('select * from skerry_delivery')).toEqual([])
     expect(seen.slice(-2)).toEqual(['2.2', '3.1'])
   })

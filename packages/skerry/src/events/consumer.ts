@@ -10,6 +10,7 @@ import { readCloudEvent, sourceOf } from './cloud-event.ts'
 import * as store from './inbox-store.ts'
 import type { InboxWorkerOptions } from './inbox-worker.ts'
 import { CLAIM_MS, InboxWorker } from './inbox-worker.ts'
+import * as subscriptions from './subscription-start.ts'
 import { sweep } from './sweep.ts'
 
 export interface ConsumerOptions extends Omit<InboxWorkerOptions, 'owner' | 'subscribedSinceMs' | 'startedMs' | 'onKept'> {
@@ -129,7 +130,7 @@ class EventConsumer implements RunningConsumer {
     const { database, service, clock } = this.#options
     for (const type of types)
       await this.#untilRecorded(type, async () =>
-        this.#startedMs.set(type, (await store.startedAt(database, service, type, clock.now())).getTime()),
+        this.#startedMs.set(type, (await subscriptions.startedAt(database, service, type, clock.now())).getTime()),
       )
   }
 
@@ -138,11 +139,11 @@ class EventConsumer implements RunningConsumer {
     const { database, service, clock, log } = this.#options
     for (const topic of this.#topics)
       await this.#untilRecorded(topic, async () =>
-        this.#subscribedSinceMs.set(topic, (await store.subscribedSince(database, service, topic, clock.now())).getTime()),
+        this.#subscribedSinceMs.set(topic, (await subscriptions.subscribedSince(database, service, topic, clock.now())).getTime()),
       )
     // Should the service subscribe to one of them again, it will have missed what came meanwhile.
     await this.#untilRecorded('others', async () => {
-      for (const topic of await store.endSubscriptions(database, service, [...this.#topics]))
+      for (const topic of await subscriptions.endSubscriptions(database, service, [...this.#topics]))
         log.info('This service has no handler for events of a topic any more; those that still reach it are dropped', { topic })
     })
   }

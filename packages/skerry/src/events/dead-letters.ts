@@ -8,9 +8,12 @@ import type { Envelope } from './cloud-event.ts'
 import { readCloudEvent } from './cloud-event.ts'
 import type { DeadLetterRow } from './dead-letter-rows.ts'
 import { LETTER_COLUMNS } from './dead-letter-rows.ts'
-import type { StoredMessage } from './inbox-store.ts'
 import * as store from './inbox-store.ts'
 import { arrival } from './inbox.ts'
+import * as cursors from './key-cursor.ts'
+import type { StoredMessage } from './stored-message.ts'
+import { readStoredText } from './stored-message.ts'
+import { readSubscription } from './subscription-start.ts'
 
 /** Who acts on dead letters, and when. */
 export interface Act {
@@ -114,34 +117,34 @@ async function acting(
 /** Letters of these causes did not hold back their key. Any other that lies behind the cursor was handled elsewhere, and its replay is a no-op. */
 async function hasPassed(on: Queryable, { cause, consumer, source, key, seq }: DeadLetterRow): Promise<boolean> {
   if (cause !== 'undeclared' && cause !== 'overtaken') return false
-  const cursor = await store.readCursor(on, consumer, source, key)
+  const cursor = await cursors.readCursor(on, consumer, source, key)
   return cursor !== undefined && seq! <= cursor.sequence
 }
 
 /** False when the letter's turn has not come. */
 async function passBy(on: Queryable, letter: DeadLetterRow, sequence: number, now: Date): Promise<boolean> {
   const { consumer, source, key, topic } = letter
-  if (await store.advance(on, consumer, source, key, sequence)) return true
-  const cursor = await store.readCursor(on, consumer, source, key)
+  if (await cursors.advance(on, consumer, source, key, sequence)) return true
+  const cursor = await cursors.readCursor(on, consumer, source, key)
   const message = storedMessage(letter)
   const previousAtMs = message?.envelope.previousTime === undefined ? undefined : Date.parse(message.envelope.previousTime)
-  const subscribedSinceMs = (await store.readSubscription(on, consumer, topic))?.getTime()
+  const subscribedSinceMs = (await readSubscription(on, consumer, topic))?.getTime()
   const earlierIsHere = message !== undefined && (await store.hasEarlier(on, message, cursor))
   const facts = { cursor, sequence, previousAtMs, subscribedSinceMs, earlierIsHere, firstSeenMs: letter.died_at.getTime() }
   const verdict = arrival(facts, now.getTime())
-  if (verdict === 'begin' && message !== undefined) return store.begin(on, message, cursor)
+  if (verdict === 'begin' && message !== undefined) return cursors.begin(on, message, cursor)
   return verdict === 'duplicate' || verdict === 'overtaken'
 }
 
 function storedMessage({ consumer, envelope }: DeadLetterRow): StoredMessage | undefined {
-  const { topic, body } = store.readStoredText(envelope)
+  const { topic, body } = readStoredText(envelope)
   const read = readCloudEvent(body)
   return read.ok ? { consumer, topic, body, envelope: read.envelope } : undefined
 }
 
 /** The same event as one that its publisher does not number: the inbox knows it by its id, and its key does not wait for it. */
 function withoutSequence(stored: string): string {
-  const { topic, body } = store.readStoredText(stored)
+  const { topic, body } = readStoredText(stored)
   const { sequence: _number, previoustime: _time, ...rest } = JSON.parse(body) as Record<string, unknown>
   return JSON.stringify({ topic, body: JSON.stringify(rest) })
 }
@@ -172,7 +175,7 @@ async function recordAct(on: Queryable, action: 'replay' | 'discard', letter: De
 
 /** The event inside a letter, as far as it can be read. */
 export function eventOf(letter: Pick<DeadLetterRow, 'envelope'>): { readonly body: string; readonly envelope: Envelope | undefined } {
-  const { body } = store.readStoredText(letter.envelope)
+  const { body } = readStoredText(letter.envelope)
   const read = readCloudEvent(body)
   return { body, envelope: read.ok ? read.envelope : undefined }
 }

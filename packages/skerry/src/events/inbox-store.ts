@@ -1,16 +1,8 @@
-/** The inbox's SQL: how far each key has been handled, what waits, what is dead. Every statement is for one service's own database. */
+/** The inbox's SQL: what has been handled, what waits, what is dead. Every statement is for one service's own database. */
 import type { Queryable } from '../engine/database.ts'
-import type { Envelope } from './cloud-event.ts'
 import type { Cursor } from './inbox.ts'
-
-/** A message with all that is needed to handle it again without the broker. */
-export interface StoredMessage {
-  readonly consumer: string
-  readonly topic: string
-  readonly envelope: Envelope
-  /** As received, to be kept and shown. */
-  readonly body: string
-}
+import type { StoredMessage } from './stored-message.ts'
+import { storable, storedText } from './stored-message.ts'
 
 export interface DeliveryRow {
   readonly message_id: string
@@ -22,68 +14,6 @@ export interface DeliveryRow {
 }
 
 const DELIVERY_COLUMNS = 'message_id, reason, envelope, attempts, deferrals, first_at'
-
-/** Moves the key's cursor to `sequence` if the one before it was handled last. False: it was not, or this one already was. */
-export async function advance(on: Queryable, consumer: string, source: string, key: string, sequence: number): Promise<boolean> {
-  const { rows } =
-    sequence === 1
-      ? await on.query(
-          `insert into skerry_key_cursor (consumer, source, key, seq) values ($1, $2, $3, 1) on conflict do nothing returning 1 as moved`,
-          [consumer, source, key],
-        )
-      : await on.query(
-          `update skerry_key_cursor set seq = $4 where consumer = $1 and source = $2 and key = $3 and seq = $4 - 1 returning 1 as moved`,
-          [consumer, source, key, sequence],
-        )
-  return rows.length > 0
-}
-
-/** Consecutive messages of one key, by the numbers of the first and the last. */
-export interface Reach {
-  readonly source: string
-  readonly key: string
-  readonly first: number
-  readonly last: number
-}
-
-/** Like `advance`, for several keys. Returns those that were moved, as `source`, a line feed and the key. */
-export async function advanceAll(on: Queryable, consumer: string, reaches: readonly Reach[]): Promise<ReadonlySet<string>> {
-  const { rows } = await on.query<{ moved: string }>(
-    `with reach as (select * from unnest($2::text[], $3::text[], $4::int8[], $5::int8[]) as reach (source, key, first, last)),
-     begun as (
-       insert into skerry_key_cursor (consumer, source, key, seq) select $1, source, key, last from reach where first = 1 order by source, key
-       on conflict do nothing returning source, key
-     ),
-     continued as (
-       update skerry_key_cursor as cursor set seq = last from reach
-       where cursor.consumer = $1 and cursor.source = reach.source and cursor.key = reach.key and first > 1 and seq = first - 1
-       returning cursor.source, cursor.key
-     )
-     select source || chr(10) || key as moved from begun union all select source || chr(10) || key from continued`,
-    [
-      consumer,
-      reaches.map(({ source }) => source),
-      reaches.map(({ key }) => key),
-      reaches.map(({ first }) => first),
-      reaches.map(({ last }) => last),
-    ],
-  )
-  return new Set(rows.map(({ moved }) => moved))
-}
-
-/** Starts a key in the middle, or once more behind what was missed. False when another instance was faster. */
-export async function begin(
-  on: Queryable,
-  { consumer, envelope: { source, key, sequence } }: StoredMessage,
-  cursor: Cursor | undefined,
-): Promise<boolean> {
-  const { rows } = await on.query(
-    `insert into skerry_key_cursor as cursor (consumer, source, key, seq, began) values ($1, $2, $3, $4, $4)
-     on conflict (consumer, source, key) do update set seq = excluded.seq, began = excluded.began where cursor.seq = $5 returning 1 as moved`,
-    [consumer, source, key, sequence, cursor?.sequence ?? null],
-  )
-  return rows.length > 0
-}
 
 /** Remembers a message without a sequence. False: it is known. */
 export async function remember(on: Queryable, consumer: string, messageId: string, now: Date): Promise<boolean> {
@@ -97,14 +27,6 @@ export async function remember(on: Queryable, consumer: string, messageId: strin
 export async function isRemembered(on: Queryable, consumer: string, messageId: string): Promise<boolean> {
   const { rows } = await on.query(`select 1 as known from skerry_inbox where consumer = $1 and message_id = $2`, [consumer, messageId])
   return rows.length > 0
-}
-
-export async function readCursor(on: Queryable, consumer: string, source: string, key: string): Promise<Cursor | undefined> {
-  const { rows } = await on.query<Cursor>(
-    `select seq as sequence, began from skerry_key_cursor where consumer = $1 and source = $2 and key = $3`,
-    [consumer, source, key],
-  )
-  return rows[0]
 }
 
 /** Whether a message of the key between the cursor and this one waits here or is dead. */
@@ -329,54 +251,4 @@ export async function bury(on: Queryable, message: StoredMessage, letter: DeadLe
     ],
   )
   await drop(on, consumer, id)
-}
-
-/** Records since when a consumer holds what is published on its topics, once, and returns it. */
-export async function subscribedSince(on: Queryable, consumer: string, topic: string, now: Date): Promise<Date> {
-  await on.query(`insert into skerry_subscription (consumer, topic, since) values ($1, $2, $3) on conflict do nothing`, [
-    consumer,
-    topic,
-    now,
-  ])
-  return (await readSubscription(on, consumer, topic))!
-}
-
-/** Records since when a consumer handles events of a type that it subscribes to from now on, once, and returns it. */
-export async function startedAt(on: Queryable, consumer: string, type: string, now: Date): Promise<Date> {
-  const key = [consumer, type]
-  await on.query(`insert into skerry_event_start (consumer, type, since) values ($1, $2, $3) on conflict do nothing`, [...key, now])
-  const { rows } = await on.query<{ since: Date }>(`select since from skerry_event_start where consumer = $1 and type = $2`, key)
-  return rows[0]!.since
-}
-
-/** Forgets the subscriptions to other topics: what is published there does not reach the consumer any more. Returns their topics. */
-export async function endSubscriptions(on: Queryable, consumer: string, except: readonly string[]): Promise<readonly string[]> {
-  const { rows } = await on.query<{ topic: string }>(
-    `delete from skerry_subscription where consumer = $1 and topic <> all($2::text[]) returning topic`,
-    [consumer, except],
-  )
-  return rows.map(({ topic }) => topic)
-}
-
-/** Since when a consumer holds what is published on a topic; undefined while that has not been recorded. */
-export async function readSubscription(on: Queryable, consumer: string, topic: string): Promise<Date | undefined> {
-  const { rows } = await on.query<{ since: Date }>(`select since from skerry_subscription where consumer = $1 and topic = $2`, [
-    consumer,
-    topic,
-  ])
-  return rows[0]?.since
-}
-
-/** PostgreSQL's text cannot hold the character U+0000, which a foreign publisher or an error's message may contain. */
-function storable(text: string): string {
-  return text.includes('\u0000') ? text.replaceAll('\u0000', '\ufffd') : text
-}
-
-function storedText({ topic, body }: StoredMessage): string {
-  return JSON.stringify({ topic: storable(topic), body: storable(body) })
-}
-
-/** Reads back what was kept or buried. */
-export function readStoredText(text: string): { readonly topic: string; readonly body: string } {
-  return JSON.parse(text) as { topic: string; body: string }
 }

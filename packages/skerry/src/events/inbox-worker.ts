@@ -17,14 +17,17 @@ import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { Envelope } from './cloud-event.ts'
 import { readCloudEvent } from './cloud-event.ts'
 import type { EventFailure } from './event-failure.ts'
-import { describeFailure, InvalidEvent, OvertakenEvent, UndeclaredEvent } from './event-failure.ts'
-import type { DeadLetter, DeliveryRow, KeptUntil, StoredMessage } from './inbox-store.ts'
+import { describeFailure, InvalidEvent, UndeclaredEvent } from './event-failure.ts'
+import type { DeadLetter, DeliveryRow, KeptUntil } from './inbox-store.ts'
 import * as store from './inbox-store.ts'
 import type { Arrival, Cursor, RetrySettings } from './inbox.ts'
 import { afterFailure, arrival, GAP_ALARM_MS, recheckAtMs, RETRY_DEFAULTS } from './inbox.ts'
+import * as cursors from './key-cursor.ts'
 import type { Group } from './keyed-batches.ts'
 import { KeyedBatches } from './keyed-batches.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import type { StoredMessage } from './stored-message.ts'
+import { about, keyOf, metaOf, overtaken, readStoredText } from './stored-message.ts'
 import type { EventHandler, EventMeta } from './subscription.ts'
 import type { OpenTransaction, TransactionRunner } from './transaction-runner.ts'
 
@@ -125,7 +128,7 @@ export class InboxWorker {
   /** Handles a kept message that has fallen due. Rejects when nothing could be recorded; its claim then expires. */
   async resume(row: DeliveryRow): Promise<void> {
     const { service } = this.#options
-    const { topic, body } = store.readStoredText(row.envelope)
+    const { topic, body } = readStoredText(row.envelope)
     const read = readCloudEvent(body)
     if (!read.ok) return this.buryUndecodable({ id: row.message_id, topic, type: '', body }, read.problem)
     const message: StoredMessage = { consumer: service, topic, envelope: read.envelope, body }
@@ -238,12 +241,12 @@ export class InboxWorker {
       message = undefined
       if (envelope.sequence === undefined || !this.#keysWithEarly.has(keyOf(envelope))) return
       const next = await store.findNext(database, service, envelope.source, envelope.key, envelope.sequence)
-      const read = next && readCloudEvent(store.readStoredText(next.envelope).body)
+      const read = next && readCloudEvent(readStoredText(next.envelope).body)
       if (next === undefined || read?.ok !== true) {
         this.#keysWithEarly.delete(keyOf(envelope))
         return
       }
-      message = { consumer: service, ...store.readStoredText(next.envelope), envelope: read.envelope }
+      message = { consumer: service, ...readStoredText(next.envelope), envelope: read.envelope }
       tries = { attempts: next.attempts + 1, deferrals: next.deferrals, firstSeenMs: next.first_at.getTime(), kept: true, counted: false }
     }
   }
@@ -263,7 +266,7 @@ export class InboxWorker {
     const { transactions, service, clock } = this.#options
     try {
       return await transactions(this.#scopeOf(first[0].envelope), 'repeatable read', async (open) => {
-        const moved = await store.advanceAll(open.transaction, service, inOrder.map(reachOf))
+        const moved = await cursors.advanceAll(open.transaction, service, inOrder.map(reachOf))
         crashPoint('inbox.cursor-advanced')
         const fresh = inOrder.filter((group) => moved.has(keyOf(group[0].envelope)))
         await this.#runAll(fresh.flat(), open)
@@ -358,7 +361,7 @@ export class InboxWorker {
         if (verdict === 'early') return this.#parkUnlessDue(transaction, message, tries)
         const arrived = await this.#arrive(transaction, message, tries)
         if (arrived === 'early') return 'early'
-        if (arrived === 'fresh') await handler.recorded?.(envelope.data, metaOf(envelope, tries), open)
+        if (arrived === 'fresh') await handler.recorded?.(envelope.data, metaOf(envelope, tries.attempts), open)
         await this.#finish(transaction, message, tries)
         return 'done'
       })
@@ -371,7 +374,7 @@ export class InboxWorker {
     if (isTooOld && handler.recorded === undefined) return
     const validation = await validate(handler.event.data, envelope.data)
     if (!validation.ok) throw new InvalidEvent(validation.issues.map((issue) => `${issue.path || 'the data'}: ${issue.message}`).join('; '))
-    const meta = metaOf(envelope, tries)
+    const meta = metaOf(envelope, tries.attempts)
     if (handler.kind === 'effect') return isTooOld ? undefined : handler.run(validation.value, meta)
     if (!isTooOld) await handler.run(validation.value, meta, open!)
     await handler.recorded?.(validation.value, meta, open!)
@@ -390,10 +393,10 @@ export class InboxWorker {
     const { service, clock } = this.#options
     const { source, key, sequence, id } = message.envelope
     if (sequence === undefined) return (await store.remember(on, service, id, clock.now())) ? 'fresh' : 'duplicate'
-    if (await store.advance(on, service, source, key, sequence)) return 'fresh'
-    const cursor = await store.readCursor(on, service, source, key)
+    if (await cursors.advance(on, service, source, key, sequence)) return 'fresh'
+    const cursor = await cursors.readCursor(on, service, source, key)
     const verdict = await this.#decide(on, message, tries.firstSeenMs, cursor)
-    if (verdict === 'begin' && (await store.begin(on, message, cursor))) return 'fresh'
+    if (verdict === 'begin' && (await cursors.begin(on, message, cursor))) return 'fresh'
     if (verdict === 'duplicate') return 'duplicate'
     if (verdict === 'overtaken') throw overtaken(message)
     await this.#park(on, message, tries, cursor)
@@ -402,7 +405,7 @@ export class InboxWorker {
 
   /** For a message whose turn had not come a moment ago: another instance may have handled the one before it since. */
   async #parkUnlessDue(on: Transaction, message: StoredMessage, tries: Tries): Promise<'early' | 'due'> {
-    const cursor = await store.readCursor(on, this.#options.service, message.envelope.source, message.envelope.key)
+    const cursor = await cursors.readCursor(on, this.#options.service, message.envelope.source, message.envelope.key)
     if ((await this.#decide(on, message, tries.firstSeenMs, cursor)) !== 'early') return 'due'
     await this.#park(on, message, tries, cursor)
     return 'early'
@@ -433,7 +436,7 @@ export class InboxWorker {
       database,
       message,
       firstSeenMs,
-      await store.readCursor(database, service, message.envelope.source, message.envelope.key),
+      await cursors.readCursor(database, service, message.envelope.source, message.envelope.key),
     )
   }
 
@@ -530,42 +533,16 @@ export class InboxWorker {
   }
 }
 
-function keyOf({ source, key, sequence, id }: Envelope): string {
-  return sequence === undefined ? `${source}\n${id}` : `${source}\n${key}`
-}
-
 function isConsecutive(group: Group<StoredMessage>): boolean {
   return group.every(({ envelope }, index) => envelope.sequence === group[0].envelope.sequence! + index)
 }
 
 /** How far the messages of a key reach. */
-function reachOf([{ envelope }, ...others]: Group<StoredMessage>): store.Reach {
+function reachOf([{ envelope }, ...others]: Group<StoredMessage>): cursors.Reach {
   const { source, key, sequence } = envelope
   return { source, key, first: sequence!, last: sequence! + others.length }
 }
 
 function timeOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Date.parse(text)
-}
-
-function overtaken({ envelope }: StoredMessage): OvertakenEvent {
-  return new OvertakenEvent(
-    `the key "${envelope.key}" was begun after number ${envelope.sequence}, which had not arrived although this service had subscribed only lately; handled now, it would be out of order`,
-  )
-}
-
-function about({ envelope }: StoredMessage): Readonly<Record<string, unknown>> {
-  return { event: envelope.type, message: envelope.id, key: envelope.key }
-}
-
-function metaOf(envelope: Envelope, tries: Tries): EventMeta {
-  return {
-    id: envelope.id,
-    type: envelope.type,
-    source: envelope.source,
-    key: envelope.key,
-    time: new Date(envelope.time),
-    sequence: envelope.sequence,
-    attempt: tries.attempts,
-  }
 }

@@ -6,11 +6,11 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { EventDeclaration } from '../contract/event.ts'
-import type { Broker, Message } from '../engine/broker.ts'
+import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
-import { sourceOf, writeCloudEvent } from './cloud-event.ts'
 import { LEASE_DEFAULTS, releaseLeases, shareLeases } from './lease.ts'
+import { messageOf } from './outbox-message.ts'
 import type { OutboxEntry } from './outbox.ts'
 import { PARTS } from './outbox.ts'
 import { confirmation, Relay, RELAY_DEFAULTS } from './relay.ts'
@@ -58,7 +58,7 @@ from skerry_outbox where key <> all($1::text[]) and id > $3 order by id limit $2
 
 export function startRelay(options: RelayWorkerOptions): RelayWorker {
   const { database, broker, clock, log } = options
-  const startedMs = clock.nowMs()
+  const publisher = { service: options.service, events: options.events, startedMs: clock.nowMs() }
   const relay = new Relay()
   let parts: readonly number[] = []
   let leaseUntilMs = 0
@@ -147,7 +147,7 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   }
 
   async function publish(batch: readonly OutboxEntry[]): Promise<void> {
-    const sending = broker.publish(batch.map(toMessage))
+    const sending = broker.publish(batch.map((row) => messageOf(row, publisher)))
     crashPoint('relay.published')
     const outcome = confirmation(batch, await sending, options.hasConsumers)
     if (outcome.done.length > 0) {
@@ -188,32 +188,6 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       leftBehind = true
       floor = { id: 0 }
       log.warn('Confirmed events could not be deleted from the outbox and will be published again', { cause: error })
-    }
-  }
-
-  function toMessage(row: OutboxEntry): Message {
-    const amqp = options.events.get(row.type)?.bindings.amqp
-    return {
-      id: row.message_id,
-      topic: row.topic,
-      type: row.type,
-      key: row.key,
-      body: writeCloudEvent(
-        {
-          id: row.message_id,
-          source: sourceOf(options.service),
-          type: row.type,
-          key: row.key,
-          time: row.created_at.toISOString(),
-          traceparent: row.traceparent,
-          sequence: row.seq,
-          previousTime: row.previous_at?.toISOString(),
-        },
-        row.payload,
-      ),
-      // Left by an earlier life of this service: it may have been published before the process ended.
-      redelivered: row.created_at.getTime() < startedMs,
-      bindings: amqp === undefined ? undefined : { amqp: { ...amqp, data: row.payload } },
     }
   }
 

@@ -28,11 +28,12 @@ import type { EmitOptions, RunTransaction, TransactionOptions } from './context.
 import { DeclaredProblemError } from './context.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
+import { housekeeping } from './housekeeping.ts'
 import { databaseOfGeneration } from './projection-database.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
 import { consumedEvents } from './service.ts'
-import { forgetAnswers, keepsAnswers, KeyedRequest } from './stored-answer.ts'
+import { keepsAnswers, KeyedRequest } from './stored-answer.ts'
 
 export interface HostedServiceOptions {
   readonly service: Service
@@ -114,7 +115,14 @@ export function hostService(options: HostedServiceOptions): HostedService {
     operations,
     eventHandlers: eventHandlers(options, shared, own),
     projections: service.projections.map((projection) => ({ projection, apply: applyTo(projection, shared.db) })),
-    scheduledWork: scheduledWork(options, shared, own, operations),
+    scheduledWork: [
+      ...scheduledWork(options, shared, own),
+      ...housekeeping({
+        clock: options.clock,
+        keepsAnswers: [...operations.values()].some((operation) => keepsAnswers(service, operation)),
+        sagas: own.sagas,
+      }),
+    ],
     sagas: own.sagas,
     get inProgress() {
       return inProgress
@@ -333,33 +341,13 @@ function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own
   })
 }
 
-/** How long a repeated request still gets its first answer. */
-const KEEP_ANSWERS_MS = 30 * 24 * 3_600_000
-const FORGET_ROWS = 10_000
-
-function scheduledWork(
-  { service, clock }: HostedServiceOptions,
-  shared: SharedContext,
-  own: OwnParts,
-  operations: ReadonlyMap<string, BoundOperation>,
-): readonly ScheduledWork[] {
+function scheduledWork({ service }: HostedServiceOptions, shared: SharedContext, own: OwnParts): readonly ScheduledWork[] {
   const { call: _call, transaction: _transaction, projections: _projections, ...inside } = shared
-  const scheduled = service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
+  return service.schedules.map(({ name, timing, handle }): ScheduledWork => ({
     name,
     timing,
     run: (open, dueAt) => (handle as (context: unknown) => Promise<void>)({ ...inside, ...inTransaction(service, own, open), dueAt }),
   }))
-  // Each run deletes a bounded number of rows, so it must come often enough for a busy service.
-  const often = (name: string, run: ScheduledWork['run']): ScheduledWork => ({ name: `skerry/${name}`, timing: { every: '1m' }, run })
-  const forgetOld = often(
-    'forget-answers',
-    async ({ transaction }) => void (await forgetAnswers(transaction, new Date(clock.nowMs() - KEEP_ANSWERS_MS), FORGET_ROWS)),
-  )
-  return [
-    ...scheduled,
-    ...([...operations.values()].some((operation) => keepsAnswers(service, operation)) ? [forgetOld] : []),
-    ...(own.sagas === undefined ? [] : [often('forget-sagas', (open) => own.sagas!.forget(open))]),
-  ]
 }
 
 function applyTo(projection: Projection, db: Kysely<unknown>): Apply {
