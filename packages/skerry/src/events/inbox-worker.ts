@@ -28,7 +28,7 @@ import { KeyedBatches } from './keyed-batches.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import type { StoredMessage } from './stored-message.ts'
 import { about, keyOf, metaOf, overtaken, readStoredText } from './stored-message.ts'
-import type { EventHandler, EventMeta } from './subscription.ts'
+import type { EventHandler } from './subscription.ts'
 import type { OpenTransaction, TransactionRunner } from './transaction-runner.ts'
 
 export interface InboxWorkerOptions {
