@@ -100,12 +100,12 @@ test('the answer to COMMIT is lost: 503 outcomeUnknown, and the repetition finds
   for (const [index, verdict] of (['cut after', 'cut before'] as const).entries()) {
     const id = 1_000_000 + index
     let cut = false
-    // Only the transaction of this order: relays delete and claim all the while.
-    let isOurs = false
-    network.onClientBytes = (bytes) => {
+    // Only the transaction of this order: relays and consumers commit all the while.
+    let ours: object | undefined
+    network.onClientBytes = (bytes, connection) => {
       const text = bytes.toString('latin1')
-      isOurs ||= text.includes(`kettle ${id}`)
-      if (cut || !isOurs || !/commit/i.test(text)) return 'forward'
+      if (text.includes(`kettle ${id}`)) ours ??= connection
+      if (cut || connection !== ours || !/commit/i.test(text)) return 'forward'
       cut = true
       return verdict
     }

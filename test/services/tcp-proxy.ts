@@ -18,8 +18,8 @@ export interface ProxyTarget {
 export type Verdict = 'forward' | 'cut before' | 'cut within' | 'cut after'
 
 export class TcpProxy {
-  /** Looks at what each client sends, piece by piece, as it arrives. */
-  onClientBytes: (bytes: Buffer) => Verdict = () => 'forward'
+  /** Looks at what each client sends, piece by piece, as it arrives. Pieces of one connection come with the same object. */
+  onClientBytes: (bytes: Buffer, connection: object) => Verdict = () => 'forward'
   /** The same for what each server sends. */
   onServerBytes: (bytes: Buffer) => 'forward' | 'cut within' = () => 'forward'
   /** How long each piece is held back, in both directions. Pieces stay in order. */
@@ -127,7 +127,7 @@ class Link {
 
   #fromClient(bytes: Buffer): void {
     if (this.#swallows(bytes)) return
-    const verdict = this.#proxy.onClientBytes(bytes)
+    const verdict = this.#proxy.onClientBytes(bytes, this)
     if (verdict === 'cut before') return this.cut()
     if (verdict === 'cut within') return this.#cutWithin(bytes, this.#server)
     if (verdict === 'cut after') this.#cutAtAnswer = true
