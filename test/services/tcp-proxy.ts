@@ -19,7 +19,7 @@ export type Verdict = 'forward' | 'cut before' | 'cut within' | 'cut after'
 
 export class TcpProxy {
   /** Looks at what each client sends, piece by piece, as it arrives. Pieces of one connection come with the same object. */
-  onClientBytes: (bytes: Buffer, connection: object) => Verdict = () => 'forward'
+  onClientBytes: (bytes: Buffer, connection?: object) => Verdict = () => 'forward'
   /** The same for what each server sends. */
   onServerBytes: (bytes: Buffer) => 'forward' | 'cut within' = () => 'forward'
   /** How long each piece is held back, in both directions. Pieces stay in order. */

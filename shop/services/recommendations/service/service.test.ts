@@ -54,7 +54,7 @@ test('what was bought together comes first, then what is bought most, then nothi
   ]
   expect(await ask({ sku: 'lamp', limit: 3 })).toMatchObject({ because: 'trending', products: trending })
   expect(await ask({ limit: 1 })).toMatchObject({ products: [{ sku: 'mug', orders: 2 }] })
-  await app.clock.advance('7d')
+  await app.clock.skip('7d')
   expect(await ask({ sku: 'lamp' })).toMatchObject({ because: 'nothing', products: [] })
 })
 
