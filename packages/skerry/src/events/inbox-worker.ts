@@ -65,7 +65,7 @@ const MAX_REMEMBERED_KEYS = 10_000
 /** Messages that may share a transaction. */
 const MAX_TOGETHER = 32
 /** How long a message may wait for others of its transaction. */
-const TOGETHER_MS = 50
+const TOGETHER_MS = 500
 /** How long messages are handled one by one after a shared transaction has failed: what failed, or was slow, may well be so again. */
 const ALONE_MS = 1_000
 
