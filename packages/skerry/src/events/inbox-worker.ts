@@ -9,11 +9,12 @@ import type { Random } from '../base/random.ts'
 import type { Contract } from '../contract/contract.ts'
 import { validate } from '../contract/schema.ts'
 import type { Database, Transaction } from '../engine/database.ts'
-import { within } from '../engine/within.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+import type { Death, Undecodable } from './burial.ts'
+import { Burial } from './burial.ts'
 import type { Envelope } from './cloud-event.ts'
 import { readCloudEvent } from './cloud-event.ts'
 import type { EventFailure } from './event-failure.ts'
@@ -23,9 +24,8 @@ import * as store from './inbox-store.ts'
 import type { Arrival, Cursor, RetrySettings } from './inbox.ts'
 import { afterFailure, arrival, GAP_ALARM_MS, recheckAtMs, RETRY_DEFAULTS } from './inbox.ts'
 import * as cursors from './key-cursor.ts'
-import type { Group } from './keyed-batches.ts'
-import { KeyedBatches } from './keyed-batches.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import { SharedTransaction } from './shared-transaction.ts'
 import type { StoredMessage } from './stored-message.ts'
 import { about, keyOf, metaOf, overtaken, readStoredText } from './stored-message.ts'
 import type { EventHandler } from './subscription.ts'
@@ -62,13 +62,6 @@ const NEXT_OF_KEY_MS = 1_000
 const SUSPECT_AFTER = 2
 const NO_LIMIT = 2_147_483_647
 const MAX_REMEMBERED_KEYS = 10_000
-/** Messages that may share a transaction. */
-const MAX_TOGETHER = 32
-/** How long a message may wait for others of its transaction. */
-const TOGETHER_MS = 500
-/** How long messages are handled one by one after a shared transaction has failed: what failed, or was slow, may well be so again. */
-const ALONE_MS = 1_000
-
 /** How many attempts a message has had, including this one. */
 interface Tries {
   readonly attempts: number
@@ -86,23 +79,26 @@ export class InboxWorker {
   readonly #declared: ReadonlySet<string>
   readonly #retry: RetrySettings
   readonly #byKey = new KeyedQueue()
-  readonly #batches: KeyedBatches<StoredMessage>
+  readonly #shared: SharedTransaction
+  readonly #burial: Burial
   readonly #alone = new KeyedQueue()
   /** Keys of which messages are known to be waiting for an earlier one. Forgetting one only costs time. */
   readonly #keysWithEarly = new Set<string>()
   /** Messages being handled of which a row says that this instance does. */
   readonly #claimed = new Set<string>()
-  #aloneUntilMs = 0
 
   constructor(options: InboxWorkerOptions) {
     this.#options = options
     this.#handlers = new Map(options.handlers.map((handler) => [handler.event.type, handler]))
     this.#declared = new Set(options.contracts.flatMap((contract) => Object.values(contract.events).map(({ type }) => type)))
     this.#retry = options.retry ?? RETRY_DEFAULTS
-    this.#batches = new KeyedBatches({
+    this.#burial = new Burial(options)
+    this.#shared = new SharedTransaction({
+      ...options,
       queue: this.#byKey,
-      maxItems: MAX_TOGETHER,
-      together: (groups) => this.#handleTogether(groups),
+      scopeOf: ({ envelope }) => this.#scopeOf(envelope),
+      hasEarly: ({ envelope }) => this.#keysWithEarly.has(keyOf(envelope)),
+      effect: (message, open) => this.#effect(message, open),
       alone: (message) => this.#process(message, this.#firstTry()),
     })
   }
@@ -121,7 +117,7 @@ export class InboxWorker {
   async receive(message: StoredMessage, redelivered: boolean): Promise<void> {
     const key = keyOf(message.envelope)
     if (redelivered) return this.#byKey.run(key, () => this.#processCounted(message))
-    if (this.#mayShare(message)) return this.#batches.run(key, message)
+    if (this.#mayShare(message)) return this.#shared.handle(message)
     return this.#byKey.run(key, () => this.#process(message, this.#firstTry()))
   }
 
@@ -159,27 +155,8 @@ export class InboxWorker {
   }
 
   /** Keeps what is no event as a dead letter. */
-  async buryUndecodable(
-    { id, topic, type, body }: { id: string; topic: string; type: string; body: string },
-    problem: string,
-  ): Promise<void> {
-    const { service, database, log } = this.#options
-    const envelope: Envelope = {
-      id,
-      source: topic,
-      type,
-      key: id,
-      data: undefined,
-      time: '',
-      traceparent: undefined,
-      sequence: undefined,
-      previousTime: undefined,
-    }
-    const message: StoredMessage = { consumer: service, topic, envelope, body }
-    const letter = this.#letter(message, 1, describeFailure(new Error(problem)), 'undecodable')
-    await database.transaction('read committed', (transaction) => store.bury(transaction, message, letter))
-    log.error('A message that is not a CloudEvent is a dead letter', { message: id, topic, reason: problem, deadLetter: letter.id })
-    crashPoint('inbox.dead-lettered')
+  buryUndecodable(message: Undecodable, problem: string): Promise<void> {
+    return this.#burial.buryUndecodable(message, problem)
   }
 
   /** Counts the attempt before it is made, so that a message that kills the process is counted too. */
@@ -255,43 +232,12 @@ export class InboxWorker {
   #mayShare({ envelope: { type, sequence } }: StoredMessage): boolean {
     const kind = this.#handlers.get(type)?.kind
     const isTransactional = kind === 'transactional' || (kind === undefined && this.#declared.has(type))
-    return isTransactional && sequence !== undefined && this.#options.clock.nowMs() >= this.#aloneUntilMs
+    return isTransactional && sequence !== undefined && this.#shared.isOpen
   }
 
-  /** Handles messages that are the next of their keys in one transaction, and returns those: none when anything goes wrong. */
-  async #handleTogether(groups: readonly Group<StoredMessage>[]): Promise<ReadonlySet<Group<StoredMessage>>> {
-    const inOrder = groups.filter((group) => isConsecutive(group) && !this.#keysWithEarly.has(keyOf(group[0].envelope)))
-    const [first] = inOrder
-    if (first === undefined || (inOrder.length === 1 && first.length === 1)) return new Set()
-    const { transactions, service, clock } = this.#options
-    try {
-      return await transactions(this.#scopeOf(first[0].envelope), 'repeatable read', async (open) => {
-        const moved = await cursors.advanceAll(open.transaction, service, inOrder.map(reachOf))
-        crashPoint('inbox.cursor-advanced')
-        const fresh = inOrder.filter((group) => moved.has(keyOf(group[0].envelope)))
-        await this.#runAll(fresh.flat(), open)
-        crashPoint('inbox.handled')
-        return new Set(fresh)
-      })
-    } catch {
-      // Nothing was committed, or nobody knows. One by one each gets its own outcome, and what was committed is a duplicate.
-      this.#aloneUntilMs = clock.nowMs() + ALONE_MS
-      return new Set()
-    }
-  }
-
-  async #runAll(messages: readonly StoredMessage[], open: OpenTransaction): Promise<void> {
-    let isLate = false
-    const running = (async () => {
-      for (const message of messages) {
-        const handler = this.#handlers.get(message.envelope.type)
-        const scope: Scope = { ...this.#scopeOf(message.envelope), transaction: open.transaction }
-        if (handler !== undefined && !isLate) await runInScope(scope, () => this.#run(handler, message, this.#firstTry(), open))
-      }
-    })()
-    isLate = !(await within(this.#options.clock, TOGETHER_MS, running))
-    if (isLate) throw new Error(`${messages.length} messages were not handled together within ${TOGETHER_MS} ms`)
-    await running
+  async #effect(message: StoredMessage, open: OpenTransaction): Promise<void> {
+    const handler = this.#handlers.get(message.envelope.type)
+    if (handler !== undefined) await this.#run(handler, message, this.#firstTry(), open)
   }
 
   /** True when the message is done, one way or another; false when it waits. */
@@ -330,13 +276,14 @@ export class InboxWorker {
       if (verdict === 'fresh') {
         if (handler?.kind === 'transactional') await this.#run(handler, message, tries, open)
         // Nothing here could depend on what nobody here has heard of, so it does not hold back the later ones of its key.
-        else if (!this.#declared.has(message.envelope.type)) undeclared = await this.#buryUndeclared(open.transaction, message, tries)
+        else if (!this.#declared.has(message.envelope.type))
+          undeclared = await this.#burial.buryIn(open.transaction, message, this.#undeclared(message, tries))
       }
       await this.#finish(open.transaction, message, tries)
       crashPoint('inbox.handled')
       return 'done'
     })
-    if (undeclared !== undefined) this.#reportDeadLetter(message, tries, undeclared, new Error(undeclared.error))
+    if (undeclared !== undefined) this.#burial.report(message, undeclared, new Error(undeclared.error))
     return outcome
   }
 
@@ -478,40 +425,12 @@ export class InboxWorker {
       this.#options.onKept(next.retryAtMs)
       return
     }
-    const letter = this.#letter(message, tries.attempts, failure, failure.cause ?? next.deadLetter)
-    await database.transaction('read committed', (transaction) => store.bury(transaction, message, letter))
-    this.#reportDeadLetter(message, tries, letter, failure.error)
+    await this.#burial.bury(message, { attempts: tries.attempts, failure, cause: failure.cause ?? next.deadLetter })
   }
 
-  async #buryUndeclared(on: Transaction, message: StoredMessage, tries: Tries): Promise<DeadLetter> {
-    const failure = describeFailure(new UndeclaredEvent(`no contract that ${this.#options.service} uses declares ${message.envelope.type}`))
-    const letter = this.#letter(message, tries.attempts, failure, 'undeclared')
-    await store.bury(on, message, letter)
-    return letter
-  }
-
-  #letter(message: StoredMessage, attempts: number, failure: EventFailure, cause: DeadLetter['cause']): DeadLetter {
-    return {
-      id: this.#options.newId(),
-      cause,
-      error: failure.message,
-      stack: failure.stack,
-      errorHash: failure.hash,
-      attempts,
-      type: message.envelope.type,
-      traceId: parseTraceparent(message.envelope.traceparent)?.traceId,
-      diedAt: this.#options.clock.now(),
-    }
-  }
-
-  #reportDeadLetter(message: StoredMessage, tries: Tries, letter: DeadLetter, cause: unknown): void {
-    this.#options.log.error('An event is a dead letter: it will not be tried again by itself', {
-      ...about(message),
-      attempt: tries.attempts,
-      deadLetter: letter.id,
-      cause,
-    })
-    crashPoint('inbox.dead-lettered')
+  #undeclared({ envelope: { type } }: StoredMessage, { attempts }: Tries): Death {
+    const error = new UndeclaredEvent(`no contract that ${this.#options.service} uses declares ${type}`)
+    return { attempts, failure: describeFailure(error), cause: 'undeclared' }
   }
 
   #uncounted({ attempts, deferrals, counted }: Tries): Pick<KeptUntil, 'attempts' | 'deferrals' | 'counted'> {
@@ -531,16 +450,6 @@ export class InboxWorker {
       cause: envelope.id,
     }
   }
-}
-
-function isConsecutive(group: Group<StoredMessage>): boolean {
-  return group.every(({ envelope }, index) => envelope.sequence === group[0].envelope.sequence! + index)
-}
-
-/** How far the messages of a key reach. */
-function reachOf([{ envelope }, ...others]: Group<StoredMessage>): cursors.Reach {
-  const { source, key, sequence } = envelope
-  return { source, key, first: sequence!, last: sequence! + others.length }
 }
 
 function timeOf(text: string | undefined): number | undefined {
