@@ -2,6 +2,7 @@
  * A consumer at work: gives its inbox what the broker delivers to one service and what the service's database keeps for
  * later. It answers the broker only after the outcome is committed.
  */
+import { Alarm } from '../base/alarm.ts'
 import type { Timer } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
@@ -48,6 +49,7 @@ class EventConsumer implements RunningConsumer {
   readonly #options: ConsumerOptions
   readonly #owner: string
   readonly #inbox: InboxWorker
+  readonly #alarm: Alarm
   readonly #topics: ReadonlySet<string>
   readonly #subscribedSinceMs = new Map<string, number>()
   readonly #startedMs = new Map<string, number>()
@@ -59,7 +61,6 @@ class EventConsumer implements RunningConsumer {
   #isSubscribed = false
   #pumping: Promise<void> | undefined
   #wakeAgain = false
-  #timer: { readonly atMs: number; readonly timer: Timer } | undefined
   #renewal: Timer | undefined
   #freed = false
   #sweepAtMs = 0
@@ -67,13 +68,14 @@ class EventConsumer implements RunningConsumer {
   constructor(options: ConsumerOptions) {
     this.#options = options
     this.#owner = options.newId()
+    this.#alarm = new Alarm(options.clock, () => this.wake())
     this.#topics = new Set(options.contracts.map(({ name }) => name))
     this.#inbox = new InboxWorker({
       ...options,
       owner: this.#owner,
       subscribedSinceMs: (topic) => this.#subscribedSinceMs.get(topic),
       startedMs: (type) => this.#startedMs.get(type),
-      onKept: (untilMs) => this.#wakeBy(untilMs),
+      onKept: (untilMs) => this.#alarm.by(untilMs),
     })
   }
 
@@ -101,7 +103,7 @@ class EventConsumer implements RunningConsumer {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    this.#timer?.timer.cancel()
+    this.#alarm.stop()
     // While the broker is down the subscription is still being made; closing the broker ends that.
     if (this.#isSubscribed) await (await this.#subscription)?.close()
     await this.#pumping
@@ -196,7 +198,7 @@ class EventConsumer implements RunningConsumer {
         waitMs = IDLE_POLL_MS
       }
     }
-    this.#wakeBy(clock.nowMs() + waitMs)
+    this.#alarm.by(clock.nowMs() + waitMs)
   }
 
   /** Starts to handle what is due, as far as there is room; returns how long to wait before looking again. */
@@ -230,17 +232,6 @@ class EventConsumer implements RunningConsumer {
       })
     this.#resumed.add(resumed)
     this.#renewLater()
-  }
-
-  #wakeBy(atMs: number): void {
-    const { clock } = this.#options
-    if (this.#closing.signal.aborted || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
-    this.#timer?.timer.cancel()
-    const timer = clock.setTimer(Math.max(1, atMs - clock.nowMs()), () => {
-      this.#timer = undefined
-      this.wake()
-    })
-    this.#timer = { atMs, timer }
   }
 
   /** While messages are being handled, others must not think that this instance is dead. */

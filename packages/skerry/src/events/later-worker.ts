@@ -2,7 +2,8 @@
  * What a service does later, by the clock: events emitted with a delay go into the outbox when they are due, and schedules run. Both are
  * rows that one transaction takes, so that several hosts need no leases, nothing is lost by a restart and nothing happens twice.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+import { Alarm } from '../base/alarm.ts'
+import type { Clock } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Random } from '../base/random.ts'
 import type { Worker } from '../base/worker.ts'
@@ -63,7 +64,7 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
   let working: Promise<void> | undefined
   let again = false
   let stopping = false
-  let timer: { readonly atMs: number; readonly timer: Timer } | undefined
+  const alarm = new Alarm(clock, () => wake())
   let prepared = options.schedules.length === 0
   const scheduleNames = options.schedules.map(({ name }) => name)
   const types = [...events.keys()]
@@ -98,7 +99,7 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
       }
     }
     const pollMs = options.exclusive ? Infinity : clock.nowMs() + POLL_MS
-    wakeBy(Math.min(nextMs ?? Infinity, pollMs))
+    alarm.by(Math.min(nextMs ?? Infinity, pollMs))
   }
 
   async function publishDue(): Promise<void> {
@@ -155,16 +156,6 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
     return times.length === 0 ? undefined : Math.min(...times)
   }
 
-  function wakeBy(atMs: number): void {
-    if (stopping || (timer !== undefined && timer.atMs <= atMs)) return
-    timer?.timer.cancel()
-    const set = clock.setTimer(Math.max(1, atMs - clock.nowMs()), () => {
-      timer = undefined
-      wake()
-    })
-    timer = { atMs, timer: set }
-  }
-
   wake()
   return {
     get idle() {
@@ -173,10 +164,10 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
     // By the clock alone: a test that wants them moves it.
     dueMs: async () => undefined,
     wake,
-    wakeBy,
+    wakeBy: (atMs) => alarm.by(atMs),
     async stop() {
       stopping = true
-      timer?.timer.cancel()
+      alarm.stop()
       await working
     },
   }

@@ -2,6 +2,7 @@
  * Sagas at work: claims instances, does what the state machine decides, and records it before it goes on. Several hosts share the work by
  * leases; what an instance that was thought dead still writes is refused by its epoch, and what it still calls carries the same keys.
  */
+import { Alarm } from '../base/alarm.ts'
 import type { Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
@@ -45,17 +46,18 @@ export class SagaWorker implements Worker {
   readonly #active = new Map<string, Promise<void>>()
   readonly #lost = new Set<string>()
   readonly #suspects = new Set<string>()
+  readonly #alarm: Alarm
   #claiming: Promise<void> | undefined
   #again = false
   #begun = false
   #freed = false
   #stopping = false
-  #timer: { readonly atMs: number; readonly timer: Timer } | undefined
   #renewal: Timer | undefined
 
   constructor(options: SagaWorkerOptions) {
     this.#options = options
     this.owner = options.newId()
+    this.#alarm = new Alarm(options.clock, () => this.wake())
     this.#definitions = new Map(options.definitions.map((definition) => [versionName(definition.name, definition.version), definition]))
   }
 
@@ -94,7 +96,7 @@ export class SagaWorker implements Worker {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#timer?.timer.cancel()
+    this.#alarm.stop()
     await this.#claiming
     await Promise.all(this.#active.values())
     this.#renewal?.cancel()
@@ -131,18 +133,7 @@ export class SagaWorker implements Worker {
         log.warn('Sagas could not be read and will be looked for again', { cause: error })
       }
     }
-    this.#wakeBy(exclusive ? nextMs : Math.min(nextMs, clock.nowMs() + POLL_MS))
-  }
-
-  #wakeBy(atMs: number): void {
-    const { clock } = this.#options
-    if (this.#stopping || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
-    this.#timer?.timer.cancel()
-    const timer = clock.setTimer(Math.max(1, atMs - clock.nowMs()), () => {
-      this.#timer = undefined
-      this.wake()
-    })
-    this.#timer = { atMs, timer }
+    this.#alarm.by(exclusive ? nextMs : Math.min(nextMs, clock.nowMs() + POLL_MS))
   }
 
   #work(saga: ClaimedSaga, isRecorded: boolean): void {
@@ -155,7 +146,7 @@ export class SagaWorker implements Worker {
       .catch((error: unknown) => {
         if (error instanceof Replaced) return log.warn('A saga is being worked on elsewhere; this instance leaves it alone', about)
         log.warn('A saga could not go on and will be taken up again', { ...about, cause: error })
-        this.#wakeBy(clock.nowMs() + LEASE_MS)
+        this.#alarm.by(clock.nowMs() + LEASE_MS)
       })
       .finally(() => {
         if (this.#active.get(saga.id) === working) this.#active.delete(saga.id)
@@ -241,7 +232,7 @@ export class SagaWorker implements Worker {
         if (progress.state.status === 'parked')
           log.error('A saga waits for a person', { saga: saga.name, id: saga.id, reason: progress.state.parkedBecause })
         await progress.giveBack(decision.untilMs, undefined)
-        this.#wakeBy(decision.untilMs)
+        this.#alarm.by(decision.untilMs)
         return true
     }
   }
@@ -376,7 +367,7 @@ export class SagaWorker implements Worker {
       return { dueMs }
     })
     if (typeof found === 'object' && 'dueMs' in found) {
-      this.#wakeBy(found.dueMs)
+      this.#alarm.by(found.dueMs)
       return true
     }
     if (found === 'late') return this.#failWait(progress, step, 'timedOut', `no ${type} came within ${step.timeoutMs} ms`)
@@ -418,7 +409,7 @@ export class SagaWorker implements Worker {
         ENDING,
       )
       await progress.giveBack(retryAtMs, undefined)
-      this.#wakeBy(retryAtMs)
+      this.#alarm.by(retryAtMs)
     }
     return true
   }
