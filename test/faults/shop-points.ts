@@ -1,3 +1,4 @@
+import { keepsAnswer } from 'skerry/contract'
 /**
  * Which of the platform's crash points each service of the shop passes. That follows from what the service declares, so a service that
  * begins to use streams has to die at theirs, and a point that the platform adds does not compile before it is said here who passes it.
@@ -17,9 +18,7 @@ const hasStreams = ({ streams }: Service): boolean => Object.keys(streams).lengt
 const hasSnapshots = ({ streams }: Service): boolean => Object.values(streams).some(({ snapshotEvery }) => snapshotEvery !== undefined)
 const hasProjections = ({ projections }: Service): boolean => projections.length > 0
 const keepsAnswers = ({ contract, ownIdempotency }: Service): boolean =>
-  Object.entries(contract.operations).some(
-    ([name, { idempotent, method }]) => idempotent && (method === 'POST' || method === 'PATCH') && !ownIdempotency.includes(name),
-  )
+  Object.entries(contract.operations).some(([name, operation]) => keepsAnswer(operation) && !ownIdempotency.includes(name))
 /** Its own work, and the platform's, which forgets old answers and sagas. */
 const hasSchedules = (service: Service): boolean => service.schedules.length > 0 || keepsAnswers(service) || hasSagas(service)
 

@@ -8,6 +8,7 @@ import type { ErrorCode } from '../base/errors.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
+import { keepsAnswer } from '../contract/operation.ts'
 import { platformProblem } from '../contract/problem.ts'
 import { beforeDeadline } from '../resilience/deadline.ts'
 import { currentScope } from '../telemetry/scope.ts'
@@ -29,15 +30,13 @@ export type Caller = (input: unknown, options?: CallOptions, parent?: TraceConte
 /** Makes the caller of one operation, with a circuit breaker of its own. */
 export function createCaller(operation: BoundOperation, { link, clock, random }: CallerOptions): Caller {
   const breaker = createBreaker(clock)
-  const { deadlineMs, idempotent, method } = operation.operation
-  // Of the other methods a repetition does no harm, but may be answered otherwise.
-  const keepsAnswer = idempotent && (method === 'POST' || method === 'PATCH')
+  const { deadlineMs } = operation.operation
 
   return async (input, options, parent) => {
     const scope = currentScope()
     if (scope?.transaction !== undefined) throw callInTransaction(operation)
     // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
-    const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, keepsAnswer)
+    const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, keepsAnswer(operation.operation))
     const nowMs = clock.nowMs()
     const ownMs = options?.deadline === undefined ? deadlineMs : milliseconds(options.deadline)
     const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)

@@ -25,6 +25,14 @@ export interface Operation<I extends Schema = Schema, O extends Schema | undefin
   readonly public: boolean
 }
 
+/**
+ * Whether a request with a key and its repetitions get one answer, the first. PUT and DELETE, declared idempotent or not, are repeated as
+ * they are: that does no harm, but may be answered otherwise.
+ */
+export function keepsAnswer({ idempotent, method }: Pick<Operation, 'idempotent' | 'method'>): boolean {
+  return idempotent && (method === 'POST' || method === 'PATCH')
+}
+
 export interface OperationOptions<I, O, E> {
   /** What the caller sends: path parameters, then query (GET, DELETE) or JSON body. Default: nothing. */
   readonly input?: I

@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import { copyJson } from '../base/json.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
+import { keepsAnswer } from '../contract/operation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { declaredProblem, platformProblem } from '../contract/problem.ts'
 import { validate } from '../contract/schema.ts'
@@ -32,7 +33,7 @@ export class AnsweredBefore extends Error {
 
 /** True when the answers of an operation are kept. */
 export function keepsAnswers({ ownIdempotency }: Pick<Service, 'ownIdempotency'>, { name, operation }: BoundOperation): boolean {
-  return operation.idempotent && (operation.method === 'POST' || operation.method === 'PATCH') && !ownIdempotency.includes(name)
+  return keepsAnswer(operation) && !ownIdempotency.includes(name)
 }
 
 /** One keyed request, from its first statement to its answer. */
