@@ -10,7 +10,7 @@
  * it had in hand when partitions change hands, which is whenever an instance comes or goes.
  */
 import type { Broker, BrokerEngine, BrokerOptions, SubscribeOptions, Subscription } from 'skerry/engine'
-import { BrokerHealth } from 'skerry/engine'
+import { BrokerHealth, Subscriptions } from 'skerry/engine'
 import { Connection } from './connection.ts'
 import { Publisher } from './publisher.ts'
 import type { KafkaOptions, Settings } from './settings.ts'
@@ -32,11 +32,12 @@ class KafkaBroker implements Broker {
   readonly #health: BrokerHealth
   readonly #publisher: Publisher
   readonly #connection: Connection
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #subscriptions: Subscriptions<Subscriber>
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, options: BrokerOptions) {
     this.description = settings.description
+    this.#subscriptions = new Subscriptions(settings.description)
     this.#settings = settings
     this.#topology = new Topology(settings, options.consumers)
     this.#health = new BrokerHealth(options.onStatus)
@@ -55,21 +56,11 @@ class KafkaBroker implements Broker {
     return this.#publisher.publish(messages)
   }
 
-  async subscribe(options: SubscribeOptions): Promise<Subscription> {
-    if (this.#closing !== undefined)
-      throw new Error(`Consumer "${options.name}" cannot subscribe: this connection to ${this.description} is closed`)
-    if (!Number.isInteger(options.prefetch) || options.prefetch < 1 || options.prefetch > 65_535)
-      throw new RangeError(`Consumer "${options.name}" has a prefetch of ${options.prefetch}: expected a whole number from 1 to 65,535`)
-    this.#topology.add(options)
-    const subscriber = new Subscriber(options, this.#settings, this.#topology, this.#health)
-    this.#subscribers.add(subscriber)
-    await subscriber.inPlace
-    return {
-      close: async () => {
-        await subscriber.close()
-        this.#subscribers.delete(subscriber)
-      },
-    }
+  subscribe(options: SubscribeOptions): Promise<Subscription> {
+    return this.#subscriptions.open(options, () => {
+      this.#topology.add(options)
+      return new Subscriber(options, this.#settings, this.#topology, this.#health)
+    })
   }
 
   status(): ReturnType<Broker['status']> {
@@ -84,7 +75,7 @@ class KafkaBroker implements Broker {
   async #close(): Promise<void> {
     // Consumers first: what they are handling may still be acknowledged, and nothing new is taken.
     const published = this.#publisher.close()
-    await Promise.all([...this.#subscribers].map((subscriber) => subscriber.close()))
+    await this.#subscriptions.close()
     await published
     await this.#connection.close()
     this.#health.close()

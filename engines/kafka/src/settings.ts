@@ -1,11 +1,11 @@
 /** How the engine is set up: what a user may say, what holds when nothing is said, and the two together with nothing left open. */
 import type { ConnectionOptions } from 'node:tls'
-import type { Clock, Random } from 'skerry/engine'
-import { systemClock, systemRandom } from 'skerry/engine'
+import type { BrokerConnectionOptions } from 'skerry/engine'
+import { brokerConnectionDefaults } from 'skerry/engine'
 import type { KafkaAddress } from './address.ts'
 import { kafkaAddress } from './address.ts'
 
-export interface KafkaOptions {
+export interface KafkaOptions extends BrokerConnectionOptions {
   /** `kafka://user:password@host:9092`, or `kafkas:` for TLS. Several servers of one cluster to begin with; who we are is said by the first. */
   readonly url: string | readonly string[]
   /** What topics and groups start with: `<prefix>.<topic>`, `<prefix>.<consumer>`. Default: the parameter `prefix` of the first url, else `skerry`. */
@@ -25,40 +25,19 @@ export interface KafkaOptions {
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'servername' | 'rejectUnauthorized'>
   /** How many messages may be on their way to Kafka and not yet confirmed. Default 1,000. */
   readonly maxUnconfirmed?: number
-  /** How many bytes of bodies may be on their way and not yet confirmed. One larger message travels alone. Default 16 MiB. */
-  readonly maxUnconfirmedBytes?: number
-  /** A message not confirmed after so long, in milliseconds, is `failed`. Default 30,000. */
-  readonly confirmTimeoutMs?: number
   /** After how long without a sign of life, in milliseconds, what a process has in hand is given to others. Default 30,000; servers want 6,000 or more. */
   readonly sessionTimeoutMs?: number
-  /** About how long a delivery answered with `requeue` is kept back, in milliseconds, before it is made again. Default 1,000. */
-  readonly retryDelayMs?: number
-  /** The longest pause between two attempts to connect, in milliseconds. The first is a fiftieth of it; each is twice the last. Default 5,000. */
-  readonly maxReconnectDelayMs?: number
-  /** How often an idle connection is tried, in seconds. Default 10. */
-  readonly heartbeatSeconds?: number
-  /** Told what an operator should know, once each. Default: a process warning. */
-  readonly onWarning?: (warning: string) => void
-  readonly clock?: Clock
-  readonly random?: Random
 }
 
 const DEFAULTS = {
+  ...brokerConnectionDefaults('SKERRY_KAFKA'),
   prefix: 'skerry',
   partitions: 12,
   retentionMs: 7 * 24 * 3_600_000,
   maxMessageBytes: 8 * 1_024 * 1_024,
   tls: {},
   maxUnconfirmed: 1_000,
-  maxUnconfirmedBytes: 16 * 1_024 * 1_024,
-  confirmTimeoutMs: 30_000,
   sessionTimeoutMs: 30_000,
-  retryDelayMs: 1_000,
-  maxReconnectDelayMs: 5_000,
-  heartbeatSeconds: 10,
-  onWarning: (warning: string) => process.emitWarning(warning, { code: 'SKERRY_KAFKA' }),
-  clock: systemClock,
-  random: systemRandom,
 } satisfies Omit<Required<KafkaOptions>, 'url' | 'replicas'>
 
 /** The options with nothing left open, but for what the cluster decides. */

@@ -14,7 +14,7 @@
  * `nats consumer rm <prefix> <consumer>__<topic>`.
  */
 import type { Broker, BrokerEngine, BrokerOptions, SubscribeOptions, Subscription } from 'skerry/engine'
-import { BrokerHealth } from 'skerry/engine'
+import { BrokerHealth, Subscriptions } from 'skerry/engine'
 import type { Session } from './connection.ts'
 import { Connection } from './connection.ts'
 import { Publisher } from './publisher.ts'
@@ -39,11 +39,12 @@ class NatsBroker implements Broker {
   readonly #tidying: Tidying
   readonly #publisher: Publisher
   readonly #connection: Connection
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #subscriptions: Subscriptions<Subscriber>
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, options: BrokerOptions) {
     this.description = settings.description
+    this.#subscriptions = new Subscriptions(settings.description)
     this.#settings = settings
     this.#topology = new Topology(settings, options.consumers)
     this.#health = new BrokerHealth(options.onStatus)
@@ -63,22 +64,13 @@ class NatsBroker implements Broker {
     return this.#publisher.publish(messages)
   }
 
-  async subscribe(options: SubscribeOptions): Promise<Subscription> {
-    if (this.#closing !== undefined)
-      throw new Error(`Consumer "${options.name}" cannot subscribe: this connection to ${this.description} is closed`)
-    if (!Number.isInteger(options.prefetch) || options.prefetch < 1 || options.prefetch > 65_535)
-      throw new RangeError(`Consumer "${options.name}" has a prefetch of ${options.prefetch}: expected a whole number from 1 to 65,535`)
-    this.#topology.add(options)
-    const subscriber = new Subscriber(options, this.#settings, this.#topology, this.#health, () => this.#connection.current)
-    this.#subscribers.add(subscriber)
-    subscriber.attach(this.#connection.current)
-    await subscriber.inPlace
-    return {
-      close: async () => {
-        await subscriber.close()
-        this.#subscribers.delete(subscriber)
-      },
-    }
+  subscribe(options: SubscribeOptions): Promise<Subscription> {
+    return this.#subscriptions.open(options, () => {
+      this.#topology.add(options)
+      const subscriber = new Subscriber(options, this.#settings, this.#topology, this.#health, () => this.#connection.current)
+      subscriber.attach(this.#connection.current)
+      return subscriber
+    })
   }
 
   status(): ReturnType<Broker['status']> {
@@ -95,7 +87,7 @@ class NatsBroker implements Broker {
     await this.#topology.declareAll(session.jsm)
     this.#publisher.attach(session)
     this.#tidying.attach(session)
-    for (const subscriber of this.#subscribers) subscriber.attach(session)
+    for (const subscriber of this.#subscriptions) subscriber.attach(session)
   }
 
   /** An account may be forbidden to hear these. Then what is deleted is noticed when it is used. */
@@ -120,7 +112,7 @@ class NatsBroker implements Broker {
     // Consumers first: what they are handling may still be acknowledged, and nothing new is taken.
     this.#tidying.detach()
     const published = this.#publisher.close()
-    await Promise.all([...this.#subscribers].map((subscriber) => subscriber.close()))
+    await this.#subscriptions.close()
     await published
     await this.#connection.close()
     this.#health.close()

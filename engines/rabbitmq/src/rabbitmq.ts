@@ -8,7 +8,7 @@
  * What a queue is bound to stays bound: a topic that a consumer no longer names is unbound by an operator.
  */
 import type { Broker, BrokerEngine, BrokerOptions, SubscribeOptions, Subscription } from 'skerry/engine'
-import { BrokerHealth } from 'skerry/engine'
+import { BrokerHealth, Subscriptions } from 'skerry/engine'
 import { Connection } from './connection.ts'
 import { Publisher } from './publisher.ts'
 import type { RabbitmqOptions, Settings } from './settings.ts'
@@ -31,11 +31,12 @@ class RabbitmqBroker implements Broker {
   readonly #publisher: Publisher
   readonly #publishing: Connection
   readonly #consuming: Connection
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #subscriptions: Subscriptions<Subscriber>
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings, options: BrokerOptions) {
     this.description = settings.description
+    this.#subscriptions = new Subscriptions(settings.description)
     this.#settings = settings
     this.#topology = new Topology(settings, options.consumers)
     this.#health = new BrokerHealth(options.onStatus)
@@ -49,7 +50,7 @@ class RabbitmqBroker implements Broker {
       name: 'consume',
       onUp: async (connection) => {
         this.#health.report('consume', undefined)
-        for (const subscriber of this.#subscribers) subscriber.attach(connection)
+        for (const subscriber of this.#subscriptions) subscriber.attach(connection)
       },
       onDown: (reason) => this.#health.report('consume', reason),
     })
@@ -60,23 +61,14 @@ class RabbitmqBroker implements Broker {
     return this.#publisher.publish(messages)
   }
 
-  async subscribe(options: SubscribeOptions): Promise<Subscription> {
-    if (this.#closing !== undefined)
-      throw new Error(`Consumer "${options.name}" cannot subscribe: this connection to ${this.description} is closed`)
-    if (!Number.isInteger(options.prefetch) || options.prefetch < 1 || options.prefetch > 65_535)
-      throw new RangeError(`Consumer "${options.name}" has a prefetch of ${options.prefetch}: expected a whole number from 1 to 65,535`)
-    this.#topology.add(options)
-    const subscriber = new Subscriber(options, this.#settings, this.#topology, this.#health, () => this.#consuming.current)
-    this.#subscribers.add(subscriber)
-    this.#consuming.start()
-    subscriber.attach(this.#consuming.current)
-    await subscriber.inPlace
-    return {
-      close: async () => {
-        await subscriber.close()
-        this.#subscribers.delete(subscriber)
-      },
-    }
+  subscribe(options: SubscribeOptions): Promise<Subscription> {
+    return this.#subscriptions.open(options, () => {
+      this.#topology.add(options)
+      const subscriber = new Subscriber(options, this.#settings, this.#topology, this.#health, () => this.#consuming.current)
+      this.#consuming.start()
+      subscriber.attach(this.#consuming.current)
+      return subscriber
+    })
   }
 
   status(): ReturnType<Broker['status']> {
@@ -91,7 +83,7 @@ class RabbitmqBroker implements Broker {
   async #close(): Promise<void> {
     // Consumers first: what they are handling may still be acknowledged, and nothing new is taken.
     const published = this.#publisher.close()
-    await Promise.all([...this.#subscribers].map((subscriber) => subscriber.close()))
+    await this.#subscriptions.close()
     await published
     await Promise.all([this.#publishing.close(), this.#consuming.close()])
     this.#health.close()

@@ -53,7 +53,7 @@ export interface Consumer {
 }
 
 export interface SubscribeOptions extends Consumer {
-  /** How many deliveries may be in progress at once. */
+  /** How many deliveries may be in progress at once: 1 to 65,535. */
   readonly prefetch: number
   /** Never rejects. */
   readonly handle: (delivery: Delivery) => Promise<Disposition>

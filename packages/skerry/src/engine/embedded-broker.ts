@@ -21,6 +21,7 @@ import type { Publication } from './embedded-publication.ts'
 import { Batch, BROKER_CLOSED } from './embedded-publication.ts'
 import type { Pause } from './embedded-queue.ts'
 import { Queue, Subscriber } from './embedded-queue.ts'
+import { Subscriptions } from './subscriptions.ts'
 
 export interface EmbeddedBrokerOptions {
   readonly clock: Clock
@@ -47,7 +48,7 @@ class EmbeddedBroker implements Broker {
   readonly #exchange: Exchange
   readonly #onStatus: BrokerOptions['onStatus']
   readonly #batches = new Set<Batch>()
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #subscriptions = new Subscriptions<Subscriber>('the embedded broker')
   #status = UP
   #closing: Promise<void> | undefined
 
@@ -70,19 +71,8 @@ class EmbeddedBroker implements Broker {
     })
   }
 
-  async subscribe(options: SubscribeOptions): Promise<Subscription> {
-    if (this.#closing !== undefined)
-      throw new Error(`Consumer "${options.name}" cannot subscribe: this connection to the embedded broker is closed`)
-    if (!Number.isInteger(options.prefetch) || options.prefetch < 1)
-      throw new RangeError(`Consumer "${options.name}" has a prefetch of ${options.prefetch}: expected a whole number of at least 1`)
-    const subscriber = new Subscriber(this.#exchange.declare(options, this), options)
-    this.#subscribers.add(subscriber)
-    return {
-      close: async () => {
-        await subscriber.close()
-        this.#subscribers.delete(subscriber)
-      },
-    }
+  subscribe(options: SubscribeOptions): Promise<Subscription> {
+    return this.#subscriptions.open(options, () => new Subscriber(this.#exchange.declare(options, this), options))
   }
 
   status(): BrokerStatus {
@@ -95,10 +85,10 @@ class EmbeddedBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const idle = [...this.#subscribers].map((subscriber) => subscriber.close())
+    const idle = this.#subscriptions.close()
     // What still waits somewhere is given up first: a handler in progress may itself be waiting for such a publish.
     for (const batch of this.#batches) batch.failQueued()
-    await Promise.all(idle)
+    await idle
     for (const batch of this.#batches) batch.fail()
     this.#exchange.forget(this)
     this.#status = CLOSED

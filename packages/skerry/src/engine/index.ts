@@ -45,9 +45,13 @@ export type { ResultColumn } from './user-types.ts'
 
 /** For engines of brokers: what they have in common. */
 export { BrokerHealth } from './broker-health.ts'
+export { brokerConnectionDefaults } from './broker-settings.ts'
+export type { BrokerConnectionOptions } from './broker-settings.ts'
 export { keepConnected } from './keep-connected.ts'
 export type { KeepConnectedOptions } from './keep-connected.ts'
 export { CONFIRMED } from './publish-batch.ts'
 export { PublishWindow } from './publish-window.ts'
 export type { PublishWindowOptions, Unconfirmed } from './publish-window.ts'
+export { Subscriptions } from './subscriptions.ts'
+export type { Subscriber } from './subscriptions.ts'
 export { within } from './within.ts'
