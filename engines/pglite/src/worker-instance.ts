@@ -1,5 +1,7 @@
 /** PGlite on a thread of its own, so that a long statement does not stop timers, sockets and health checks. */
-import { Worker } from 'node:worker_threads'
+import { availableParallelism } from 'node:os'
+import type { MessagePort } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import type { Instance } from './instance.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
@@ -11,6 +13,14 @@ interface Waiting {
 // Sources run as they are; what is built runs from dist/ beside this file.
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 
+/**
+ * How often it looks for an answer, some 150 µs in all, before it lets itself be woken: the statement of a transaction mostly takes less
+ * than being woken does, and its service waits for it. Made nearly three times as many inserts per second, one after the other.
+ */
+const LOOKS = availableParallelism() > 1 ? 3_000 : 0
+/** What is longer than that carries many rows, and is not answered soon. */
+const SHORT_REQUEST_BYTES = 2_000
+
 /** Like `openInstance`, in a worker. Rejects with what PGlite said. */
 export async function openInWorker(directory: string | undefined): Promise<WorkerInstance> {
   const instance = new WorkerInstance({ directory })
@@ -21,13 +31,16 @@ export async function openInWorker(directory: string | undefined): Promise<Worke
 export class WorkerInstance implements Instance {
   readonly opened: Promise<void>
   readonly #worker: Worker
+  readonly #port: MessagePort
   readonly #ended: Promise<void>
   readonly #waiting: Waiting[] = []
   #failure: Error | undefined
 
   constructor(settings: WorkerSettings) {
+    const { port1, port2: port } = new MessageChannel()
+    this.#port = port1
     // The process's own options (--input-type, --inspect, a preloaded agent) are not for this thread.
-    this.#worker = new Worker(WORKER, { workerData: settings, name: 'pglite', execArgv: [] })
+    this.#worker = new Worker(WORKER, { workerData: { ...settings, port }, transferList: [port], name: 'pglite', execArgv: [] })
     this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
     this.#ended = new Promise((resolve) =>
       this.#worker.on('exit', () => {
@@ -39,10 +52,7 @@ export class WorkerInstance implements Instance {
       const waiting = { resolve: () => resolve(), reject }
       this.#waiting.push(waiting)
     })
-    this.#worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'failed') this.#fail(new Error(message.message))
-      else this.#waiting.shift()?.resolve(message.kind === 'answered' ? message.answers : new Uint8Array())
-    })
+    this.#port.on('message', (message: FromWorker) => this.#receive(message))
   }
 
   exchange(requests: Uint8Array): Promise<Uint8Array> {
@@ -50,6 +60,7 @@ export class WorkerInstance implements Instance {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
       this.#send({ kind: 'exchange', requests })
+      if (requests.byteLength <= SHORT_REQUEST_BYTES) queueMicrotask(() => this.#lookForAnswers())
     })
   }
 
@@ -63,8 +74,20 @@ export class WorkerInstance implements Instance {
     void this.#worker.terminate()
   }
 
+  #receive(message: FromWorker): void {
+    if (message.kind === 'failed') this.#fail(new Error(message.message))
+    else this.#waiting.shift()?.resolve(message.kind === 'answered' ? message.answers : new Uint8Array())
+  }
+
+  #lookForAnswers(): void {
+    for (let look = 0; look < LOOKS && this.#waiting.length > 0; look++) {
+      const received = receiveMessageOnPort(this.#port)
+      if (received !== undefined) this.#receive(received.message as FromWorker)
+    }
+  }
+
   #send(message: ToWorker): void {
-    this.#worker.postMessage(message)
+    this.#port.postMessage(message)
   }
 
   #fail(error: Error): void {

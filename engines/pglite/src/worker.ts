@@ -1,5 +1,6 @@
 /** The thread that PGlite runs on when it must not block the service's. It holds no state but the instance. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { openInstance } from './instance.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
@@ -9,10 +10,9 @@ import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
  */
 const LOOKS_BEFORE_SLEEP = 1_000
 
-const port = parentPort!
+const { directory, port } = workerData as WorkerSettings & { readonly port: MessagePort }
 const send = (message: FromWorker): void => port.postMessage(message)
 
-const { directory } = workerData as WorkerSettings
 const instance = await openInstance(directory).catch(fail)
 port.on('message', (message: ToWorker) => void work(message))
 send({ kind: 'opened' })
