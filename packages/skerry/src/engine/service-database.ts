@@ -144,8 +144,9 @@ class OpenTransaction implements Transaction {
   readonly #connection: EngineConnection
   readonly #beginSql: string
   readonly #options: ServiceDatabaseOptions
-  /** BEGIN is sent with the first statement, in the same round trip. */
+  /** BEGIN is sent with the first statement. */
   #begun: Promise<void> | undefined
+  #gathering = false
   #ended = false
   #committed: Promise<void> | undefined
   #scripted = false
@@ -172,10 +173,8 @@ class OpenTransaction implements Transaction {
   }
 
   async runLast<Row>(sql: string, parameters: readonly unknown[]): Promise<EngineResult<Row>> {
-    this.#connection.cork()
     const answered = this.#run<Row>(sql, parameters)
     const committed = this.commit()
-    this.#connection.uncork()
     const [answer, commit] = await Promise.allSettled([answered, committed])
     if (commit.status === 'rejected' && this.#connection.failure !== undefined) throw commit.reason
     if (answer.status === 'rejected') throw answer.reason
@@ -251,8 +250,13 @@ class OpenTransaction implements Transaction {
         'statement',
         'This transaction has ended: await every statement inside the function that was given to transaction()',
       )
+    this.#gather()
+    if (this.#begun === undefined) {
+      this.#begun = this.#connection.begin(this.#beginSql)
+      this.#begun.catch((error: DatabaseError) => (this.#lastFailure = error))
+    }
     try {
-      return await (this.#begun === undefined ? this.#beginWith(statement) : statement())
+      return await statement()
     } catch (error) {
       await this.#begun
       if (error instanceof DatabaseError && error.sqlState !== '25P02') this.#lastFailure = error
@@ -260,15 +264,15 @@ class OpenTransaction implements Transaction {
     }
   }
 
-  #beginWith<T>(statement: () => Promise<T>): Promise<T> {
+  /** What is sent before the process comes to wait for something leaves in one piece: a round trip costs more than most statements. */
+  #gather(): void {
+    if (this.#gathering) return
+    this.#gathering = true
     this.#connection.cork()
-    try {
-      this.#begun = this.#connection.begin(this.#beginSql)
-      this.#begun.catch((error: DatabaseError) => (this.#lastFailure = error))
-      return statement()
-    } finally {
+    process.nextTick(() => {
+      this.#gathering = false
       this.#connection.uncork()
-    }
+    })
   }
 }
 
