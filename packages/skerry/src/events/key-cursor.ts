@@ -26,20 +26,19 @@ export interface Reach {
   readonly last: number
 }
 
-/** Like `advance`, for several keys. Returns those that were moved, as `source`, a line feed and the key. */
+/**
+ * Like `advance`, for several keys. Returns those that were moved, as `source`, a line feed and the key. The look at each key's cursor is a
+ * subquery of its own because PostgreSQL would else read the whole table where that seems small, the versions of each update with it.
+ */
 export async function advanceAll(on: Queryable, consumer: string, reaches: readonly Reach[]): Promise<ReadonlySet<string>> {
   const { rows } = await on.query<{ moved: string }>(
-    `with reach as (select * from unnest($2::text[], $3::text[], $4::int8[], $5::int8[]) as reach (source, key, first, last)),
-     begun as (
-       insert into skerry_key_cursor (consumer, source, key, seq) select $1, source, key, last from reach where first = 1 order by source, key
-       on conflict do nothing returning source, key
-     ),
-     continued as (
-       update skerry_key_cursor as cursor set seq = last from reach
-       where cursor.consumer = $1 and cursor.source = reach.source and cursor.key = reach.key and first > 1 and seq = first - 1
-       returning cursor.source, cursor.key
-     )
-     select source || chr(10) || key as moved from begun union all select source || chr(10) || key from continued`,
+    `insert into skerry_key_cursor as cursor (consumer, source, key, seq, began)
+     select $1, source, key, last, first from unnest($2::text[], $3::text[], $4::int8[], $5::int8[]) as reach (source, key, first, last)
+     where first = 1 or first - 1 =
+       (select seq from skerry_key_cursor as known where known.consumer = $1 and known.source = reach.source and known.key = reach.key)
+     order by source, key
+     on conflict (consumer, source, key) do update set seq = excluded.seq where cursor.seq = excluded.began - 1
+     returning source || chr(10) || key as moved`,
     [
       consumer,
       reaches.map(({ source }) => source),

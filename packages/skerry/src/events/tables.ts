@@ -197,4 +197,11 @@ create table skerry_answer (
 create index skerry_answer_at on skerry_answer (at);
 `,
   },
+  {
+    name: 'skerry/0008-outbox',
+    sql: `
+-- Nobody looks for an event by its id, and ids are unique by their making.
+alter table skerry_outbox drop constraint skerry_outbox_message_id_key;
+`,
+  },
 ]
