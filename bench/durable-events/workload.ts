@@ -34,7 +34,7 @@ export interface EventFigures {
 const KEYS = 1_000
 /** Makes a body of some 600 bytes of it, most of it envelope. */
 const CONTENT = 'x'.repeat(200)
-const WARM_UP_SECONDS = 2
+const WARM_UP_SECONDS = 8
 const LATENCY_SECONDS = 4
 const LATENCY_PER_SECOND = 200
 const PATIENCE_MS = 180_000
