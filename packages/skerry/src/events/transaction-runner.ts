@@ -9,7 +9,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Event } from '../contract/event.ts'
-import type { Database, Isolation, Transaction } from '../engine/database.ts'
+import type { Database, Isolation, Queryable, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { currentScope, runInScope } from '../telemetry/scope.ts'
@@ -38,8 +38,8 @@ export interface OpenTransaction {
   readonly transaction: Transaction
   /** Puts an event into the outbox; it is published if and when the transaction commits, or `after` so many milliseconds. */
   emit(event: Event, data: unknown, afterMs?: number): void
-  /** Registers a write to be made when the closure has ended well, before the events. */
-  beforeCommit(write: (transaction: Transaction) => Promise<void>): void
+  /** Registers one statement to be run when the closure has ended well, before the events; COMMIT may travel with it. */
+  beforeCommit(write: (on: Queryable) => Promise<void>): void
   /** Registers what is to be told when the transaction is committed, or may be: `isCertain` is false when the answer to COMMIT was lost. */
   afterCommit(tell: (isCertain: boolean) => void): void
   /** Forgets what has been emitted and registered, as after a rollback to a savepoint. */
@@ -76,7 +76,7 @@ async function runOnce<T>(
   const { database, topic, clock, newId } = options
   let pending: PendingEvent[] = []
   let delayed: DelayedEvent[] = []
-  let writes: ((transaction: Transaction) => Promise<void>)[] = []
+  let writes: ((on: Queryable) => Promise<void>)[] = []
   let tells: ((isCertain: boolean) => void)[] = []
   let written: readonly OutboxEntry[] = []
   let isOpen = true
@@ -118,9 +118,11 @@ async function runOnce<T>(
       try {
         const value = await runInScope({ ...scope, transaction }, () => work(open(transaction)))
         isOpen = false
+        const last = pending.length === 0 && delayed.length === 0 ? writes.pop() : undefined
         for (const write of writes) await write(transaction)
         if (delayed.length > 0) await storeDelayed(transaction, delayed)
         crashPoint('transaction.before-commit')
+        await last?.({ query: (sql, parameters) => transaction.queryLast(sql, parameters) })
         if (pending.length > 0) written = await flushOutbox(transaction, topic, pending, clock.now())
         return value
       } finally {

@@ -33,7 +33,8 @@ function losingAnswers(database: Database, committed: boolean): Database {
       const lost = new DatabaseError('outcome-unknown', 'the answer to COMMIT was lost')
       await database
         .transaction(isolation, async (transaction) => {
-          await work(transaction)
+          const query = transaction.query.bind(transaction)
+          await work(committed ? transaction : { query, queryLast: query, script: transaction.script.bind(transaction) })
           if (!committed) throw lost
         })
         .catch((error: unknown) => expect(error).toBe(lost))

@@ -1,5 +1,7 @@
 /** How far one instance of a saga is, and what of that is not recorded yet. Whatever is written is refused once another has taken over. */
+import { crashPoint } from '../base/crash-points.ts'
 import type { Queryable } from '../engine/database.ts'
+import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { SagaDefinition } from './definition.ts'
 import type { SagaWorkerOptions } from './saga-options.ts'
 import type { ClaimedSaga } from './saga-store.ts'
@@ -26,6 +28,11 @@ export class CancelledNow extends Error {
   }
 }
 
+/** A step in the transaction of the step before it was not done, so that the two must be apart. */
+export class NotTogether extends Error {
+  override readonly name = 'NotTogether'
+}
+
 /** What is known of one instance, and what of it is not recorded yet. */
 export class Progress {
   readonly saga: ClaimedSaga
@@ -36,6 +43,8 @@ export class Progress {
   #progressed = false
   readonly definition: SagaDefinition
   state: SagaState
+  /** Local steps that follow one another may be done in one transaction: not when one of them is known, or suspected, to fail. */
+  together: boolean
 
   constructor(options: Pick<SagaWorkerOptions, 'database' | 'clock'>, definition: SagaDefinition, saga: ClaimedSaga, owner: string) {
     this.#options = options
@@ -43,6 +52,7 @@ export class Progress {
     this.#owner = owner
     this.saga = saga
     this.state = saga.state
+    this.together = saga.unfinished === 0
   }
 
   /** What has come of something. */
@@ -77,9 +87,15 @@ export class Progress {
     if (this.saga.unfinished > 0 && this.#changed.size > 0) await this.record()
   }
 
-  /** Keeps others from it while a transaction is open, however long. Rejects with `Replaced`. */
+  /**
+   * Keeps others from it while a transaction is open, however long. Rejects with `Replaced`, and with `CancelledNow` when it would go on
+   * although somebody has asked to cancel it.
+   */
   async hold(on: Queryable): Promise<void> {
-    if (!(await store.hold(on, this.saga.id, this.saga.epoch))) throw new Replaced()
+    const held = await store.hold(on, this.saga.id, this.saga.epoch)
+    if (held === undefined) throw new Replaced()
+    if (held.cancelCode !== undefined && this.state.status === 'running' && this.#mayBeCancelled(this.state))
+      throw new CancelledNow(held.cancelCode)
   }
 
   /** As part of an open transaction. An end that a wish to cancel forbids rejects with `CancelledNow`. */
@@ -88,10 +104,19 @@ export class Progress {
     return this.#write(on, state, [...this.#changed, ...changed], {
       owner: ended ? undefined : this.#owner,
       nextAt: ended ? null : new Date(now.getTime() + LEASE_MS),
+      longEnough: ended ? undefined : new Date(now.getTime() + LEASE_MS / 2),
       wait: undefined,
       endedAt: ended ? now : null,
       progressed: this.#progressed || changed.length > 0,
       unlessCancelled: ended && state.status === 'completed' && this.#mayBeCancelled(state),
+    })
+  }
+
+  /** With an open transaction that holds it, so that nobody's replacing or cancelling it can come between. */
+  recordAtEnd(open: OpenTransaction, state: SagaState, changed: readonly string[], ended: boolean): void {
+    open.beforeCommit(async (on) => {
+      crashPoint('saga.local-before-commit')
+      await this.recordWith(on, state, changed, ended)
     })
   }
 
@@ -121,7 +146,7 @@ export class Progress {
     on: Queryable,
     state: SagaState,
     changed: readonly string[],
-    how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'wait' | 'endedAt' | 'progressed' | 'unlessCancelled'>,
+    how: Pick<store.SagaWrite, 'owner' | 'nextAt' | 'longEnough' | 'wait' | 'endedAt' | 'progressed' | 'unlessCancelled'>,
   ): Promise<string | undefined> {
     const { id, epoch } = this.saga
     const now = this.#options.clock.now()

@@ -1,5 +1,5 @@
 /** The SQL of sagas. Whatever an instance writes is guarded by its epoch: one that was thought dead, and was replaced, writes nothing. */
-import type { Queryable, Transaction } from '../engine/database.ts'
+import type { Queryable } from '../engine/database.ts'
 import type { SagaFailure } from './definition.ts'
 import type { SagaState, StepState } from './saga.ts'
 
@@ -45,16 +45,20 @@ export interface NewSaga {
   readonly pastPivot: boolean
 }
 
+/** Writes steps of the instance that another part of the statement has written, from their names and their states as `stepStates` makes them. */
+const stepsOf = (saga: string, names: string): string => `stepped as (
+       insert into skerry_saga_step (saga_id, step, state)
+       select ${saga}.id, s.step, s.state from ${saga}, jsonb_to_recordset(${names}::jsonb) as s(step text, state text)
+       on conflict (saga_id, step) do update set state = excluded.state
+     )`
+
 /** False when an instance with this id exists. */
-export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolean> {
+export async function insertSaga(on: Queryable, saga: NewSaga): Promise<boolean> {
   const { rows } = await on.query(
     `with inserted as (
        insert into skerry_saga (id, name, version, status, input, traceparent, started_at, owner, epoch, next_at, past_pivot)
        values ($1, $2, $3, 'running', $4, $5, $6, $7, 1, $8, $9) on conflict (id) do nothing returning id
-     ), stepped as (
-       insert into skerry_saga_step (saga_id, step, state)
-       select inserted.id, s.step, s.state from inserted, jsonb_to_recordset($10::jsonb) as s(step text, state text)
-     ) select 1 as inserted from inserted`,
+     ), ${stepsOf('inserted', '$10')} select 1 as inserted from inserted`,
     [
       saga.id,
       saga.name,
@@ -65,7 +69,7 @@ export async function insertSaga(on: Transaction, saga: NewSaga): Promise<boolea
       saga.owner ?? null,
       saga.nextAt,
       saga.pastPivot,
-      stepRows(saga.steps, Object.keys(saga.steps), saga.startedAt),
+      stepStates(saga.steps, Object.keys(saga.steps), saga.startedAt),
     ],
   )
   return rows.length > 0
@@ -157,6 +161,8 @@ export interface SagaWrite {
   /** Undefined: it is given back. */
   readonly owner: string | undefined
   readonly nextAt: Date | null
+  /** A time before `nextAt` that will do as well, should it stand there: to leave an indexed column as it is costs PostgreSQL half as much. */
+  readonly longEnough?: Date | undefined
   readonly endedAt: Date | null
 }
 
@@ -172,12 +178,9 @@ export async function write(
   const { rows } = await on.query<{ cancel_code: string | null }>(
     `with guarded as (
        update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
-         next_at = $10, ended_at = $11, unfinished = case when $14 then 0 else unfinished end where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
-     ), stepped as (
-       insert into skerry_saga_step (saga_id, step, state)
-       select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($12::jsonb) as s(step text, state text)
-       on conflict (saga_id, step) do update set state = excluded.state
-     ) select cancel_code from guarded`,
+         next_at = case when next_at between $15 and $10 then next_at else $10 end, ended_at = $11, unfinished = case when $14 then 0 else unfinished end
+       where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
+     ), ${stepsOf('guarded', '$12')} select cancel_code from guarded`,
     [
       saga.id,
       saga.epoch,
@@ -190,9 +193,10 @@ export async function write(
       saga.owner ?? null,
       saga.nextAt,
       saga.endedAt,
-      stepRows(state.steps, changed, saga.now),
+      stepStates(state.steps, changed, saga.now),
       saga.unlessCancelled,
       saga.progressed,
+      saga.longEnough ?? saga.nextAt,
     ],
   )
   const [row] = rows
@@ -217,18 +221,15 @@ export async function overrule(
     `with guarded as (
        update skerry_saga set status = $3, parked_because = null, owner = null, epoch = epoch + 1, next_at = $4, unfinished = 0
        where id = $1 and epoch = $2 returning id
-     ), stepped as (
-       insert into skerry_saga_step (saga_id, step, state)
-       select guarded.id, s.step, s.state from guarded, jsonb_to_recordset($5::jsonb) as s(step text, state text)
-       on conflict (saga_id, step) do update set state = excluded.state
-     ) select 1 as written from guarded`,
-    [id, epoch, state.status, DUE_NOW, stepRows(state.steps, changed, now)],
+     ), ${stepsOf('guarded', '$5')} select 1 as written from guarded`,
+    [id, epoch, state.status, DUE_NOW, stepStates(state.steps, changed, now)],
   )
   return rows.length > 0
 }
 
-function stepRows(steps: SagaState['steps'], changed: readonly string[], at: Date): string {
-  return JSON.stringify(changed.map((step) => ({ step, state: JSON.stringify({ ...steps[step], atMs: at.getTime() }) })))
+/** The states of these steps, each as text. */
+function stepStates(steps: SagaState['steps'], names: readonly string[], at: Date): string {
+  return JSON.stringify(names.map((step) => ({ step, state: JSON.stringify({ ...steps[step], atMs: at.getTime() }) })))
 }
 
 /**
@@ -247,10 +248,16 @@ export async function renew(on: Queryable, owner: string, ids: readonly string[]
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Locks an instance for the open transaction, which must not last longer than its claim for nothing. False: it was replaced. */
-export async function hold(on: Queryable, id: string, epoch: number): Promise<boolean> {
-  const { rows } = await on.query(`select 1 as held from skerry_saga where id = $1 and epoch = $2 for update`, [id, epoch])
-  return rows.length > 0
+/**
+ * Locks an instance for the open transaction, which must not last longer than its claim for nothing. Until that ends nobody replaces it, and
+ * nobody can ask to cancel it. Undefined: it was replaced.
+ */
+export async function hold(on: Queryable, id: string, epoch: number): Promise<{ readonly cancelCode: string | undefined } | undefined> {
+  const { rows } = await on.query<{ cancel_code: string | null }>(
+    `select cancel_code from skerry_saga where id = $1 and epoch = $2 for no key update`,
+    [id, epoch],
+  )
+  return rows[0] && { cancelCode: rows[0].cancel_code ?? undefined }
 }
 
 /** Frees what instances of an earlier life had claimed: for a database that nobody else can have open. */
@@ -309,7 +316,11 @@ export async function requestCancel(on: Queryable, name: string, id: string, cod
 
 /** Deletes up to `limit` instances that ended before a moment, and as many events that nobody can wait for any more. */
 export async function forget(on: Queryable, endedBefore: Date, eventsBefore: Date, limit: number): Promise<void> {
-  await on.query(`delete from skerry_saga where id in (select id from skerry_saga where ended_at < $1 limit $2)`, [endedBefore, limit])
+  await on.query(
+    `with forgotten as (delete from skerry_saga where id in (select id from skerry_saga where ended_at < $1 limit $2) returning id)
+     delete from skerry_saga_step where saga_id in (select id from forgotten)`,
+    [endedBefore, limit],
+  )
   await on.query(
     `delete from skerry_saga_event where (type, key, message_id) in (select type, key, message_id from skerry_saga_event where at < $1 limit $2)`,
     [eventsBefore, limit],

@@ -8,14 +8,15 @@ import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
 import { problemOfIdentifier } from '../events/cloud-event.ts'
 import { describeFailure } from '../events/event-failure.ts'
+import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
-import { CancelledNow, LEASE_MS, Progress, Replaced } from './progress.ts'
+import { CancelledNow, LEASE_MS, NotTogether, Progress, Replaced } from './progress.ts'
 import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
-import type { StepOutcome, StepState } from './saga.ts'
+import type { SagaState, StepOutcome, StepState } from './saga.ts'
 import { afterRun, afterUndo, compensate, decide, ENDING, failure, giveUp, isPastPivot, park, resultsOf, withStep } from './saga.ts'
 import { Attempts } from './step-attempts.ts'
 import { keptOutput } from './step-run.ts'
@@ -36,6 +37,8 @@ const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
 const SUSPECT_AFTER = 2
 /** So often in a row whoever works on an instance may be lost before its next thing is given up. */
 export const MAX_UNFINISHED = 5
+/** Local steps begin in the transaction of the step before them until it has been open for so long: others may wait for what it has locked. */
+const TOGETHER_MS = 50
 /** From so many failures on it is an error, to be looked at. */
 const ALARM_ATTEMPTS = 5
 
@@ -266,24 +269,31 @@ export class SagaWorker implements Worker {
     const started = withStep(before, step, { ...idleStep(before.steps[step.name]), status: 'running' })
     let after = started
     let ended = false
+    let done: readonly string[] = []
     const outcome = await attempt
       .runInTransaction(progress, started, step, async (open, context, state) => {
         const output = await (step.run as (context: object) => Promise<unknown>)(context)
         const kept = keptOutput(step, output)
         after = afterRun(progress.definition, state, step, { kind: 'done', output: kept })
+        done = [step.name]
+        if (progress.together) {
+          after = await this.#runTogether(open, attempt, progress.definition, after)
+          done = Object.keys(after.steps).filter((name) => after.steps[name] !== before.steps[name])
+        }
         const next = decide(progress.definition, after, this.#options.clock.nowMs())
         ended = next.kind === 'end'
         if (ended) after = await attempt.finish(open, after, 'completed')
-        const cancelCode = await progress.recordWith(open.transaction, after, [step.name], ended)
-        if (cancelCode !== undefined && step.pivot) throw new CancelledNow(cancelCode)
-        after = { ...after, cancelCode }
-        crashPoint('saga.local-before-commit')
+        progress.recordAtEnd(open, after, done, ended)
         return kept
       })
       .catch((error: unknown) => {
-        if (error instanceof CancelledNow) return error
+        if (error instanceof CancelledNow || error instanceof NotTogether) return error
         throw error
       })
+    if (outcome instanceof NotTogether) {
+      progress.together = false
+      return false
+    }
     if (outcome instanceof CancelledNow) {
       progress.set({ ...before, cancelCode: outcome.code })
       return false
@@ -299,6 +309,25 @@ export class SagaWorker implements Worker {
     if (progress.state.status === 'compensating')
       progress.set(withStep(progress.state, step, { ...progress.state.steps[step.name]!, status: 'refused' }), step.name)
     return false
+  }
+
+  /** The state after the local steps that follow at once, each done at its first attempt. Rejects with `NotTogether` when one is not. */
+  async #runTogether(open: OpenTransaction, attempt: Attempts, definition: SagaDefinition, after: SagaState): Promise<SagaState> {
+    const { clock } = this.#options
+    const untilMs = clock.nowMs() + TOGETHER_MS
+    for (let state = after; ;) {
+      const next = decide(definition, state, clock.nowMs())
+      if (next.kind === 'skip') {
+        state = withStep(state, next.step, { status: 'skipped', attempts: 0 })
+        continue
+      }
+      const [step] = next.kind === 'run' ? next.steps : []
+      if (step?.kind !== 'local' || state.steps[step.name] !== undefined || clock.nowMs() >= untilMs) return state
+      const begun = withStep(state, step, { status: 'running', attempts: 0 })
+      const outcome = await attempt.runIn(open, begun, step)
+      if (outcome.kind !== 'done') throw new NotTogether()
+      state = afterRun(definition, begun, step, outcome)
+    }
   }
 
   #note(progress: Progress, step: StepDefinition, outcome: StepOutcome): void {
@@ -317,8 +346,7 @@ export class SagaWorker implements Worker {
       let after = progress.state
       outcome = await attempt.undoInTransaction(progress, progress.state, step, async (open) => {
         after = afterUndo(progress.state, step, { kind: 'undone' })
-        await progress.recordWith(open.transaction, after, [step.name], false)
-        crashPoint('saga.local-before-commit')
+        progress.recordAtEnd(open, after, [step.name], false)
       })
       if (outcome.kind === 'done') return progress.recorded(after)
     } else {

@@ -67,9 +67,13 @@ export function decide(definition: SagaDefinition, state: SagaState, nowMs: numb
 
 /** True from the moment the pivot may have taken effect, so that nothing may be undone. */
 export function isPastPivot({ stages }: SagaDefinition, { steps }: Pick<SagaState, 'steps'>): boolean {
-  const pivot = stages.flat().find((step) => step.pivot)
-  const status = pivot && steps[pivot.name]?.status
-  return status === 'done' || (status === 'running' && pivot?.kind !== 'local')
+  for (const stage of stages)
+    for (const { name, pivot, kind } of stage) {
+      if (!pivot) continue
+      const status = steps[name]?.status
+      return status === 'done' || (status === 'running' && kind !== 'local')
+    }
+  return false
 }
 
 /** The results of the steps that are done, by name. */

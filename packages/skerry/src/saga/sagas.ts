@@ -50,9 +50,9 @@ export class Sagas {
     const { name, version } = definition
     const traceparent = formatTraceparent(currentScope()!.trace)
     let mine = false
-    open.beforeCommit(async (transaction) => {
+    open.beforeCommit(async (on) => {
       const takesIt = this.worker.hasRoom
-      const inserted = await store.insertSaga(transaction, {
+      const inserted = await store.insertSaga(on, {
         id,
         name,
         version,

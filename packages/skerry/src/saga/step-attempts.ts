@@ -1,12 +1,12 @@
 /** Attempts at the steps of one instance of a saga: what each is given, and in which transaction it runs. */
-import { crashPoint } from '../base/crash-points.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Scope } from '../telemetry/scope.ts'
+import { currentScope, runInScope } from '../telemetry/scope.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
 import { SagaAborted } from './definition.ts'
 import type { Progress } from './progress.ts'
-import { CancelledNow, Replaced } from './progress.ts'
+import { CancelledNow, NotTogether, Replaced } from './progress.ts'
 import type { SagaWorkerOptions } from './saga-options.ts'
 import type { ClaimedSaga } from './saga-store.ts'
 import type { SagaState, StepOutcome } from './saga.ts'
@@ -50,6 +50,15 @@ export class Attempts {
     )
   }
 
+  /** In the open transaction of the step before it. */
+  runIn(open: OpenTransaction, state: SagaState, step: StepDefinition): Promise<StepOutcome> {
+    return this.#attempt(state, step, 'run', true, () =>
+      runInScope({ ...currentScope()!, transaction: open.transaction }, () =>
+        (step.run as (context: object) => Promise<unknown>)({ ...this.#options.localContext(open), ...this.#given(state) }),
+      ),
+    )
+  }
+
   async undoInTransaction(
     progress: Progress,
     state: SagaState,
@@ -80,8 +89,7 @@ export class Attempts {
     await this.#options.transactions(this.#scope, 'repeatable read', async (open) => {
       await progress.hold(open.transaction)
       const ended = await this.finish(open, progress.state, status)
-      await progress.recordWith(open.transaction, ended, [], true)
-      crashPoint('saga.local-before-commit')
+      progress.recordAtEnd(open, ended, [], true)
     })
   }
 
@@ -96,12 +104,21 @@ export class Attempts {
     const outcome = await this.#attempt(state, step, 'run', true, () =>
       this.#options
         .transactions(this.#scope, 'repeatable read', async (open) => {
+          // Travels with the first statement of the step.
+          const held = progress.hold(open.transaction)
+          held.catch(() => undefined)
           try {
-            await progress.hold(open.transaction)
-            return await work(open)
+            const output = await work(open)
+            await held
+            return output
           } catch (error) {
-            if (error instanceof Replaced || error instanceof CancelledNow) passing = error
-            throw error
+            // What the step ran into may only follow from that.
+            const reason = await held.then(
+              () => error,
+              (cause: unknown) => cause,
+            )
+            if (reason instanceof Replaced || reason instanceof CancelledNow || reason instanceof NotTogether) passing = reason
+            throw reason
           }
         })
         .catch((error: unknown) => {

@@ -87,4 +87,11 @@ alter table skerry_saga alter column place set default nextval('skerry_saga_plac
 alter table skerry_saga_event alter column place set default nextval('skerry_saga_place'), alter column place set not null;
 `,
   },
+  {
+    name: 'skerry/0007-saga-steps',
+    sql: `
+-- Whoever writes a step has just written its saga; to have PostgreSQL look for that once more costs a third of the statement.
+alter table skerry_saga_step drop constraint skerry_saga_step_saga_id_fkey;
+`,
+  },
 ]
