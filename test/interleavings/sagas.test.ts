@@ -246,8 +246,8 @@ describe('a cancel', () => {
   test.each([
     ['a pivot elsewhere', 'and not past_pivot', ''],
     ['the last step', 'and (cancel_code is null or not $13)', 'and $13::boolean is not null'],
-    // The lock that a local step holds while it runs, and what it finds when it is recorded.
-    ['a pivot in the own database', 'returning id, cancel_code', 'returning id, null::text as cancel_code'],
+    // What a local step finds when it takes the lock that it holds until its end.
+    ['a pivot in the own database', 'select cancel_code from', 'select null::text as cancel_code from'],
   ] as const)('and %s: it is not without "%s"', async (kind, protection, instead) => {
     const saga = kinds[kind]
     const without = (sql: string): string => sql.replaceAll(protection, instead)
