@@ -29,8 +29,8 @@ export interface RunningConsumer {
   close(): Promise<void>
 }
 
-/** Deliveries in progress at once: twice as many as share a transaction, so that a batch is full when the one before it is done. */
-const PREFETCH = 64
+/** Deliveries in progress at once: twice as many as share a transaction at most, so that a batch is full when the one before it is done. */
+const PREFETCH = 256
 /** Kept messages in progress at once. */
 const MAX_RESUMED = 50
 const IDLE_POLL_MS = 5_000

@@ -10,7 +10,7 @@ function scene({ refused = [] as readonly string[] } = {}) {
   const releases: (() => void)[] = []
   const batches = new KeyedBatches<string>({
     queue,
-    maxItems: 4,
+    maxItems: () => 4,
     async together(groups) {
       begun.push(groups.map((group) => group.join('+')).join(' '))
       await new Promise<void>((resolve) => releases.push(resolve))

@@ -10,7 +10,8 @@ export type Group<T> = readonly [T, ...T[]]
 
 export interface KeyedBatchesOptions<T> {
   readonly queue: KeyedQueue
-  readonly maxItems: number
+  /** Asked for each batch anew. */
+  readonly maxItems: () => number
   /** Does what it can of these at once; the items that it leaves are done alone. Never rejects. */
   readonly together: (groups: readonly Group<T>[]) => Promise<ReadonlySet<Group<T>>>
   readonly alone: (item: T) => Promise<void>
@@ -44,7 +45,7 @@ export class KeyedBatches<T> {
   run(key: string, item: T): Promise<void> {
     return new Promise((resolve, reject) => {
       const growing = this.#growing.get(key)
-      if (growing !== undefined && growing.items.length < this.#options.maxItems) {
+      if (growing !== undefined && growing.items.length < this.#options.maxItems()) {
         growing.items.push(item)
         growing.waiting.push({ resolve, reject })
         return
@@ -82,9 +83,10 @@ export class KeyedBatches<T> {
   }
 
   #take(): readonly Gathered<T>[] {
+    const maxItems = this.#options.maxItems()
     let items = 0
     let groups = 0
-    while (groups < this.#ready.length && (items += this.#ready[groups]!.items.length) <= this.#options.maxItems) groups++
+    while (groups < this.#ready.length && (items += this.#ready[groups]!.items.length) <= maxItems) groups++
     // A single one always fits.
     const batch = this.#ready.splice(0, Math.max(1, groups))
     for (const gathered of batch) if (this.#growing.get(gathered.key) === gathered) this.#growing.delete(gathered.key)

@@ -30,7 +30,10 @@ export interface SharedTransactionOptions {
   readonly alone: (message: StoredMessage) => Promise<void>
 }
 
-const MAX_MESSAGES = 32
+/** What pays: of more, beginning and COMMIT are a small part. */
+const MAX_MESSAGES = 128
+/** How long a shared transaction should be open: as many messages as that is time for, going by the last ones. */
+const GOAL_MS = 100
 /** How long a message may wait for others of its transaction. */
 const TOGETHER_MS = 500
 /** How long messages are handled one by one after a shared transaction has failed: what failed, or was slow, may well be so again. */
@@ -40,11 +43,18 @@ export class SharedTransaction {
   readonly #options: SharedTransactionOptions
   readonly #batches: KeyedBatches<StoredMessage>
   #aloneUntilMs = 0
+  /** How long a message takes, on the average of the last ones. */
+  #messageMs = GOAL_MS / 32
 
   constructor(options: SharedTransactionOptions) {
     this.#options = options
     const { queue, alone } = options
-    this.#batches = new KeyedBatches({ queue, maxItems: MAX_MESSAGES, together: (groups) => this.#handleTogether(groups), alone })
+    this.#batches = new KeyedBatches({
+      queue,
+      maxItems: () => this.#maxMessages,
+      together: (groups) => this.#handleTogether(groups),
+      alone,
+    })
   }
 
   /** False for a while after one has failed. */
@@ -55,6 +65,10 @@ export class SharedTransaction {
   /** Handles a message that has a sequence and all of whose effect is in the transaction; rejects with what `alone` rejects with. */
   handle(message: StoredMessage): Promise<void> {
     return this.#batches.run(keyOf(message.envelope), message)
+  }
+
+  get #maxMessages(): number {
+    return Math.max(2, Math.min(MAX_MESSAGES, Math.floor(GOAL_MS / this.#messageMs)))
   }
 
   /** Returns those that were handled: none when anything goes wrong. */
@@ -68,7 +82,7 @@ export class SharedTransaction {
         const moved = await advanceAll(open.transaction, service, inOrder.map(reachOf))
         crashPoint('inbox.cursor-advanced')
         const fresh = inOrder.filter((group) => moved.has(keyOf(group[0].envelope)))
-        await this.#runAll(fresh.flat(), open)
+        if (fresh.length > 0) await this.#runAll(fresh.flat(), open)
         crashPoint('inbox.handled')
         return new Set(fresh)
       })
@@ -81,12 +95,15 @@ export class SharedTransaction {
 
   async #runAll(messages: readonly StoredMessage[], open: OpenTransaction): Promise<void> {
     const { clock, scopeOf, effect } = this.#options
+    const startMs = clock.nowMs()
     let isLate = false
     const running = (async () => {
       for (const message of messages)
         if (!isLate) await runInScope({ ...scopeOf(message), transaction: open.transaction }, () => effect(message, open))
     })()
     isLate = !(await within(clock, TOGETHER_MS, running))
+    const messageMs = (clock.nowMs() - startMs) / messages.length
+    this.#messageMs = isLate ? Math.max(messageMs, 4 * this.#messageMs) : (3 * this.#messageMs + messageMs) / 4
     if (isLate) throw new Error(`${messages.length} messages were not handled together within ${TOGETHER_MS} ms`)
     await running
   }
