@@ -1,9 +1,9 @@
-import { keepsAnswer } from 'skerry/contract'
 /**
  * Which of the platform's crash points each service of the shop passes. That follows from what the service declares, so a service that
  * begins to use streams has to die at theirs, and a point that the platform adds does not compile before it is said here who passes it.
  * What a service declares and yet does not pass is listed with its reason.
  */
+import { keepsAnswer } from 'skerry/contract'
 import type { CRASH_POINTS, System } from 'skerry/runtime'
 import { consumersOf } from 'skerry/runtime'
 

@@ -1,3 +1,4 @@
+/** One timer for whoever may be given several times at which to look again. */
 import type { Clock, Timer } from './clock.ts'
 
 /** Wakes somebody at the earliest of the times it was set to since it last rang; then it has to be set again. */

@@ -1,3 +1,4 @@
+/** What can be set of a connection to a broker, whichever it is. */
 import type { Clock } from '../base/clock.ts'
 import { systemClock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'

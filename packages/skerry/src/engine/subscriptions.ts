@@ -1,3 +1,4 @@
+/** Who is subscribed to one open broker. */
 import type { SubscribeOptions, Subscription } from './broker.ts'
 
 /** One consumer's deliveries, as an engine makes them. */
