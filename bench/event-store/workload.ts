@@ -1,5 +1,6 @@
 /** What both candidates do: many streams, some writers, each append on the version before it; then the read model is checked and built anew. */
 import assert from 'node:assert/strict'
+import { throughput } from '../harness/throughput.ts'
 
 export interface Store {
   /** Appends one event to a stream, decided on the version that it has. */
@@ -19,21 +20,12 @@ const WARM_UP_SECONDS = 1
 export async function measure(store: Store): Promise<void> {
   const seconds = Number(process.env['SECONDS'])
   let appended = 0
-  const write = async (forSeconds: number): Promise<number> => {
-    const before = appended
-    const start = performance.now()
-    const end = start + forSeconds * 1_000
-    await Promise.all(
-      Array.from({ length: WRITERS }, async (_, writer) => {
-        // Each writer has streams of its own, so that what is measured is the append and not who wins.
-        for (let n = 0; performance.now() < end; n++) {
-          await store.append(`${writer}-${n % (STREAMS / WRITERS)}`)
-          appended++
-        }
-      }),
-    )
-    return (appended - before) / ((performance.now() - start) / 1_000)
-  }
+  const write = (forSeconds: number): Promise<number> =>
+    throughput(WRITERS, forSeconds, async (writer, n) => {
+      // Each writer has streams of its own, so that what is measured is the append and not who wins.
+      await store.append(`${writer}-${n % (STREAMS / WRITERS)}`)
+      appended++
+    })
   await write(Math.min(WARM_UP_SECONDS, seconds))
   const appendsPerSecond = await write(seconds)
   await store.caughtUp()

@@ -4,6 +4,7 @@
  */
 import type { Latency } from '../harness/latency.ts'
 import { latencyAt } from '../harness/latency.ts'
+import { throughput } from '../harness/throughput.ts'
 
 export type Kind = 'idle' | 'writing'
 
@@ -31,19 +32,8 @@ const LATENCY_PER_SECOND = 50
 export async function measure(runner: Runner): Promise<void> {
   const seconds = Number(process.env['SECONDS'])
   let started = 0
-  const perSecond = async (kind: Kind, forSeconds: number): Promise<number> => {
-    let ended = 0
-    const start = performance.now()
-    const until = start + forSeconds * 1_000
-    const untilNone = async (): Promise<void> => {
-      while (performance.now() < until) {
-        await runner.run(kind, started++)
-        ended++
-      }
-    }
-    await Promise.all(Array.from({ length: IN_PROGRESS }, untilNone))
-    return ended / ((performance.now() - start) / 1_000)
-  }
+  const perSecond = (kind: Kind, forSeconds: number): Promise<number> =>
+    throughput(IN_PROGRESS, forSeconds, () => runner.run(kind, started++))
   await perSecond('idle', Math.min(WARM_UP_SECONDS, seconds))
   const idlePerSecond = await perSecond('idle', seconds)
   await perSecond('writing', Math.min(WARM_UP_SECONDS, seconds))
