@@ -1,37 +1,10 @@
-import { catalog } from '@shop/catalog-contract'
-import { inventory } from '@shop/inventory-contract'
-import { payments } from '@shop/payments-contract'
-import { users } from '@shop/users-contract'
-import { checkGoldenEvents, fake, testSystem } from 'skerry/testing'
+import { checkGoldenEvents, testSystem } from 'skerry/testing'
 import { expect, test } from 'vitest'
+import { checkoutPeers, people, products } from './fixtures/peers.ts'
 import { order } from './order-stream.ts'
 import service from './service.ts'
 
-const price = { minor_units: 890, currency: 'EUR' as const }
-const reserved = async ({ order_id }: { order_id: number | string }) => ({
-  order_id,
-  status: 'reserved' as const,
-  lines: [],
-  expires_at: null,
-})
-const paid = async ({ order_id }: { order_id: number | string }) => ({
-  order_id,
-  status: 'captured' as const,
-  amount: null,
-  captured: 0,
-  refunded: 0,
-  reason: null,
-})
-const open = (cents = price.minor_units) =>
-  testSystem({
-    services: [service],
-    fakes: [
-      fake(users, { getUser: async ({ id }) => ({ id, name: 'Ann', email: 'ann@example.com' }) }),
-      fake(catalog, { getPrices: async () => [{ sku: 'mug', name: 'Mug', price: { ...price, minor_units: cents } }] }),
-      fake(inventory, { reserveStock: reserved, commitReservation: reserved, restockReservation: reserved }),
-      fake(payments, { authorizePayment: paid, capturePayment: paid, refundPayment: paid }),
-    ],
-  })
+const open = (cents = 890) => testSystem({ services: [service], fakes: [people, products({ mug: cents }), ...checkoutPeers()] })
 const mug = { id: 7, user_id: 1, product: 'mug' }
 
 test('the history of an order says what happened and when, and what it was at any moment', async () => {

@@ -1,51 +1,10 @@
 import { catalog } from '@shop/catalog-contract'
-import { inventory } from '@shop/inventory-contract'
 import { orders } from '@shop/orders-contract'
-import { payments } from '@shop/payments-contract'
 import { users } from '@shop/users-contract'
 import { fake, testSystem } from 'skerry/testing'
 import { describe, expect, test } from 'vitest'
+import { checkoutPeers, people, products } from './fixtures/peers.ts'
 import service from './service.ts'
-
-/** Knows users 1 and 2. */
-const people = fake(users, {
-  async getUser({ id }, { fail }) {
-    if (id !== 1 && id !== 2) throw fail.userNotFound()
-    return { id, name: 'Ann', email: 'ann@example.com' }
-  },
-})
-
-/** Sells mugs and tea, at prices that a test can change. */
-function products(prices: Record<string, number> = { mug: 890, tea: 720 }) {
-  return fake(catalog, {
-    getPrices: async ({ skus }) =>
-      Object.entries(prices)
-        .filter(([sku]) => skus.includes(sku))
-        .map(([sku, minor_units]) => ({ sku, name: sku, price: { minor_units, currency: 'EUR' as const } })),
-  })
-}
-
-/** A warehouse that is full, and customers who are rich: here orders are placed, and what follows is tested with the real ones. */
-function checkoutPeers() {
-  const reserved = async ({ order_id }: { order_id: number | string }) => ({
-    order_id,
-    status: 'reserved' as const,
-    lines: [],
-    expires_at: null,
-  })
-  const paid = async ({ order_id }: { order_id: number | string }) => ({
-    order_id,
-    status: 'captured' as const,
-    amount: null,
-    captured: 0,
-    refunded: 0,
-    reason: null,
-  })
-  return [
-    fake(inventory, { reserveStock: reserved, commitReservation: reserved }),
-    fake(payments, { authorizePayment: paid, capturePayment: paid }),
-  ]
-}
 
 const order = {
   id: 7,
