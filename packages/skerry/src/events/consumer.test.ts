@@ -4,8 +4,9 @@ import { CallError } from '../contract/call-error.ts'
 import type { Database } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { orders } from '../testing/fixtures/small-shop.ts'
+import { delegate } from '../testing/test-databases.ts'
 import type { Run } from './fixtures/consumers.ts'
-import { delegate, SINCE, useConsumers } from './fixtures/consumers.ts'
+import { SINCE, useConsumers } from './fixtures/consumers.ts'
 import { CLOCK_DOUBT_MS } from './inbox.ts'
 
 const scene = useConsumers()

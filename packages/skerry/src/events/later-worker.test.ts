@@ -1,34 +1,26 @@
 /** What later workers do where they share a database with others, and with what earlier versions of the service have left in it. */
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { seededRandom } from '../base/random.ts'
-import type { Database, DatabaseEngine } from '../engine/database.ts'
+import type { Database } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
-import { migrate } from '../service/migrations.ts'
 import { createLog } from '../telemetry/log.ts'
-import { testDatabaseEngine } from '../testing/test-databases.ts'
+import { migratedDatabases } from '../testing/fixtures/migrated-databases.ts'
+import { delegate } from '../testing/test-databases.ts'
 import type { ScheduledWork } from './later-worker.ts'
 import { startLaterWorker } from './later-worker.ts'
 import { createTransactionRunner } from './transaction-runner.ts'
 
-const engines: DatabaseEngine[] = []
-afterAll(async () => {
-  for (const engine of engines) await engine.close()
-})
+const openDatabase = migratedDatabases()
 
 async function openWith(run: ScheduledWork['run'], losesAnswer = false) {
-  const engine = await testDatabaseEngine()
-  engines.push(engine)
-  const database = await engine.open({ service: 'shop', shared: true })
+  const database = await openDatabase()
   const clock = new VirtualClock()
   const random = seededRandom(1)
-  await migrate({ service: 'shop', database, folder: undefined, clock })
   let looks = 0
   const counting: Database = {
-    transaction: (isolation, work) => database.transaction(isolation, work),
-    ping: () => database.ping(),
-    close: async () => {},
+    ...delegate(database),
     query(sql, parameters) {
       if (sql.includes('min(')) looks++
       return database.query(sql, parameters)

@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../engine/database.ts'
 import { currentScope } from '../telemetry/scope.ts'
+import { delegate } from '../testing/test-databases.ts'
 import type { Run } from './fixtures/consumers.ts'
-import { delegate, useConsumers } from './fixtures/consumers.ts'
+import { useConsumers } from './fixtures/consumers.ts'
 
 const scene = useConsumers()
 const { consume, idle, never, publish, select, until } = scene

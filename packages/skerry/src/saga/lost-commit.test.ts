@@ -1,24 +1,20 @@
 /** The answer to the COMMIT that starts a saga is lost: whether the saga is there is not known, and it calls nobody before it is. */
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { systemClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { systemRandom } from '../base/random.ts'
-import type { Database, DatabaseEngine } from '../engine/database.ts'
+import type { Database } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
-import { migrate } from '../service/migrations.ts'
 import { createLog } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { childTrace } from '../telemetry/trace-context.ts'
-import { testDatabaseEngine } from '../testing/test-databases.ts'
+import { migratedDatabases } from '../testing/fixtures/migrated-databases.ts'
 import { declareSaga } from './definition.ts'
 import { Sagas } from './sagas.ts'
 
-const engines: DatabaseEngine[] = []
-afterAll(async () => {
-  for (const engine of engines) await engine.close()
-})
+const openDatabase = migratedDatabases()
 
 /** A database that loses the answer to its first COMMIT, which was or was not carried out. */
 function losingAnswers(database: Database, committed: boolean): Database {
@@ -47,10 +43,7 @@ test.each([
   [false, 0],
   [true, 1],
 ])('committed: %s, its first step runs %i times', async (committed, times) => {
-  const engine = await testDatabaseEngine()
-  engines.push(engine)
-  const database = await engine.open({ service: 'shop', shared: true })
-  await migrate({ service: 'shop', database, folder: undefined, clock: systemClock })
+  const database = await openDatabase()
   let ran = 0
   const saga = declareSaga('shop', 'checkout', { input: z.object({}) }).step('pay', { run: async () => ++ran })
   const parts = { clock: systemClock, random: systemRandom, newId: idSource(systemClock, systemRandom) }

@@ -1,24 +1,20 @@
 /** What ends the process that works on it: counted where that process cannot forget it, and given up after some times, with nothing else. */
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { sleep, VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { seededRandom } from '../base/random.ts'
-import type { Database, DatabaseEngine, Transaction } from '../engine/database.ts'
+import type { Database, Transaction } from '../engine/database.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
-import { migrate } from '../service/migrations.ts'
 import { createLog } from '../telemetry/log.ts'
-import { testDatabaseEngine } from '../testing/test-databases.ts'
+import { migratedDatabases } from '../testing/fixtures/migrated-databases.ts'
 import type { SagaBuilder } from './definition.ts'
 import { declareSaga } from './definition.ts'
 import { retrySaga } from './saga-admin.ts'
 import { readSagas } from './saga-rows.ts'
 import { MAX_UNFINISHED, SagaWorker } from './saga-worker.ts'
 
-const engines: DatabaseEngine[] = []
-afterAll(async () => {
-  for (const engine of engines) await engine.close()
-})
+const openDatabase = migratedDatabases()
 
 const MAX_LIVES = 60
 const steps: string[] = []
@@ -61,12 +57,9 @@ function mortal(database: Database): { readonly database: Database; readonly die
 
 /** A service whose host is started again whenever it has ended, as a supervisor does. */
 async function open(declare: Declare, exclusive: boolean) {
-  const engine = await testDatabaseEngine()
-  engines.push(engine)
-  const database = await engine.open({ service: 'shop', shared: true })
+  const database = await openDatabase()
   const clock = new VirtualClock()
   const random = seededRandom(1)
-  await migrate({ service: 'shop', database, folder: undefined, clock })
   const newId = idSource(clock, random)
   const insert = (poison: boolean) =>
     database.query(

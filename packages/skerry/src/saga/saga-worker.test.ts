@@ -1,35 +1,27 @@
 /** What the worker leaves alone: what another host knows better, and what it has in hand itself. */
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { seededRandom } from '../base/random.ts'
-import type { Database, DatabaseEngine, Transaction } from '../engine/database.ts'
+import type { Database, Transaction } from '../engine/database.ts'
 import { createTransactionRunner } from '../events/transaction-runner.ts'
-import { migrate } from '../service/migrations.ts'
 import { createLog } from '../telemetry/log.ts'
-import { testDatabaseEngine } from '../testing/test-databases.ts'
+import { migratedDatabases } from '../testing/fixtures/migrated-databases.ts'
+import { delegate } from '../testing/test-databases.ts'
 import type { SagaDefinition } from './definition.ts'
 import { declareSaga } from './definition.ts'
 import { SagaWorker } from './saga-worker.ts'
 
-const engines: DatabaseEngine[] = []
-afterAll(async () => {
-  for (const engine of engines) await engine.close()
-})
+const openDatabase = migratedDatabases()
 
 async function openWith(definition: SagaDefinition) {
-  const engine = await testDatabaseEngine()
-  engines.push(engine)
-  const database = await engine.open({ service: 'shop', shared: true })
+  const database = await openDatabase()
   const clock = new VirtualClock()
   const random = seededRandom(1)
-  await migrate({ service: 'shop', database, folder: undefined, clock })
   const counts = { looks: 0, renewals: 0, renewed: 0, canRenew: true }
   const counting: Database = {
-    transaction: (isolation, work) => database.transaction(isolation, work),
-    ping: () => database.ping(),
-    close: async () => {},
+    ...delegate(database),
     query(sql, parameters) {
       if (sql.includes('min(next_at)')) counts.looks++
       if (sql.includes('renewed')) {

@@ -1,22 +1,14 @@
-import { afterAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { VirtualClock } from '../base/clock.ts'
-import type { Database, DatabaseEngine } from '../engine/database.ts'
-import { migrate } from '../service/migrations.ts'
-import { testDatabaseEngine } from '../testing/test-databases.ts'
+import type { Database } from '../engine/database.ts'
+import { migratedDatabases } from '../testing/fixtures/migrated-databases.ts'
 import { declareSaga } from './definition.ts'
 import { checkSagaVersions } from './versions.ts'
 
-const engines: DatabaseEngine[] = []
+const openDatabase = migratedDatabases()
 let database: Database
 beforeEach(async () => {
-  const engine = await testDatabaseEngine()
-  engines.push(engine)
-  database = await engine.open({ service: 'shop', shared: true })
-  await migrate({ service: 'shop', database, folder: undefined, clock: new VirtualClock() })
-})
-afterAll(async () => {
-  for (const engine of engines) await engine.close()
+  database = await openDatabase()
 })
 
 const step = { run: async () => 1 }

@@ -35,7 +35,8 @@ export async function testDatabaseEngine(): Promise<DatabaseEngine> {
   }
 }
 
-function delegate(database: Database): Database {
+/** A database that does what another one does: for a test to change. */
+export function delegate(database: Database): Database {
   return {
     query: (sql, parameters) => database.query(sql, parameters),
     transaction: (isolation, work) => database.transaction(isolation, work),
