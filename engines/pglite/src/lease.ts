@@ -57,11 +57,14 @@ export class Lease implements EngineConnection {
     this.#options.session.uncork()
   }
 
-  /** The next turn begins as soon as this is on its way: the session answers in order, so nothing of the next comes before it. */
+  /**
+   * The next turn begins as soon as this is on its way: the session answers in order, so nothing of the next comes before it. Not sooner, for
+   * what is sent in one piece is answered in one, and the next may take long.
+   */
   async finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string> {
     const finished = this.#send(() => this.#options.session.control(sql))
     if (reset) this.#options.session.control(this.#options.resetSession).catch(() => undefined)
-    this.release()
+    process.nextTick(() => this.release())
     return (await finished).tag
   }
 

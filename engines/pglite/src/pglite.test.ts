@@ -42,6 +42,18 @@ describe('a service that does not play fair', () => {
     expect(await ids(database)).toEqual([])
   })
 
+  test('its slow statement does not hold back what was committed for another before it', async () => {
+    const [database, other] = (await open({ thread: 'worker' }, 'orders', 'users')) as [Database, Database]
+    await migrate(database, KEPT)
+    let isSlowAnswered = false
+    const quick = database.query('insert into kept values (1)')
+    const slow = other.query('select pg_sleep(0.5)').then(() => (isSlowAnswered = true))
+    await quick
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isSlowAnswered).toBe(false)
+    await slow
+  })
+
   test('a transaction that works slowly, but works, is left alone', async () => {
     const clock = new VirtualClock()
     const [database] = (await open({ thread: 'worker', clock }, 'orders')) as [Database]

@@ -90,6 +90,21 @@ describe('a message that never ends', () => {
   })
 })
 
+it('handles no more than 64 at once, so that they do not wait for connections until they are given up', async () => {
+  const end = Promise.withResolvers<void>()
+  let begun = 0
+  consume('effect', () => {
+    begun++
+    return end.promise
+  })
+  void Promise.all(Array.from({ length: 100 }, (_, number) => publish(`key-${number}`, 1)))
+  await until(() => begun >= 64)
+  for (let turn = 0; turn < 20; turn++) await scene.clock.advance(0)
+  expect(begun).toBe(64)
+  end.resolve()
+  await until(() => begun === 100 && idle())
+})
+
 describe('a message that ended its process', () => {
   /** What lives leave that were killed while they handled the message. */
   async function killedWhileHandling(key: string, times: number): Promise<void> {

@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
+import { Semaphore } from '../base/semaphore.ts'
 import type { Contract } from '../contract/contract.ts'
 import { validate } from '../contract/schema.ts'
 import type { Database, Transaction } from '../engine/database.ts'
@@ -62,6 +63,9 @@ const NEXT_OF_KEY_MS = 1_000
 const SUSPECT_AFTER = 2
 const NO_LIMIT = 2_147_483_647
 const MAX_REMEMBERED_KEYS = 10_000
+/** How many deliveries are handled at once of those that share no transaction: each may want a connection. */
+const MAX_AT_ONCE = 64
+
 /** How many attempts a message has had, including this one. */
 interface Tries {
   readonly attempts: number
@@ -82,6 +86,7 @@ export class InboxWorker {
   readonly #shared: SharedTransaction
   readonly #burial: Burial
   readonly #alone = new KeyedQueue()
+  readonly #room = new Semaphore(MAX_AT_ONCE)
   /** Keys of which messages are known to be waiting for an earlier one. Forgetting one only costs time. */
   readonly #keysWithEarly = new Set<string>()
   /** Messages being handled of which a row says that this instance does. */
@@ -99,7 +104,7 @@ export class InboxWorker {
       scopeOf: ({ envelope }) => this.#scopeOf(envelope),
       hasEarly: ({ envelope }) => this.#keysWithEarly.has(keyOf(envelope)),
       effect: (message, open) => this.#effect(message, open),
-      alone: (message) => this.#process(message, this.#firstTry()),
+      alone: (message) => this.#processFirst(message),
     })
   }
 
@@ -118,7 +123,7 @@ export class InboxWorker {
     const key = keyOf(message.envelope)
     if (redelivered) return this.#byKey.run(key, () => this.#processCounted(message))
     if (this.#mayShare(message)) return this.#shared.handle(message)
-    return this.#byKey.run(key, () => this.#process(message, this.#firstTry()))
+    return this.#byKey.run(key, () => this.#processFirst(message))
   }
 
   /** Handles a kept message that has fallen due. Rejects when nothing could be recorded; its claim then expires. */
@@ -201,6 +206,10 @@ export class InboxWorker {
         counted: true,
       }
     )
+  }
+
+  #processFirst(message: StoredMessage): Promise<void> {
+    return this.#room.run(() => this.#process(message, this.#firstTry()))
   }
 
   #firstTry(): Tries {

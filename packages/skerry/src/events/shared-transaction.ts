@@ -103,9 +103,12 @@ export class SharedTransaction {
     })()
     isLate = !(await within(clock, TOGETHER_MS, running))
     const messageMs = (clock.nowMs() - startMs) / messages.length
-    this.#messageMs = isLate ? Math.max(messageMs, 4 * this.#messageMs) : (3 * this.#messageMs + messageMs) / 4
-    if (isLate) throw new Error(`${messages.length} messages were not handled together within ${TOGETHER_MS} ms`)
+    if (isLate) {
+      this.#messageMs = Math.max(messageMs, 4 * this.#messageMs)
+      throw new Error(`${messages.length} messages were not handled together within ${TOGETHER_MS} ms`)
+    }
     await running
+    this.#messageMs = (3 * this.#messageMs + messageMs) / 4
   }
 }
 

@@ -89,3 +89,49 @@ test('are not done once the saga is cancelled', async () => {
   await it.app.settled()
   expect(await transactions(it)).toEqual([['compensated: cancelled  cancelled']])
 })
+
+test('do not go on once one of them has cancelled the saga', async () => {
+  await using it = await openWith((saga, self) => {
+    const one = noting('one')
+    const cancelling = async (context: Parameters<typeof one.run>[0]) => {
+      await one.run(context)
+      await context.cancel(self(), { id: context.saga.id }, 'mine')
+    }
+    return saga.local('one', { ...one, run: cancelling }).local('two', noting('two'))
+  })
+  await it.app.call.jobs.run({ job: 'a' })
+  await it.app.settled()
+  expect(await transactions(it)).toEqual([['one'], ['undo one'], ['compensated: cancelled  mine']])
+})
+
+test('leave nothing of the last one when that has cancelled the saga', async () => {
+  await using it = await openWith((saga, self) => {
+    const last = noting('last')
+    const cancelling = async (context: Parameters<typeof last.run>[0]) => {
+      await last.run(context)
+      await context.cancel(self(), { id: context.saga.id }, 'mine')
+    }
+    return saga.local('one', noting('one')).local('last', { ...last, run: cancelling })
+  })
+  await it.app.call.jobs.run({ job: 'a' })
+  await it.app.settled()
+  expect(await transactions(it)).toEqual([['one'], ['undo one'], ['compensated: cancelled  mine']])
+})
+
+test('are blamed each for its own mistake, also when it shows only at COMMIT', async () => {
+  await using it = await openWith((saga) =>
+    saga.local('one', noting('one')).local('two', {
+      // PostgreSQL refuses all the rest of the transaction.
+      run: async ({ db }) =>
+        void (await db
+          .insertInto('nowhere' as 'ends')
+          .values({ job: 'a', text: '' })
+          .execute()
+          .catch(() => undefined)),
+      retry: { attempts: 2 },
+    }),
+  )
+  await it.app.call.jobs.run({ job: 'a' })
+  await it.app.settled()
+  expect(await transactions(it)).toEqual([['one'], ['undo one'], ['compensated: exhausted two exhausted']])
+})

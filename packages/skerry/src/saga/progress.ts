@@ -1,7 +1,5 @@
 /** How far one instance of a saga is, and what of that is not recorded yet. Whatever is written is refused once another has taken over. */
-import { crashPoint } from '../base/crash-points.ts'
 import type { Queryable } from '../engine/database.ts'
-import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { SagaDefinition } from './definition.ts'
 import type { SagaWorkerOptions } from './saga-options.ts'
 import type { ClaimedSaga } from './saga-store.ts'
@@ -109,14 +107,6 @@ export class Progress {
       endedAt: ended ? now : null,
       progressed: this.#progressed || changed.length > 0,
       unlessCancelled: ended && state.status === 'completed' && this.#mayBeCancelled(state),
-    })
-  }
-
-  /** With an open transaction that holds it, so that nobody's replacing or cancelling it can come between. */
-  recordAtEnd(open: OpenTransaction, state: SagaState, changed: readonly string[], ended: boolean): void {
-    open.beforeCommit(async (on) => {
-      crashPoint('saga.local-before-commit')
-      await this.recordWith(on, state, changed, ended)
     })
   }
 

@@ -316,11 +316,7 @@ export async function requestCancel(on: Queryable, name: string, id: string, cod
 
 /** Deletes up to `limit` instances that ended before a moment, and as many events that nobody can wait for any more. */
 export async function forget(on: Queryable, endedBefore: Date, eventsBefore: Date, limit: number): Promise<void> {
-  await on.query(
-    `with forgotten as (delete from skerry_saga where id in (select id from skerry_saga where ended_at < $1 limit $2) returning id)
-     delete from skerry_saga_step where saga_id in (select id from forgotten)`,
-    [endedBefore, limit],
-  )
+  await on.query(`delete from skerry_saga where id in (select id from skerry_saga where ended_at < $1 limit $2)`, [endedBefore, limit])
   await on.query(
     `delete from skerry_saga_event where (type, key, message_id) in (select type, key, message_id from skerry_saga_event where at < $1 limit $2)`,
     [eventsBefore, limit],

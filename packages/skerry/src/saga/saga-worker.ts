@@ -269,39 +269,44 @@ export class SagaWorker implements Worker {
     const started = withStep(before, step, { ...idleStep(before.steps[step.name]), status: 'running' })
     let after = started
     let ended = false
-    let done: readonly string[] = []
+    let joined = false
     const outcome = await attempt
       .runInTransaction(progress, started, step, async (open, context, state) => {
+        const untilMs = this.#options.clock.nowMs() + TOGETHER_MS
+        joined = false
         const output = await (step.run as (context: object) => Promise<unknown>)(context)
         const kept = keptOutput(step, output)
         after = afterRun(progress.definition, state, step, { kind: 'done', output: kept })
-        done = [step.name]
-        if (progress.together) {
-          after = await this.#runTogether(open, attempt, progress.definition, after)
-          done = Object.keys(after.steps).filter((name) => after.steps[name] !== before.steps[name])
-        }
+        if (progress.together) after = await this.#runTogether(open, attempt, progress.definition, after, untilMs)
+        const done = Object.keys(after.steps).filter((name) => after.steps[name] !== before.steps[name])
+        joined = done.length > 1
         const next = decide(progress.definition, after, this.#options.clock.nowMs())
         ended = next.kind === 'end'
         if (ended) after = await attempt.finish(open, after, 'completed')
-        progress.recordAtEnd(open, after, done, ended)
+        const cancelCode = await progress.recordWith(open.transaction, after, done, ended)
+        // Only the steps themselves can have asked for it meanwhile.
+        if (cancelCode !== undefined && (step.pivot || joined)) throw new CancelledNow(cancelCode)
+        after = { ...after, cancelCode }
+        crashPoint('saga.local-before-commit')
         return kept
       })
       .catch((error: unknown) => {
         if (error instanceof CancelledNow || error instanceof NotTogether) return error
         throw error
       })
-    if (outcome instanceof NotTogether) {
+    if (!(outcome instanceof Error) && outcome.kind === 'done') {
+      progress.recorded(after)
+      if (ended) crashPoint('saga.ended')
+      return ended
+    }
+    // Which of several it was shows when they are apart.
+    if (joined || outcome instanceof NotTogether) {
       progress.together = false
       return false
     }
     if (outcome instanceof CancelledNow) {
       progress.set({ ...before, cancelCode: outcome.code })
       return false
-    }
-    if (outcome.kind === 'done') {
-      progress.recorded(after)
-      if (ended) crashPoint('saga.ended')
-      return ended
     }
     progress.set(started, step.name)
     this.#note(progress, step, outcome)
@@ -312,9 +317,14 @@ export class SagaWorker implements Worker {
   }
 
   /** The state after the local steps that follow at once, each done at its first attempt. Rejects with `NotTogether` when one is not. */
-  async #runTogether(open: OpenTransaction, attempt: Attempts, definition: SagaDefinition, after: SagaState): Promise<SagaState> {
+  async #runTogether(
+    open: OpenTransaction,
+    attempt: Attempts,
+    definition: SagaDefinition,
+    after: SagaState,
+    untilMs: number,
+  ): Promise<SagaState> {
     const { clock } = this.#options
-    const untilMs = clock.nowMs() + TOGETHER_MS
     for (let state = after; ;) {
       const next = decide(definition, state, clock.nowMs())
       if (next.kind === 'skip') {
@@ -346,7 +356,8 @@ export class SagaWorker implements Worker {
       let after = progress.state
       outcome = await attempt.undoInTransaction(progress, progress.state, step, async (open) => {
         after = afterUndo(progress.state, step, { kind: 'undone' })
-        progress.recordAtEnd(open, after, [step.name], false)
+        await progress.recordWith(open.transaction, after, [step.name], false)
+        crashPoint('saga.local-before-commit')
       })
       if (outcome.kind === 'done') return progress.recorded(after)
     } else {

@@ -52,6 +52,8 @@ export class Sagas {
     let mine = false
     open.beforeCommit(async (on) => {
       const takesIt = this.worker.hasRoom
+      // Also when the answer is lost with that of COMMIT.
+      mine = takesIt
       const inserted = await store.insertSaga(on, {
         id,
         name,

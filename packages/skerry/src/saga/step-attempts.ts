@@ -1,4 +1,5 @@
 /** Attempts at the steps of one instance of a saga: what each is given, and in which transaction it runs. */
+import { crashPoint } from '../base/crash-points.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Scope } from '../telemetry/scope.ts'
@@ -89,7 +90,8 @@ export class Attempts {
     await this.#options.transactions(this.#scope, 'repeatable read', async (open) => {
       await progress.hold(open.transaction)
       const ended = await this.finish(open, progress.state, status)
-      progress.recordAtEnd(open, ended, [], true)
+      await progress.recordWith(open.transaction, ended, [], true)
+      crashPoint('saga.local-before-commit')
     })
   }
 

@@ -90,8 +90,15 @@ alter table skerry_saga_event alter column place set default nextval('skerry_sag
   {
     name: 'skerry/0007-saga-steps',
     sql: `
--- Whoever writes a step has just written its saga; to have PostgreSQL look for that once more costs a third of the statement.
+-- Whoever writes a step has just written its saga; to have PostgreSQL look for that once more costs a third of the statement. What the
+-- constraint did when sagas are deleted, by whichever version of the platform, a trigger does.
 alter table skerry_saga_step drop constraint skerry_saga_step_saga_id_fkey;
+create function skerry_forget_saga_steps() returns trigger language plpgsql as $$ begin
+  delete from skerry_saga_step where saga_id in (select id from forgotten);
+  return null;
+end $$;
+create trigger skerry_forget_saga_steps after delete on skerry_saga referencing old table as forgotten
+  for each statement execute function skerry_forget_saga_steps();
 `,
   },
 ]
