@@ -121,7 +121,7 @@ export class InboxWorker {
   /** Takes in a message from the broker. Rejects when nothing could be recorded. */
   async receive(message: StoredMessage, redelivered: boolean): Promise<void> {
     const key = keyOf(message.envelope)
-    if (redelivered) return this.#byKey.run(key, () => this.#processCounted(message))
+    if (redelivered) return this.#byKey.run(key, () => this.#room.run(() => this.#processCounted(message)))
     if (this.#mayShare(message)) return this.#shared.handle(message)
     return this.#byKey.run(key, () => this.#processFirst(message))
   }
