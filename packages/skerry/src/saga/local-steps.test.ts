@@ -1,5 +1,6 @@
 /** Local steps that follow one another are done in one transaction where all goes well, and each in its own where it does not. */
 import { expect, test } from 'vitest'
+import type { Saga } from './definition.ts'
 import type { Begun } from './fixtures/job.ts'
 import { asking, openWith } from './fixtures/job.ts'
 
@@ -90,29 +91,27 @@ test('are not done once the saga is cancelled', async () => {
   expect(await transactions(it)).toEqual([['compensated: cancelled  cancelled']])
 })
 
-test('do not go on once one of them has cancelled the saga', async () => {
-  await using it = await openWith((saga, self) => {
-    const one = noting('one')
-    const cancelling = async (context: Parameters<typeof one.run>[0]) => {
-      await one.run(context)
-      await context.cancel(self(), { id: context.saga.id }, 'mine')
-    }
-    return saga.local('one', { ...one, run: cancelling }).local('two', noting('two'))
-  })
-  await it.app.call.jobs.run({ job: 'a' })
-  await it.app.settled()
-  expect(await transactions(it)).toEqual([['one'], ['undo one'], ['compensated: cancelled  mine']])
-})
+/** The same, and cancels its own saga then. */
+function cancelling(text: string, self: () => Saga) {
+  const noted = noting(text)
+  const run = async (context: Parameters<typeof noted.run>[0]): Promise<void> => {
+    await noted.run(context)
+    await context.cancel(self(), { id: context.saga.id }, 'mine')
+  }
+  return { ...noted, run }
+}
 
-test('leave nothing of the last one when that has cancelled the saga', async () => {
-  await using it = await openWith((saga, self) => {
-    const last = noting('last')
-    const cancelling = async (context: Parameters<typeof last.run>[0]) => {
-      await last.run(context)
-      await context.cancel(self(), { id: context.saga.id }, 'mine')
-    }
-    return saga.local('one', noting('one')).local('last', { ...last, run: cancelling })
-  })
+test.each([
+  [
+    'do not go on once one of them has cancelled the saga',
+    (saga: Begun, self: () => Saga) => saga.local('one', cancelling('one', self)).local('two', noting('two')),
+  ],
+  [
+    'leave nothing of the last one when that has cancelled the saga',
+    (saga: Begun, self: () => Saga) => saga.local('one', noting('one')).local('last', cancelling('last', self)),
+  ],
+])('%s', async (_, declare) => {
+  await using it = await openWith(declare)
   await it.app.call.jobs.run({ job: 'a' })
   await it.app.settled()
   expect(await transactions(it)).toEqual([['one'], ['undo one'], ['compensated: cancelled  mine']])

@@ -8,18 +8,17 @@ import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
 import { problemOfIdentifier } from '../events/cloud-event.ts'
 import { describeFailure } from '../events/event-failure.ts'
-import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
-import { CancelledNow, LEASE_MS, NotTogether, Progress, Replaced } from './progress.ts'
+import { runLocalSteps } from './local-steps.ts'
+import { CancelledNow, LEASE_MS, Progress, Replaced } from './progress.ts'
 import type { SagaWorkerOptions } from './saga-options.ts'
 import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
-import type { SagaState, StepOutcome, StepState } from './saga.ts'
+import type { StepOutcome, StepState } from './saga.ts'
 import { afterRun, afterUndo, compensate, decide, ENDING, failure, giveUp, isPastPivot, park, resultsOf, withStep } from './saga.ts'
 import { Attempts } from './step-attempts.ts'
-import { keptOutput } from './step-run.ts'
 
 const RENEW_MS = 1_500
 /** Sagas in progress at once. */
@@ -37,8 +36,6 @@ const ENDING_BACKOFF_MS = { min: 1_000, max: 600_000 } as const
 const SUSPECT_AFTER = 2
 /** So often in a row whoever works on an instance may be lost before its next thing is given up. */
 export const MAX_UNFINISHED = 5
-/** Local steps begin in the transaction of the step before them until it has been open for so long: others may wait for what it has locked. */
-const TOGETHER_MS = 50
 /** From so many failures on it is an error, to be looked at. */
 const ALARM_ATTEMPTS = 5
 
@@ -265,79 +262,15 @@ export class SagaWorker implements Worker {
 
   async #runLocal(progress: Progress, attempt: Attempts, step: StepDefinition): Promise<boolean> {
     await progress.recordIfShaky()
-    const before = progress.state
-    const started = withStep(before, step, { ...idleStep(before.steps[step.name]), status: 'running' })
-    let after = started
-    let ended = false
-    let joined = false
-    const outcome = await attempt
-      .runInTransaction(progress, started, step, async (open, context, state) => {
-        const untilMs = this.#options.clock.nowMs() + TOGETHER_MS
-        joined = false
-        const output = await (step.run as (context: object) => Promise<unknown>)(context)
-        const kept = keptOutput(step, output)
-        after = afterRun(progress.definition, state, step, { kind: 'done', output: kept })
-        if (progress.together) after = await this.#runTogether(open, attempt, progress.definition, after, untilMs)
-        const done = Object.keys(after.steps).filter((name) => after.steps[name] !== before.steps[name])
-        joined = done.length > 1
-        const next = decide(progress.definition, after, this.#options.clock.nowMs())
-        ended = next.kind === 'end'
-        if (ended) after = await attempt.finish(open, after, 'completed')
-        const cancelCode = await progress.recordWith(open.transaction, after, done, ended)
-        // Only the steps themselves can have asked for it meanwhile.
-        if (cancelCode !== undefined && (step.pivot || joined)) throw new CancelledNow(cancelCode)
-        after = { ...after, cancelCode }
-        crashPoint('saga.local-before-commit')
-        return kept
-      })
-      .catch((error: unknown) => {
-        if (error instanceof CancelledNow || error instanceof NotTogether) return error
-        throw error
-      })
-    if (!(outcome instanceof Error) && outcome.kind === 'done') {
-      progress.recorded(after)
-      if (ended) crashPoint('saga.ended')
-      return ended
-    }
-    // Which of several it was shows when they are apart.
-    if (joined || outcome instanceof NotTogether) {
-      progress.together = false
-      return false
-    }
-    if (outcome instanceof CancelledNow) {
-      progress.set({ ...before, cancelCode: outcome.code })
-      return false
-    }
+    const started = withStep(progress.state, step, { ...idleStep(progress.state.steps[step.name]), status: 'running' })
+    const outcome = await runLocalSteps(progress, attempt, step, started, this.#options.clock)
+    if (outcome === 'ended' || outcome === 'goes on') return outcome === 'ended'
     progress.set(started, step.name)
     this.#note(progress, step, outcome)
     // Nothing of a local step is left, so a compensation need not undo it.
     if (progress.state.status === 'compensating')
       progress.set(withStep(progress.state, step, { ...progress.state.steps[step.name]!, status: 'refused' }), step.name)
     return false
-  }
-
-  /** The state after the local steps that follow at once, each done at its first attempt. Rejects with `NotTogether` when one is not. */
-  async #runTogether(
-    open: OpenTransaction,
-    attempt: Attempts,
-    definition: SagaDefinition,
-    after: SagaState,
-    untilMs: number,
-  ): Promise<SagaState> {
-    const { clock } = this.#options
-    for (let state = after; ;) {
-      const next = decide(definition, state, clock.nowMs())
-      if (next.kind === 'skip') {
-        state = withStep(state, next.step, { status: 'skipped', attempts: 0 })
-        continue
-      }
-      const [step] = next.kind === 'run' ? next.steps : []
-      if (step?.kind !== 'local' || state.steps[step.name] !== undefined || clock.nowMs() >= untilMs) return state
-      const begun = withStep(state, step, { status: 'running', attempts: 0 })
-      const outcome = await attempt.runIn(open, begun, step)
-      if (outcome.kind !== 'done') throw new NotTogether()
-      state = afterRun(definition, begun, step, outcome)
-    }
   }
 
   #note(progress: Progress, step: StepDefinition, outcome: StepOutcome): void {
