@@ -1,6 +1,5 @@
 /** What Skerry costs before it does anything: packages and megabytes installed, seconds to the first answer, memory at rest, and what one more service adds. */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,25 +11,29 @@ import { medianOf } from '../harness/pairs.ts'
 export interface Footprint {
   readonly installedPackages: number
   readonly installedMegabytes: number
-  /** From `skerry dev` on the shop, with an empty data directory, to the first answered request. */
+  /** From `npm start`, with nothing kept of an earlier run, neither data nor compiled modules, to the first answered request of the shop. */
   readonly coldStartSeconds: number
-  /** The same on the data of an earlier run. */
+  /** The same after that. */
   readonly warmStartSeconds: number
+  /** Of `skerry start`: one process, and the sandbox of the payment provider beside it is not counted. */
   readonly shopMegabytesAtRest: number
   readonly megabytesPerFurtherService: number
 }
 
 const RUNS = 5
+const NPM_START = ['npm', ['start']] as const
+const SKERRY_START = [process.execPath, ['packages/cli/src/main.ts', 'start', '--system', 'shop/system.ts']] as const
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 
 export async function benchFootprint(): Promise<Footprint> {
   const starts: { cold: number; warm: number; megabytes: number }[] = []
   for (let run = 0; run < RUNS; run++) {
-    const data = await mkdtemp(join(tmpdir(), 'skerry-start-'))
-    const cold = await startShop(data)
-    const warm = await startShop(data)
-    await rm(data, { recursive: true, force: true })
-    starts.push({ cold: cold.seconds, warm: warm.seconds, megabytes: warm.megabytes })
+    const folder = await mkdtemp(join(tmpdir(), 'skerry-start-'))
+    const cold = await shop(NPM_START, folder, async (seconds) => seconds)
+    const warm = await shop(NPM_START, folder, async (seconds) => seconds)
+    const megabytes = await shop(SKERRY_START, folder, (_, pid) => restingMegabytesOf(pid))
+    await rm(folder, { recursive: true, force: true })
+    starts.push({ cold, warm, megabytes })
   }
   const few = await restingMegabytes(4)
   const many = await restingMegabytes(24)
@@ -80,13 +83,26 @@ async function bytesOf(directory: string): Promise<number> {
   return bytes
 }
 
-async function startShop(data: string): Promise<{ seconds: number; megabytes: number }> {
+/** Runs the shop until what is measured of it is known: told the seconds to its first answer and the process that was started. */
+async function shop<T>(
+  [command, parameters]: typeof NPM_START | typeof SKERRY_START,
+  folder: string,
+  measure: (seconds: number, pid: number) => Promise<T>,
+): Promise<T> {
   const port = 20_000 + (process.pid % 10_000)
+  const environment = {
+    PORT: String(port),
+    SKERRY_DATA: join(folder, 'data'),
+    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    LOG_LEVEL: 'error',
+  }
   const start = performance.now()
-  const child = spawn(process.execPath, ['packages/cli/src/main.ts', 'start', '--system', 'shop/system.ts'], {
+  const child = spawn(command, parameters, {
     cwd: repository,
-    env: { ...process.env, PORT: String(port), SKERRY_DATA: data, LOG_LEVEL: 'error' },
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'ignore', 'inherit'],
+    // A group of its own, so that one signal ends npm and all that it has started.
+    detached: true,
   })
   try {
     for (;;) {
@@ -95,15 +111,25 @@ async function startShop(data: string): Promise<{ seconds: number; megabytes: nu
       if (child.exitCode !== null) throw new Error(`the shop ended with ${child.exitCode}`)
       await wait(10)
     }
-    const seconds = (performance.now() - start) / 1_000
-    await wait(2_000)
-    const status = await readFile(`/proc/${String(child.pid)}/status`, 'utf8')
-    return { seconds, megabytes: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024 }
+    return await measure((performance.now() - start) / 1_000, child.pid!)
   } finally {
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    await ended
+    process.kill(-child.pid!, 'SIGTERM')
+    while (groupLives(child.pid!)) await wait(10)
   }
+}
+
+function groupLives(pid: number): boolean {
+  try {
+    return process.kill(-pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function restingMegabytesOf(pid: number): Promise<number> {
+  await wait(2_000)
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024
 }
 
 async function restingMegabytes(services: number): Promise<number> {

@@ -89,8 +89,9 @@ test('after forty thousand events', { timeout: 300_000 }, async () => {
   }
   const half = await emitTwice(0)
   const whole = await emitTwice(2 * EVENTS_EACH)
-  // A page or two more is chance; in proportion to the events it would be twice as much.
-  const grown = Object.entries(whole).filter(([name, bytes]) => bytes > 1.3 * half[name]! + 2 * 8_192)
+  // How much of a table lies dead at once depends on who was slow, so some pages more are chance. A table or an index that keeps something of each event has at least 40 bytes of it.
+  const someOfEach = (2 * EVENTS_EACH * 40) / 4
+  const grown = Object.entries(whole).filter(([name, bytes]) => bytes > 1.3 * half[name]! + someOfEach)
   expect(grown.map(([name, bytes]) => `${name}: ${half[name]} -> ${bytes} bytes`)).toEqual([])
   const rows = await query(
     database.url,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `skerry` command. Only this file must load on any Node: it says which one is needed before the others are read. */
+import module from 'node:module'
 import process from 'node:process'
 
 const NEEDED = [24, 12] as const
@@ -12,5 +13,7 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
   process.exit(1)
 }
 
+// Modules that have been compiled once are loaded in half the time from then on.
+module.enableCompileCache()
 const { run } = await import('./program.ts')
 await run(process.argv.slice(2))

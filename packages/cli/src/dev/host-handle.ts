@@ -2,11 +2,15 @@
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from 'skerry/engine'
 import type { FromHost, ToHost } from './messages.ts'
 
 const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './host-process.ts' : './host-process.js', import.meta.url))
+/** Where Node itself would keep compiled modules, had it been asked to by `enableCompileCache`: unchanged ones are then loaded in half the time. */
+const COMPILED = join(tmpdir(), 'node-compile-cache')
 /** Until it has been loaded and says how long its stop may take. */
 const DEFAULT_STOP_LIMIT_MS = 5_000
 
@@ -33,7 +37,10 @@ export class HostHandle {
 
   constructor({ file, verbose, environment, clock, onProgress }: HostHandleOptions) {
     this.#clock = clock
-    this.#child = fork(PROGRAM, [file, verbose ? 'verbose' : ''], { env: environment, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child = fork(PROGRAM, [file, verbose ? 'verbose' : ''], {
+      env: { NODE_COMPILE_CACHE: COMPILED, ...environment },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
     this.#child.on('message', (message: FromHost) => {
       if (message.kind === 'progress') onProgress(message.step)
       else this.#receive(message)

@@ -173,6 +173,30 @@ describe('a host that is told to stop', () => {
   })
 })
 
+describe('what services keep while they run', () => {
+  it('is opened while the databases are, and disposed of when one of those cannot be', async () => {
+    const opened = Promise.withResolvers<void>()
+    const disposed: string[] = []
+    const keeping = service(greeter, {
+      resources: () => {
+        opened.resolve()
+        return { [Symbol.asyncDispose]: async () => void disposed.push('greeter') }
+      },
+    }).implement({ greet: async () => ({ text: '' }) })
+    const { open } = keptOpen
+    keptOpen.open = () => opened.promise.then(() => Promise.reject(new Error('no database')))
+    try {
+      let failure: unknown
+      start([keeping, guestService]).catch((error: unknown) => (failure = error))
+      await until(() => failure !== undefined)
+      expect(failure).toMatchObject({ message: 'no database' })
+      expect(disposed).toEqual(['greeter'])
+    } finally {
+      keptOpen.open = open
+    }
+  })
+})
+
 describe('readiness', () => {
   it('says within two seconds that a database does not answer', async () => {
     const host = await start([guestService])

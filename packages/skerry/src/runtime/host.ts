@@ -29,6 +29,8 @@ import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
+import type { ServiceResources } from './resources.ts'
+import { openResources } from './resources.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import { createServiceInstance } from './service-instance.ts'
 import type { Selection, System } from './system.ts'
@@ -97,6 +99,7 @@ class RunningHost implements Host {
   readonly #newId: NewId
   readonly #links = new Map<string, Link>()
   readonly #servers: HttpServer[] = []
+  #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
   #ready = false
@@ -110,7 +113,8 @@ class RunningHost implements Host {
   }
 
   async start(): Promise<void> {
-    const { selection, configuration, engines, onProgress, signal } = this.#options
+    const { selection, configuration, engines, log, onProgress, signal } = this.#options
+    this.#resources = openResources({ services: selection.services, configurations: configuration.serviceConfigurations, log })
     this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, onProgress, signal })
     for (const service of selection.services) {
       const { name } = service.contract
@@ -163,6 +167,7 @@ class RunningHost implements Host {
         broker: this.#broker!,
         clientFor: (contract) => this.clientFor(contract),
         config: this.#options.configuration.serviceConfigurations.get(name),
+        resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
         clock: this.#clock,
         random: this.#random,
@@ -295,6 +300,7 @@ class RunningHost implements Host {
     await this.#inTime('The broker', this.#broker?.close())
     await this.#inTime('The relays', drained)
     for (const link of this.#links.values()) await this.#inTime('A connection to another service', link.close())
+    await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
   }

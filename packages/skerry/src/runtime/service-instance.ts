@@ -33,6 +33,7 @@ export interface ServiceInstanceOptions {
   readonly broker: Broker
   readonly clientFor: (contract: Contract) => unknown
   readonly config: unknown
+  readonly resources: unknown
   /** Whether any service of the system consumes what this one publishes. */
   readonly hasConsumers: boolean
   readonly clock: Clock
@@ -56,7 +57,7 @@ export interface ServiceInstance {
   begin(): void
   /** Says within two seconds whether the database answers. */
   checkDatabase(): Promise<CheckResult>
-  /** Disposes of the service's resources and closes its database. Call when nothing uses them any more. */
+  /** Closes its database. Call when nothing uses it any more. */
   close(): Promise<void>
 }
 
@@ -83,10 +84,6 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       onUncertain: () => relay?.lookAgain(),
       onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
     })
-  const resources = await (service.resources as ((context: { config: unknown; log: Log }) => unknown) | undefined)?.({
-    config: options.config,
-    log,
-  })
   const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
   if (database !== undefined)
     await checkSagaVersions(
@@ -103,7 +100,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     transactions,
     clients,
     config: options.config,
-    resources,
+    resources: options.resources,
     clock,
     random,
     newId,
@@ -185,10 +182,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       workers = [later, hosted.sagas?.worker, ...store.begin(hosted.projections)].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
-    async close() {
-      await disposeOf(resources, log)
-      await database?.close()
-    },
+    close: async () => database?.close(),
   }
 }
 
@@ -205,15 +199,4 @@ async function answerOf(database: Database, clock: Clock): Promise<CheckResult> 
   const result = await Promise.race([asked, late])
   answered.abort()
   return result
-}
-
-async function disposeOf(resources: unknown, log: Log): Promise<void> {
-  if (typeof resources !== 'object' || resources === null) return
-  for (const resource of [resources, ...Object.values(resources)])
-    if (typeof resource === 'object' && resource !== null && Symbol.asyncDispose in resource)
-      try {
-        await (resource as AsyncDisposable)[Symbol.asyncDispose]()
-      } catch (error) {
-        log.warn('A resource could not be disposed of', { cause: error })
-      }
 }
