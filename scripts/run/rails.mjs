@@ -21,6 +21,7 @@ const rails = [
   },
   { name: 'types', cure: 'node_modules/.bin/tsc -p tsconfig.json', run: (node) => tool(node, 'typescript/bin/tsc', '-p', 'tsconfig.json') },
   { name: 'dead code', cure: 'remove it, or use it', run: (node) => tool(node, 'knip/bin/knip.js') },
+  { name: 'contracts', cure: 'what it prints says what to do instead', run: checkContracts },
   { name: 'packages', cure: 'what is published has to build, resolve and type-check for others', run: checkPackages },
 ]
 
@@ -47,6 +48,17 @@ export async function checkAll(node) {
     )
   }
   return failed
+}
+
+/**
+ * What our own systems promise is held against what they were released with.
+ * @param {string} node
+ */
+async function checkContracts(node) {
+  const outcomes = []
+  for (const system of ['shop/system.ts', 'examples/ecommerce/system.ts'])
+    outcomes.push(await capture(node, ['packages/cli/src/main.ts', 'check', '--system', system]))
+  return { code: Math.max(...outcomes.map(({ code }) => code)), output: outcomes.map(({ output }) => output).join('\n') }
 }
 
 /**

@@ -29,7 +29,11 @@ test.each(COMMANDS)('help of %s: its purpose in one sentence, examples, the vari
 })
 
 test.each([
-  [['strat'], "unknown command 'strat'", 'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, sagas, generate, help.'],
+  [
+    ['strat'],
+    "unknown command 'strat'",
+    'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, sagas, contract, check, generate, help.',
+  ],
   [['events', 'dead', 'bury'], "unknown command 'bury'", 'Use one of: list, show, replay, discard, audit, help.'],
   [['events', 'dead', 'list', '--cause', 'boredom'], "option '--cause <cause>' argument 'boredom' is invalid", 'See skerry help'],
   [['events', 'dead', 'list', '--limit', '0'], "option '--limit <number>' argument '0' is invalid", 'See skerry help'],

@@ -155,3 +155,17 @@ function copyFields(value: object, depth: number): Record<string, unknown> {
   }
   return copy
 }
+
+/** JSON with the fields of every object in the order of their names, so that equal values have equal text. With `indent`, for people too. */
+export function canonicalJson(value: unknown, indent?: number): string {
+  const ordered = (_: string, member: unknown): unknown =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : member
+  return JSON.stringify(value, ordered, indent)
+}
+
+/** Whether two JSON values are equal, whatever the order of their fields. */
+export function sameJson(one: unknown, other: unknown): boolean {
+  return Object.is(one, other) || canonicalJson(one) === canonicalJson(other)
+}

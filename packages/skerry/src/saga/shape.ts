@@ -20,3 +20,14 @@ export function outlineOf(shape: Shape): readonly (readonly StepOutline[])[] {
     }),
   )
 }
+
+/** Where instances under way would not find the steps they began with; undefined when steps were at most appended. */
+export function firstDifference(before: Shape, now: Shape): string | undefined {
+  for (const [index, stage] of before.entries()) {
+    const was = stage.join(' with ')
+    const is = now[index]?.join(' with ')
+    if (is === undefined) return `"${was}" is missing`
+    if (was !== is) return `step ${index + 1} was "${was}" and is "${is}"`
+  }
+  return undefined
+}

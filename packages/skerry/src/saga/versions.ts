@@ -6,7 +6,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { Database } from '../engine/database.ts'
 import type { SagaDefinition } from './definition.ts'
 import type { Shape } from './shape.ts'
-import { shapeOf } from './shape.ts'
+import { firstDifference, shapeOf } from './shape.ts'
 
 /** Throws `sagaIncompatible`, with everything that is wrong, when instances could not go on. Records the versions otherwise. */
 export async function checkSagaVersions(service: string, database: Database, definitions: readonly SagaDefinition[]): Promise<void> {
@@ -40,14 +40,4 @@ export async function checkSagaVersions(service: string, database: Database, def
       `insert into skerry_saga_definition (name, version, shape) values ($1, $2, $3) on conflict (name, version) do update set shape = excluded.shape`,
       [definition.name, definition.version, JSON.stringify(shapeOf(definition))],
     )
-}
-
-function firstDifference(before: Shape, now: Shape): string | undefined {
-  for (const [index, stage] of before.entries()) {
-    const was = stage.join(' with ')
-    const is = now[index]?.join(' with ')
-    if (is === undefined) return `"${was}" is missing`
-    if (was !== is) return `step ${index + 1} was "${was}" and is "${is}"`
-  }
-  return undefined
 }

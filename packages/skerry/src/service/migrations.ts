@@ -24,7 +24,7 @@ export interface MigrateOptions {
   readonly onApplied?: (name: string) => void
 }
 
-interface Migration {
+export interface Migration {
   readonly name: string
   readonly sql: string
   readonly checksum: string
@@ -38,7 +38,7 @@ const TRANSACTION_CONTROL =
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = [
     ...[...PLATFORM_MIGRATIONS, ...SAGA_MIGRATIONS, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
-    ...(await readFolder(options)),
+    ...(await readMigrations(options)),
   ]
   const applied: string[] = []
   await withLock(options.database, async (transaction) => {
@@ -95,7 +95,8 @@ function withLock<T>(database: Database, work: (transaction: Transaction) => Pro
   })
 }
 
-async function readFolder({ service, folder }: MigrateOptions): Promise<readonly Migration[]> {
+/** The service's own migrations, in their order. Throws `migrationInvalid` for what cannot be one. */
+export async function readMigrations({ service, folder }: Pick<MigrateOptions, 'service' | 'folder'>): Promise<readonly Migration[]> {
   if (folder === undefined) return []
   const path = fileURLToPath(folder)
   let files: string[]
@@ -112,7 +113,7 @@ async function readFolder({ service, folder }: MigrateOptions): Promise<readonly
       if (numbers.has(number)) throw new SkerryError('migrationInvalid', `${service}: two migrations have the number ${number}`)
       numbers.add(number)
       const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
-      const control = statements(sql)
+      const control = statementsOf(sql)
         .map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1])
         .find((word) => word !== undefined)
       if (control !== undefined)
@@ -126,7 +127,7 @@ async function readFolder({ service, folder }: MigrateOptions): Promise<readonly
 }
 
 /** The statements of a script, without comments; quoted text is emptied, since only the first words matter here. */
-function statements(sql: string): string[] {
+export function statementsOf(sql: string): string[] {
   return sql
     .replaceAll(/--[^\n]*/g, '')
     .replaceAll(/\/\*[\s\S]*?\*\//g, '')

@@ -1,0 +1,65 @@
+/** Where releases are kept: `contracts/orders/1.1.0.json` beside the system file, one file per service and version, in version control. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { compare, valid } from 'semver'
+import type { ServiceRelease } from 'skerry/runtime'
+import { CommandError, EXIT } from '../failure.ts'
+
+export class ReleaseFiles {
+  readonly folder: string
+
+  /** Beside the system file, unless a folder is given. */
+  constructor(systemFile: string, folder: string | undefined) {
+    this.folder = folder === undefined ? join(dirname(systemFile), 'contracts') : resolve(folder)
+  }
+
+  /** The versions of a service that were released, the latest last. */
+  async versions(service: string): Promise<readonly string[]> {
+    const files = await readdir(join(this.folder, service)).catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+      throw error
+    })
+    return files
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => file.slice(0, -'.json'.length))
+      .filter((version) => valid(version) !== null)
+      .toSorted(compare)
+  }
+
+  async read(service: string, version: string): Promise<ServiceRelease> {
+    const path = this.path(service, version)
+    const text = await readFile(path, 'utf8')
+    const found = parsed(path, text)
+    const missing = PARTS.filter((part) => !Object.hasOwn(found, part))
+    if (found['contract'] !== service || found['version'] !== version || missing.length > 0)
+      throw new CommandError(
+        EXIT.failed,
+        `${path} is not the release of ${service} ${version}${missing.length === 0 ? '' : `: it has no ${missing.join(', ')}`}.`,
+        'Restore it from version control.',
+      )
+    return found as unknown as ServiceRelease
+  }
+
+  async write(service: string, version: string, text: string): Promise<string> {
+    const path = this.path(service, version)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text, { flag: 'wx' })
+    return path
+  }
+
+  path(service: string, version: string): string {
+    return join(this.folder, service, `${version}.json`)
+  }
+}
+
+const PARTS = ['operations', 'events', 'uses', 'listens', 'consumes', 'sagas', 'migrations']
+
+function parsed(path: string, text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>
+  } catch {
+    // Said below.
+  }
+  throw new CommandError(EXIT.failed, `${path} does not contain a JSON object.`, 'Restore it from version control.')
+}

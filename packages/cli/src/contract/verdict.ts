@@ -1,0 +1,121 @@
+/** What a service's code says of its releases: what has changed, whom that breaks, and which version it is. */
+import { gt, gte, inc, major, minor, parse } from 'semver'
+import type { ServiceChange, ServiceRelease, System } from 'skerry/runtime'
+import type { Platform } from '../system-file.ts'
+import type { ReleaseFiles } from './release-files.ts'
+
+type Service = System['services'][number]
+
+export interface Verdict {
+  readonly service: string
+  readonly version: string
+  /** The latest release; undefined when there is none. */
+  readonly released: string | undefined
+  /** The least version that the changes allow. */
+  readonly needs: string
+  readonly changes: readonly JudgedChange[]
+  /** What has to be done before it is fine; empty when it is. */
+  readonly refusals: readonly string[]
+}
+
+export interface JudgedChange extends ServiceChange {
+  /** The release that it is a change of: the latest, or an earlier one that a consumer was released with. */
+  readonly since: string
+  /** Who may fail: services, and clients outside. */
+  readonly breaks: readonly string[]
+  /** The version says so. */
+  readonly announced: boolean
+}
+
+export interface JudgeOptions {
+  readonly system: System
+  readonly platform: Platform
+  readonly files: ReleaseFiles
+}
+
+export async function judge(service: Service, { system, platform, files }: JudgeOptions): Promise<Verdict> {
+  const { name, version } = service.contract
+  const versions = await files.versions(name)
+  const released = versions.at(-1)
+  if (released === undefined)
+    return {
+      service: name,
+      version,
+      released,
+      needs: version,
+      changes: [],
+      refusals: [`has no release to be held against: skerry contract release ${name}`],
+    }
+  const consumers = await consumersOf(name, system, platform, files)
+  const baselines = [
+    ...new Set([released, ...consumers.flatMap(({ usedVersion }) => (versions.includes(usedVersion) ? [usedVersion] : []))]),
+  ]
+  const changes: JudgedChange[] = []
+  for (const since of baselines) {
+    const announced = isMajorStep(since, version)
+    for (const change of await platform.changesSince(await files.read(name, since), service)) {
+      if (since !== released && (change.kind !== 'breaking' || change.affected === 'this service')) continue
+      if (changes.some((other) => other.rule === change.rule && other.where === change.where && other.path === change.path)) continue
+      changes.push({
+        ...change,
+        since,
+        breaks: whomItBreaks(change, service, consumers),
+        announced: announced && change.affected !== 'this service',
+      })
+    }
+  }
+  const needs = neededVersion(released, changes)
+  const refusals = changes.some(({ kind, announced }) => kind === 'breaking' && !announced) ? ['breaks what relies on it'] : []
+  if (!gte(version, needs)) refusals.push(`is still at ${version}: raise its version to ${needs}`)
+  if (gt(released, version)) refusals.push(`is at ${version}, and ${released} has been released already`)
+  return { service: name, version, released, needs, changes, refusals }
+}
+
+interface ConsumerRelease {
+  readonly name: string
+  /** The version of the contract that it was written with. */
+  readonly usedVersion: string
+  readonly calls: boolean
+  readonly consumes: readonly string[]
+}
+
+/** The services of the system that have to do with a contract, as they are now and as they were last released. */
+async function consumersOf(contract: string, system: System, platform: Platform, files: ReleaseFiles): Promise<readonly ConsumerRelease[]> {
+  const found: ConsumerRelease[] = []
+  for (const service of system.services) {
+    const { name } = service.contract
+    const last = (await files.versions(name)).at(-1)
+    const releases: ServiceRelease[] = [await platform.releaseOf(service), ...(last === undefined ? [] : [await files.read(name, last)])]
+    for (const { uses, listens, consumes } of releases) {
+      const usedVersion = uses[contract] ?? listens[contract]
+      if (usedVersion !== undefined) found.push({ name, usedVersion, calls: uses[contract] !== undefined, consumes })
+    }
+  }
+  return found
+}
+
+function whomItBreaks({ affected, where }: ServiceChange, service: Service, consumers: readonly ConsumerRelease[]): readonly string[] {
+  if (affected === 'this service') return [service.contract.name]
+  const [, member] = where.split('.')
+  if (affected === 'callers') {
+    const outside = service.contract.operations[member!]?.public === true || where.endsWith('.not-public')
+    return [...new Set([...consumers.filter(({ calls }) => calls).map(({ name }) => name), ...(outside ? ['clients outside'] : [])])]
+  }
+  const type = new RegExp(`^${service.contract.name}\\.${member}\\.v\\d+$`)
+  return [...new Set(consumers.filter(({ consumes }) => consumes.some((event) => type.test(event))).map(({ name }) => name))]
+}
+
+/** Semantic versioning 2.0.0; before 1.0.0 the minor version says what the major one says later. */
+export function neededVersion(released: string, changes: readonly Pick<ServiceChange, 'kind' | 'affected'>[]): string {
+  if (parse(released)!.prerelease.length > 0) return changes.length === 0 ? released : inc(released, 'prerelease')!
+  const contractual = changes.filter(({ affected }) => affected !== 'this service')
+  const early = major(released) === 0
+  if (contractual.some(({ kind }) => kind === 'breaking')) return inc(released, early ? 'minor' : 'major')!
+  if (contractual.some(({ kind }) => kind === 'compatible')) return inc(released, early ? 'patch' : 'minor')!
+  return changes.some(({ kind }) => kind === 'wording') ? inc(released, 'patch')! : released
+}
+
+/** Whether one version tells those who knew the other that they may break. */
+function isMajorStep(from: string, to: string): boolean {
+  return gt(to, from) && (major(to) !== major(from) || (major(to) === 0 && minor(to) !== minor(from)))
+}
