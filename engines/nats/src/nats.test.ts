@@ -283,6 +283,28 @@ describe('what is deleted under us is declared again:', () => {
     await eventually(() => billing.map((delivery) => delivery.message.id)).toContain('1')
     await eventually(() => broker.status()).toEqual({ up: true })
   })
+
+  test('the stream, just before the consumer asks for more: a request to what is not there is never answered', async () => {
+    const broker = await open()
+    const handled: string[] = []
+    const handling = Promise.withResolvers<void>()
+    await broker.subscribe({
+      name: 'billing',
+      topics: ['orders'],
+      prefetch: 1,
+      handle: async ({ message: { id } }) => {
+        handled.push(id)
+        if (id === '0') await handling.promise
+        return 'ack'
+      },
+    })
+    expect(await broker.publish([message('0')])).toEqual([{ kind: 'confirmed' }])
+    await eventually(() => handled).toEqual(['0'])
+    await jsm.streams.delete(name)
+    handling.resolve()
+    await eventually(async () => (await broker.publish([message('1')]))[0]?.kind).toBe('confirmed')
+    await eventually(() => handled).toContain('1')
+  })
 })
 
 describe('a stream of our name', () => {

@@ -98,14 +98,20 @@ class NatsBroker implements Broker {
         if (error !== null) return
         this.#publisher.interestChanged()
         const [kind, , durable] = subject.split('.').slice(4)
-        if (kind === 'DELETED' && durable !== undefined && this.#topology.declares(durable)) this.#publisher.deleted()
+        if (kind === 'DELETED' && durable !== undefined && this.#topology.declares(durable)) this.#deleted(durable)
       },
     })
     nc.subscribe(`$JS.EVENT.ADVISORY.STREAM.DELETED.${stream}`, {
       callback: (error) => {
-        if (error === null) this.#publisher.deleted()
+        if (error === null) this.#deleted()
       },
     })
+  }
+
+  /** A durable of ours, or the stream with all of them. */
+  #deleted(durable?: string): void {
+    this.#publisher.deleted()
+    for (const subscriber of this.#subscriptions) subscriber.deleted(durable)
   }
 
   async #close(): Promise<void> {

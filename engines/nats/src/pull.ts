@@ -23,6 +23,7 @@ const REQUEST_TIMEOUT = 408
 const NO_MESSAGES = 404
 
 export class Pull {
+  readonly durable: string
   readonly #session: Session
   readonly #subject: string
   readonly #events: PullEvents
@@ -34,6 +35,7 @@ export class Pull {
   #watchdog: Timer | undefined
 
   constructor(session: Session, stream: string, durable: string, clock: Clock, events: PullEvents) {
+    this.durable = durable
     this.#session = session
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`
     this.#events = events

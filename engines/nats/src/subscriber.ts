@@ -68,6 +68,15 @@ export class Subscriber {
     void this.#open(session)
   }
 
+  /**
+   * One durable is gone, or all are. Who asks one that is not there is never answered, also when it is there again: so all is declared and
+   * asked for anew, rather than waiting for an answer.
+   */
+  deleted(durable?: string): void {
+    if (this.#session === undefined || this.#pulls.length === 0) return
+    if (durable === undefined || this.#pulls.some((pull) => pull.durable === durable)) this.#lost(this.#session, 'its durable was deleted')
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
