@@ -1,6 +1,7 @@
 /** `skerry/contract`: all that a contract package imports besides its schema library. Nothing here needs Node. */
 export { contract } from './contract.ts'
 export type { Contract, ContractOptions, EventDeclarations, Operations } from './contract.ts'
+export type { Deprecation } from './deprecation.ts'
 export { event } from './event.ts'
 export type { Event, EventBindings, EventData, EventDeclaration, EventInput } from './event.ts'
 export { del, get, keepsAnswer, patch, post, put } from './operation.ts'

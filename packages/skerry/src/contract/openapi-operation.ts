@@ -1,5 +1,6 @@
 /** One operation in an OpenAPI document: its parameters, body, answers and what it asks of the caller. */
 import type { BoundOperation } from './bound-operation.ts'
+import { deprecationText } from './deprecation.ts'
 import { acceptsEmpty, mapSchema, objectFields, withoutFields } from './json-schema.ts'
 import {
   declaredSchema,
@@ -30,6 +31,7 @@ export function operationObject(bound: BoundOperation, place: Place, rename: Rea
   return {
     operationId: fullName,
     ...(operation.summary === undefined ? {} : { summary: operation.summary }),
+    ...(operation.deprecated === undefined ? {} : { deprecated: true, description: deprecationText(operation.deprecated) }),
     tags: [contract],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: body }),

@@ -25,6 +25,7 @@ describe('get, post, put, patch, del', () => {
       deadlineMs: 3_000,
       scopes: [],
       public: false,
+      deprecated: undefined,
     })
     expect(declare('/x', { idempotent: !idempotent }).idempotent).toBe(!idempotent)
   })

@@ -1,6 +1,7 @@
 /** An operation is one typed request and response with its HTTP mapping. `get`, `post`, `put`, `patch` and `del` declare one. */
 import type { Duration } from '../base/duration.ts'
 import { milliseconds } from '../base/duration.ts'
+import type { Deprecation } from './deprecation.ts'
 import type { Problems } from './problem.ts'
 import type { InputOf, Schema } from './schema.ts'
 import { nothing } from './schema.ts'
@@ -23,6 +24,7 @@ export interface Operation<I extends Schema = Schema, O extends Schema | undefin
   readonly scopes: readonly string[]
   /** Reachable from outside, through the gateway. */
   readonly public: boolean
+  readonly deprecated: Deprecation | undefined
 }
 
 /**
@@ -51,6 +53,8 @@ export interface OperationOptions<I, O, E> {
   readonly scopes?: readonly string[]
   /** Offered by the gateway to the outside. Default: false. */
   readonly public?: boolean
+  /** It is on its way out: its answers say so in the headers Deprecation and Sunset, and so does its OpenAPI document. */
+  readonly deprecated?: Deprecation
 }
 
 /** The names in braces: `/a/{b}/c/{d}` → `'b' | 'd'`. */
@@ -104,6 +108,7 @@ function declare(method: Method, idempotent: boolean): Declare {
       deadlineMs: options.deadline === undefined ? DEFAULT_DEADLINE_MS : milliseconds(options.deadline),
       scopes: Object.freeze([...(options.scopes ?? [])]),
       public: options.public ?? false,
+      deprecated: options.deprecated === undefined ? undefined : Object.freeze({ ...options.deprecated }),
     }
     return Object.freeze(operation) as unknown as Operation<Itself<I>, Itself<O>, Itself<E>>
   }

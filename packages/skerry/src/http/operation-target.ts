@@ -1,6 +1,7 @@
 /** An operation as an HTTP target: the request becomes its input, its answer a response. Used by service listeners and by the gateway. */
 import type { CallResponse } from '../client/link.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
+import { deprecationHeaders } from '../contract/deprecation.ts'
 import type { Route } from './router.ts'
 import type { HttpRequest, HttpTarget } from './server.ts'
 import { problemResponse } from './server.ts'
@@ -10,6 +11,7 @@ export type Answer = (input: unknown, request: HttpRequest) => Promise<CallRespo
 
 export function operationRoute(bound: BoundOperation, answer: Answer): Route<HttpTarget> {
   const { http, operation } = bound
+  const headers = operation.deprecated && deprecationHeaders(operation.deprecated)
   return {
     method: operation.method,
     path: operation.path,
@@ -17,7 +19,10 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
       takesBody: http.hasBody,
       async handle(request) {
         const response = await answer(http.decode(request.parameters, request.query, request.body), request)
-        return response.ok ? { status: operation.status, body: response.output } : problemResponse(response.problem, response.retryAfterMs)
+        const answered = response.ok
+          ? { status: operation.status, body: response.output }
+          : problemResponse(response.problem, response.retryAfterMs)
+        return headers === undefined ? answered : { ...answered, headers: { ...answered.headers, ...headers } }
       },
     },
   }

@@ -67,6 +67,8 @@ function operationChanges(
       'deadline-changed',
       `a caller who says nothing waited ${was.deadlineMs} ms and waits ${is.deadlineMs} ms`,
     )
+  if (was.deprecated === undefined && is.deprecated !== undefined)
+    say('compatible', 'deprecated', `is deprecated since ${is.deprecated.since}`)
   for (const scope of is.scopes) if (!was.scopes.includes(scope)) say('breaking', 'scope-required', `callers need the scope "${scope}"`)
   for (const scope of was.scopes)
     if (!is.scopes.includes(scope)) say('compatible', 'scope-dropped', `callers no longer need the scope "${scope}"`)

@@ -1,6 +1,7 @@
 /** A contract as data: what is kept of a release, and what later ones are held against. */
 import { sameJson } from '../../base/json.ts'
 import type { Contract } from '../contract.ts'
+import type { Deprecation } from '../deprecation.ts'
 import type { Event, EventBindings } from '../event.ts'
 import { mapSchema } from '../json-schema.ts'
 import type { Method, Operation } from '../operation.ts'
@@ -22,6 +23,7 @@ export interface OperationSnapshot {
   readonly idempotent: boolean
   readonly scopes: readonly string[]
   readonly deadlineMs: number
+  readonly deprecated?: Deprecation
   readonly summary?: string
   /** What it takes. */
   readonly input: JsonSchema
@@ -69,6 +71,7 @@ function ofOperation({
   idempotent,
   scopes,
   deadlineMs,
+  deprecated,
   summary,
   input,
   output,
@@ -83,6 +86,7 @@ function ofOperation({
     idempotent,
     scopes: scopes.toSorted(),
     deadlineMs,
+    ...(deprecated === undefined ? {} : { deprecated }),
     ...(summary === undefined ? {} : { summary }),
     input: jsonSchema(input, 'input'),
     ...(output === undefined ? {} : { output: sentAndTaken(output) }),

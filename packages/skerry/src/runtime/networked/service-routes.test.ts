@@ -36,6 +36,34 @@ it('answers 504 when a handler takes longer than the operation may, and tells th
   expect(signal.aborted).toBe(true)
 })
 
+it('says with every answer of a deprecated operation that it is one, also with a problem', async () => {
+  const dated = contract('dated', {
+    version: '1.0.0',
+    operations: {
+      old: get('/old/{id}', {
+        input: z.object({ id: z.int() }),
+        output: z.object({ ok: z.boolean() }),
+        deprecated: { since: '2026-11-01', sunset: '2027-05-01', instead: 'GET /new/{id}' },
+      }),
+      young: get('/new/{id}', { input: z.object({ id: z.int() }), output: z.object({ ok: z.boolean() }) }),
+    },
+  })
+  const answers = { old: async () => ({ ok: true }), young: async () => ({ ok: true }) }
+  await using app = await testSystem({ services: [service(dated).implement(answers)], forceWire: true })
+  const url = app.host.serviceUrls.get('dated')!
+  for (const path of ['/old/1', '/old/x']) {
+    const { headers } = await fetch(url + path)
+    expect([headers.get('deprecation'), headers.get('sunset')]).toEqual(['@1793491200', 'Sat, 01 May 2027 00:00:00 GMT'])
+  }
+  expect((await fetch(`${url}/new/1`)).headers.has('deprecation')).toBe(false)
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, { get: object }> }
+  expect(document.paths['/old/{id}']!.get).toMatchObject({
+    deprecated: true,
+    description: 'Deprecated since 2026-11-01, may be gone from 2027-05-01 on. Instead: GET /new/{id}',
+  })
+  expect(document.paths['/new/{id}']!.get).not.toHaveProperty('deprecated')
+})
+
 it('takes the time that is left from the caller', async () => {
   const begun = Promise.withResolvers<void>()
   const implementation = service(slow).implement({
