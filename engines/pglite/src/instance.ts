@@ -8,8 +8,11 @@ import { PGlite } from '@electric-sql/pglite'
 import { readyCluster } from './ready-cluster.ts'
 
 export interface Instance {
-  /** Resolves with the answers to the requests, in order. Rejects when PostgreSQL has died; the instance is then of no use. */
-  exchange(requests: Uint8Array): Promise<Uint8Array>
+  /**
+   * Resolves with the answers to the requests, in order. Rejects when PostgreSQL has died; the instance is then of no use.
+   * `endsTurn`: the next requests may be somebody else's, and come before the answers.
+   */
+  exchange(requests: Uint8Array, endsTurn?: boolean): Promise<Uint8Array>
   close(): Promise<void>
   /** Lets go of an instance that has died. */
   abandon(): void

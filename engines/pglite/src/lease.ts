@@ -62,7 +62,7 @@ export class Lease implements EngineConnection {
    * what is sent in one piece is answered in one, and the next may take long.
    */
   async finish(sql: 'commit' | 'rollback', reset: boolean): Promise<string> {
-    const finished = this.#send(() => this.#options.session.control(sql))
+    const finished = this.#send(() => this.#options.session.control(sql, { endsTurn: true }))
     if (reset) this.#options.session.control(this.#options.resetSession).catch(() => undefined)
     process.nextTick(() => this.release())
     return (await finished).tag

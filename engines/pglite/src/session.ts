@@ -16,6 +16,7 @@ interface Request {
   readonly prepares?: PreparedStatement
   /** A script: may take as long as it takes. */
   readonly patient?: boolean
+  readonly endsTurn?: boolean
 }
 
 interface Pending extends Request {
@@ -79,9 +80,9 @@ export class Session {
   }
 
   /** One or more statements of the engine's own, without parameters. */
-  async control(sql: string): Promise<Answer> {
+  async control(sql: string, options?: { readonly endsTurn: boolean }): Promise<Answer> {
     this.#writer.script(sql)
-    return this.#request({ sql })
+    return this.#request({ sql, ...options })
   }
 
   async script(sql: string): Promise<Answer> {
@@ -128,7 +129,8 @@ export class Session {
       return
     }
     this.#exchanges.push(exchange)
-    this.#instance.exchange(requests).then(
+    const endsTurn = exchange.some((request) => request.endsTurn === true)
+    this.#instance.exchange(requests, endsTurn).then(
       (answers) => this.#settle(answers),
       (error: unknown) => this.die(error instanceof Error ? error.message : String(error), error),
     )

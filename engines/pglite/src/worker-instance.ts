@@ -55,12 +55,15 @@ export class WorkerInstance implements Instance {
     this.#port.on('message', (message: FromWorker) => this.#receive(message))
   }
 
-  exchange(requests: Uint8Array): Promise<Uint8Array> {
+  exchange(requests: Uint8Array, endsTurn = false): Promise<Uint8Array> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
       this.#send({ kind: 'exchange', requests })
-      if (requests.byteLength <= SHORT_REQUEST_BYTES) queueMicrotask(() => this.#lookForAnswers())
+      if (requests.byteLength > SHORT_REQUEST_BYTES) return
+      if (!endsTurn) queueMicrotask(() => this.#lookForAnswers())
+      // oxlint-disable-next-line no-restricted-globals -- Whoever has the next turn sends first: a turn of the event loop, not a time.
+      else setImmediate(() => this.#lookForAnswers())
     })
   }
 

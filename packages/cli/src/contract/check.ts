@@ -1,5 +1,5 @@
-import { EXIT } from '../failure.ts'
 /** `skerry check`: holds the code against what was released, and fails when it would break whoever relies on that. */
+import { EXIT } from '../failure.ts'
 import { loadSystem } from '../system-file.ts'
 import { ReleaseFiles } from './release-files.ts'
 import { verdictText } from './text.ts'

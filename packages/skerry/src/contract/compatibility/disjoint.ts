@@ -1,5 +1,5 @@
-import type { JsonSchema } from '../schema.ts'
 /** Whether no value fits two schemas. Proves it or says no: a union of which exactly one alternative may hold needs the proof. */
+import type { JsonSchema } from '../schema.ts'
 import { accepts } from './accepts.ts'
 import { conditionsOf, fieldOf, isNever, lowerBound, namedValues, requiredOf, typesOfFacts, upperBound } from './schema-reading.ts'
 
