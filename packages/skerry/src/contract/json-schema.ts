@@ -42,7 +42,7 @@ export function dereference(reference: string, root: JsonSchema): JsonSchema {
     const key = segment.replaceAll('~1', '/').replaceAll('~0', '~')
     found = typeof found === 'object' && found !== null && Object.hasOwn(found, key) ? (found as JsonSchema)[key] : undefined
   }
-  if (!reference.startsWith('#') || typeof found !== 'object' || found === null)
+  if (!/^#(\/|$)/.test(reference) || typeof found !== 'object' || found === null)
     throw new Error(`its JSON Schema refers to ${reference}, which is not in it`)
   return found as JsonSchema
 }

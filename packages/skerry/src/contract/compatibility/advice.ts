@@ -20,6 +20,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   'event-version-changed': 'Publish the new version as an event of another name beside this one, until nobody consumes the old one.',
   'event-key-changed': 'The order of what is under way would be lost: publish it under another name, with the new key, beside this one.',
   'event-binding-changed': 'Foreign consumers read from the queue: leave it as it is, and declare another event for a new one.',
+  'input-must-be-there': 'Go on taking a request without input.',
+  'input-read-as': 'Keep the type, and put what is new into a field of its own.',
   'input-required': 'Make the field optional, or give it a default that means what callers meant who did not know it.',
   'input-default': 'Keep the default: callers that leave the field out rely on what it means.',
   'input-unknown-field': 'Go on ignoring fields that are not known any more.',

@@ -33,6 +33,27 @@ const LongComment: z.ZodType = z.object({
   },
 })
 const o = z.object
+const Rule: z.ZodType = z.lazy(() =>
+  z.discriminatedUnion('op', [
+    z.object({ op: z.literal('is'), value: z.union([z.string(), z.number(), z.null()]) }),
+    z.object({ op: z.literal('not'), of: Rule }),
+    z.object({ op: z.literal('and'), left: Rule, right: Rule }),
+    z.object({ op: z.literal('or'), left: Rule, right: Rule }),
+  ]),
+)
+/** With patterns for names, which the comparison does not understand. */
+const named = (type: 'string' | 'integer'): Schema => {
+  const item = z.object({ n: type === 'string' ? z.string() : z.int() })
+  const schema = z.object({ a: z.record(z.string(), item) })
+  const json = {
+    type: 'object',
+    properties: { a: { type: 'object', patternProperties: { '^x': { $ref: '#/$defs/Item' } } } },
+    $defs: { Item: { type: 'object', properties: { n: { type } } } },
+  }
+  return {
+    '~standard': { ...schema['~standard'], jsonSchema: { input: () => ({ ...json }), output: () => ({ ...json }) } },
+  } as unknown as Schema
+}
 
 /** A field of a request. Old callers must still be understood. */
 const TAKEN: readonly Case<Schema>[] = [
@@ -153,6 +174,27 @@ const TAKEN: readonly Case<Schema>[] = [
     'input-length /a/answers/*/text',
   ],
   ['less is asked, of what refers to itself', o({ a: LongComment }), o({ a: Comment })],
+  [
+    'a default inside of what may be null',
+    o({ a: z.int().default(1).nullable() }),
+    o({ a: z.int().default(2).nullable() }),
+    'input-default /a',
+  ],
+  ['a default of the whole', o({ a: z.string() }).default({ a: 'q' }), o({ a: z.string() }).default({ a: 'r' }), 'input-default'],
+  ['it may no longer be left out', o({ a: z.string() }).optional(), o({ a: z.string() }), 'input-must-be-there'],
+  ['it may no longer be left out, but may be empty', o({ a: z.string().optional() }).optional(), o({ a: z.string().optional() })],
+  ['the same bound in other words', o({ a: z.int().positive() }), o({ a: z.int().min(1) })],
+  ['multiples of a tenth instead of three', o({ a: z.number().multipleOf(0.3) }), o({ a: z.number().multipleOf(0.1) })],
+  ['a whole number in another way, and more of it', o({ a: z.number().multipleOf(1) }), o({ a: z.int().min(5) }), 'input-range /a'],
+  ['an annotation of nobody we know', o({ a: z.enum(['x']) }), o({ a: z.enum(['x']).meta({ example: 'x' }) })],
+  ['behind a name, in what is not understood', named('string'), named('integer'), 'input-other /a'],
+  ['nothing, of what is not understood', named('string'), named('string')],
+  [
+    'nothing, of alternatives that cannot be told apart',
+    o({ a: z.xor([o({ b: z.string() }), o({ c: z.string() })]) }),
+    o({ a: z.xor([o({ b: z.string() }), o({ c: z.string() })]) }),
+  ],
+  ['nothing, of rules within rules', o({ a: Rule }), o({ a: Rule })],
   ['anything instead of text', o({ a: z.string() }), o({ a: z.unknown() })],
   ['text instead of anything', o({ a: z.any() }), o({ a: z.string() }), 'input-type /a'],
   ['nothing that fits', o({ a: z.string() }), o({ a: z.never() }), 'input-type /a'],
@@ -243,6 +285,19 @@ const SENT: readonly Case<Schema>[] = [
 ]
 
 const A = o({ id: z.string() })
+const Move = o({ from: z.string(), to: z.string() })
+const Thread: z.ZodObject = z.object({
+  id: z.string(),
+  get answers() {
+    return z.array(Thread)
+  },
+})
+const KeyThread: z.ZodObject = z.object({
+  key: z.string(),
+  get answers() {
+    return z.array(KeyThread)
+  },
+})
 const base = { input: A, output: A }
 const noThing = problem(404, 'Not found')
 
@@ -260,6 +315,31 @@ const OPERATIONS: readonly Case<Record<string, Operation>>[] = [
     { x: get('/x/{key}', { input: o({ key: z.uuid() }), output: A }) },
     'input-pattern /key',
     'input-format /key',
+  ],
+  [
+    'parameters that change places',
+    { x: put('/x/{from}/{to}', { input: Move }) },
+    { x: put('/x/{to}/{from}', { input: Move }) },
+    'route-changed',
+  ],
+  [
+    'another name of a parameter, in what refers to itself',
+    { x: post('/x/{id}', { input: Thread }) },
+    { x: post('/x/{key}', { input: KeyThread }) },
+    'input-other',
+    'input-required /key',
+    'input-required /answers/*/key',
+  ],
+  [
+    'text in the URL is read as something else',
+    { x: get('/x', { input: o({ q: z.string() }) }) },
+    { x: get('/x', { input: o({ q: z.union([z.int().min(1), z.string()]) }) }) },
+    'input-read-as /q',
+  ],
+  [
+    'text in a body is not',
+    { x: post('/x', { input: o({ q: z.string() }) }) },
+    { x: post('/x', { input: o({ q: z.union([z.int().min(1), z.string()]) }) }) },
   ],
   ['a parameter where a field was', { x: post('/x', base) }, { x: post('/x/{id}', base) }, 'route-changed'],
   ['another status', { x: post('/x', base) }, { x: post('/x', { ...base, status: 201 }) }, 'status-changed'],

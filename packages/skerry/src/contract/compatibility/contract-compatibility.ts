@@ -3,6 +3,7 @@
  * problems and events may promise more and vary less; and events that were published before must still be read.
  */
 import { sameJson } from '../../base/json.ts'
+import { acceptsEmpty, objectFields, typesOf } from '../json-schema.ts'
 import type { JsonSchema } from '../schema.ts'
 import { compareSchemas } from './schema-compatibility.ts'
 import type { SchemaFinding } from './schema-finding.ts'
@@ -55,6 +56,8 @@ function operationChanges(
     void changes.push(change(kind, rule, where, 'callers', message))
   if (was.method !== is.method || template(was.path) !== template(is.path))
     say('breaking', 'route-changed', `was ${was.method} ${was.path} and is ${is.method} ${is.path}`)
+  else if (areInterchanged(parametersOf(was.path), parametersOf(is.path)))
+    say('breaking', 'route-changed', `had its parameters in another order: ${was.path} and ${is.path}`)
   if (was.status !== is.status) say('breaking', 'status-changed', `answered with status ${was.status} and answers with ${is.status}`)
   if (was.public && !is.public) say('breaking', 'not-public', 'can no longer be called from outside')
   if (!was.public && is.public) say('compatible', 'public', 'can be called from outside')
@@ -79,10 +82,51 @@ function operationChanges(
 }
 
 function inputChanges(where: string, was: OperationSnapshot, is: OperationSnapshot): readonly ContractChange[] {
+  const changes: ContractChange[] = []
+  if (was.inputOptional === true && is.inputOptional !== true && !isObjectOfNothing(is.input))
+    changes.push(change('breaking', 'input-must-be-there', where, 'callers', 'could be called without any input, and cannot any more'))
   const sent = renamed(was.input, parametersOf(was.path), parametersOf(is.path))
-  const findings = compareSchemas({ sent, taken: is.input, comparesDefaults: true })
-  if (findings.length > 0) return findings.map((finding) => schemaChange('input', where, 'callers', finding, 'callers of before: '))
+  if (sent === undefined)
+    changes.push({
+      ...change(
+        'breaking',
+        'input-other',
+        where,
+        'callers',
+        'what parameters are called in the path has changed, and it cannot be shown that nothing else has',
+      ),
+      proven: false,
+    })
+  const findings = compareSchemas({ sent: sent ?? was.input, taken: is.input, comparesDefaults: true })
+  changes.push(...findings.map((finding) => schemaChange('input', where, 'callers', finding, 'callers of before: ')))
+  if (sent !== undefined) changes.push(...textChanges(where, sent, is))
+  if (changes.length > 0) return changes
   return sameConditions(was.input, is.input) ? [] : [change('compatible', 'input-widened', where, 'callers', 'takes what it did, and more')]
+}
+
+/** Callers may always leave out what they do not know. */
+function isObjectOfNothing(input: JsonSchema): boolean {
+  return acceptsEmpty(input, input) && input['type'] === 'object'
+}
+
+/** In a URL everything is text: which types its reader looks for decides what it becomes. */
+function textChanges(where: string, sent: JsonSchema, is: OperationSnapshot): readonly ContractChange[] {
+  const [before, now] = [objectFields(sent, sent)?.fields, objectFields(is.input, is.input)?.fields]
+  if (before === undefined || now === undefined) return []
+  const inUrl = is.method === 'GET' || is.method === 'DELETE' ? [...now.keys()] : parametersOf(is.path)
+  return inUrl.flatMap((name): readonly ContractChange[] => {
+    const [was, becomes] = [before.get(name), now.get(name)]
+    if (was === undefined || becomes === undefined) return []
+    const [read, reads] = [typesRead(was.schema, sent), typesRead(becomes.schema, is.input)]
+    if (read === reads) return []
+    const message = `callers of before: what they write into the URL was read as ${read}, and is read as ${reads}`
+    return [{ ...change('breaking', 'input-read-as', where, 'callers', message), path: `/${name}`, proven: false }]
+  })
+}
+
+function typesRead(schema: JsonSchema, root: JsonSchema): string {
+  const types = [...(typesOf(schema, root) ?? ['anything'])].filter((type) => type !== 'null')
+  return types.toSorted().join(' or ')
 }
 
 function outputChanges(where: string, was: SentAndTaken | undefined, is: SentAndTaken | undefined): readonly ContractChange[] {
@@ -188,20 +232,29 @@ function template(path: string): string {
   return path.replaceAll(/\{[^}]*\}/g, '{}')
 }
 
+/** A name that was at one place is at another. */
+function areInterchanged(before: readonly string[], now: readonly string[]): boolean {
+  return before.some((name, index) => now[index] !== name && now.includes(name))
+}
+
 function parametersOf(path: string): readonly string[] {
   return [...path.matchAll(/\{([^}]*)\}/g)].map((match) => match[1]!)
 }
 
-/** The input under the names that the path gives its parameters now: callers send a parameter by its place. */
-function renamed(input: JsonSchema, from: readonly string[], to: readonly string[]): JsonSchema {
+/**
+ * The input under the names that the path gives its parameters now: callers send a parameter by its place. Undefined when it is not a plain
+ * object, whose fields could not be told from others of that name.
+ */
+function renamed(input: JsonSchema, from: readonly string[], to: readonly string[]): JsonSchema | undefined {
+  if (from.every((name, index) => name === to[index])) return input
+  const { properties, required } = input as { properties?: Readonly<Record<string, unknown>>; required?: readonly string[] }
+  const isPlain = properties !== undefined && ['$ref', 'allOf', 'anyOf', 'oneOf'].every((keyword) => input[keyword] === undefined)
+  if (!isPlain || JSON.stringify(input).includes('"$ref":"#"')) return undefined
   const names = new Map(from.map((name, index) => [name, to[index] ?? name]))
   const rename = (name: string): string => names.get(name) ?? name
-  const { properties, required } = input as { properties?: Readonly<Record<string, unknown>>; required?: readonly string[] }
   return {
     ...input,
-    ...(properties === undefined
-      ? {}
-      : { properties: Object.fromEntries(Object.entries(properties).map(([name, schema]) => [rename(name), schema])) }),
+    properties: Object.fromEntries(Object.entries(properties).map(([name, schema]) => [rename(name), schema])),
     ...(required === undefined ? {} : { required: required.map(rename) }),
   }
 }

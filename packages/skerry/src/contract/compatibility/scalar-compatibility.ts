@@ -3,7 +3,7 @@ import type { JsonSchema } from '../schema.ts'
 import type { Findings, SchemaFinding, Sent } from './schema-finding.ts'
 import { proven, unproven } from './schema-finding.ts'
 import type { Bound } from './schema-reading.ts'
-import { highest, lowerBound, lowest, typesOfFacts, upperBound } from './schema-reading.ts'
+import { highest, isMultiple, lowerBound, lowest, typesOfFacts, upperBound } from './schema-reading.ts'
 
 export function compareNumbers(facts: Sent, condition: JsonSchema, path: string): Findings {
   const findings: SchemaFinding[] = []
@@ -28,7 +28,7 @@ export function compareNumbers(facts: Sent, condition: JsonSchema, path: string)
   const step = condition['multipleOf'] as number | undefined
   const steps = facts.map((fact) => fact['multipleOf'] as number | undefined).filter((one) => one !== undefined)
   const whole = typesOfFacts(facts).every((type) => type !== 'number')
-  if (step !== undefined && ![...steps, ...(whole ? [1] : [])].some((one) => Number.isInteger(one / step)))
+  if (step !== undefined && ![...steps, ...(whole ? [1] : [])].some((one) => isMultiple(one, step)))
     findings.push(proven('multiple', path, `what is no multiple of ${step} may be sent, and is not taken`))
   return findings
 }
@@ -49,9 +49,11 @@ export function compareStrings(facts: Sent, condition: JsonSchema, path: string)
   if (pattern !== undefined && !facts.some((fact) => fact['pattern'] === pattern))
     findings.push(unproven('pattern', path, `it cannot be shown that all that is sent matches ${pattern}`))
   if (format !== undefined && !facts.some((fact) => fact['format'] === format)) {
-    const others = facts.map((fact) => fact['format']).filter((one) => typeof one === 'string')
+    const others = facts.flatMap((fact) => [fact['format'], fact['pattern']]).filter((one) => typeof one === 'string')
     findings.push(
-      proven('format', path, `${others.length === 0 ? 'any text' : others.join(' and ')} may be sent, and only ${format} is taken`),
+      others.length === 0
+        ? proven('format', path, `any text may be sent, and only ${format} is taken`)
+        : unproven('format', path, `${others.join(' and ')} may be sent, and it cannot be shown that all of it is ${format}`),
     )
   }
   return findings

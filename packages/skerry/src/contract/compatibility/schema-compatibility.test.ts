@@ -2,6 +2,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { JsonSchema } from '../schema.ts'
 import { changed, describedSchema } from './fixtures/random-schemas.ts'
 import { compareSchemas } from './schema-compatibility.ts'
 
@@ -56,6 +57,61 @@ describe('no finding means that all that is sent is taken', () => {
       }),
       { numRuns: 1_000 },
     )
+  })
+})
+
+describe('what is sent by one and not taken by the other', () => {
+  const text = { type: 'string' }
+  it.each<readonly [JsonSchema, JsonSchema, unknown]>([
+    [{ type: 'number', multipleOf: 1 }, { type: 'integer', minimum: 5 }, 3],
+    [{ type: 'object', required: ['a'] }, { type: 'object', properties: { a: text } }, { a: 1 }],
+    [{ type: 'object', required: ['a'] }, { type: 'object', additionalProperties: false }, { a: 1 }],
+    [
+      { type: 'object', patternProperties: { '^a': text }, additionalProperties: text },
+      { type: 'object', patternProperties: { '^a': text }, additionalProperties: false },
+      { b: 'x' },
+    ],
+    [
+      { type: 'object', properties: { a: text, b: text }, unevaluatedProperties: false },
+      { type: 'object', properties: { a: text }, unevaluatedProperties: false },
+      { b: 'x' },
+    ],
+    [
+      { allOf: [{ if: { type: 'string' }, then: { maxLength: 9 } }, { then: { maxLength: 1 } }] },
+      { if: { type: 'string' }, then: { maxLength: 1 } },
+      'long',
+    ],
+    [
+      { type: 'array', contains: { $ref: '#/$defs/c' }, $defs: { c: text } },
+      { type: 'array', contains: { $ref: '#/$defs/c' }, $defs: { c: { type: 'number' } } },
+      ['x'],
+    ],
+    [{ type: 'number', exclusiveMinimum: 0 }, { type: 'number', minimum: 1 }, 0.5],
+    [{ type: 'number' }, { $ref: '#/$defs/y', $defs: { y: { anyOf: [{ $ref: '#/$defs/y' }, text] } } }, 1],
+  ])('%j and %j, by %j', (sent, taken, value) => {
+    expect(compareSchemas({ sent, taken })).not.toEqual([])
+    // The last refers to itself without end: a validator would not end either.
+    if (typeof value !== 'number' || value !== 1) {
+      expect(ajv.validate(sent, value)).toBe(true)
+      expect(ajv.validate(taken, value)).toBe(false)
+    }
+  })
+
+  it('is found in what is intricate, and in time: it ends', () => {
+    const field = { enum: ['a', 'b', 'c', 'd'] }
+    const names = Array.from({ length: 12 }, (_, index) => `f${index}`)
+    const object = (x: JsonSchema): JsonSchema => ({
+      type: 'object',
+      properties: { ...Object.fromEntries(names.map((name) => [name, field])), x },
+      required: [...names, 'x'],
+    })
+    expect(
+      compareSchemas({ sent: object(text), taken: { anyOf: [object({ type: 'integer' }), object({ type: 'boolean' })] } }),
+    ).not.toEqual([])
+  })
+
+  it('is refused, and not looked for, behind a name that is not in the document', () => {
+    expect(() => compareSchemas({ sent: { $ref: '#name' }, taken: text })).toThrow('#name')
   })
 })
 

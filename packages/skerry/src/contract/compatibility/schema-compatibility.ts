@@ -9,6 +9,7 @@ import { sameJson } from '../../base/json.ts'
 import type { JsonSchema } from '../schema.ts'
 import { accepts } from './accepts.ts'
 import { areDisjoint } from './disjoint.ts'
+import { Equivalence } from './equivalence.ts'
 import { compareCounts, compareNumbers, compareStrings } from './scalar-compatibility.ts'
 import type { Findings, SchemaFinding, Sent } from './schema-finding.ts'
 import { proven, unproven } from './schema-finding.ts'
@@ -40,68 +41,73 @@ export interface SchemaComparison {
 
 /** What stands in the way of taking by `taken` all that is sent by `sent`. Empty when nothing does. */
 export function compareSchemas(comparison: SchemaComparison): readonly SchemaFinding[] {
-  const findings = new Comparison(comparison).compare([comparison.sent], comparison.taken, '')
+  const findings = new Comparison(comparison).run()
   const distinct = new Map(findings.map((finding) => [`${finding.rule} ${finding.path} ${finding.message}`, finding]))
   return [...distinct.values()]
 }
 
 /** Alternatives of alternatives are followed this far; beyond, nothing is proven. */
-const MAX_STEPS = 20_000
+const MAX_STEPS = 10_000
+const MAX_NESTING = 300
 
 const CONDITIONS_SEEN_TO = new Set([
-  'type',
-  'const',
-  'enum',
-  '$ref',
-  'allOf',
-  'anyOf',
-  'oneOf',
-  'not',
-  'minimum',
-  'maximum',
-  'exclusiveMinimum',
-  'exclusiveMaximum',
-  'multipleOf',
-  'minLength',
-  'maxLength',
-  'pattern',
-  'format',
-  'minItems',
-  'maxItems',
-  'uniqueItems',
-  'items',
-  'prefixItems',
-  'properties',
-  'required',
-  'additionalProperties',
-  'propertyNames',
-  'minProperties',
-  'maxProperties',
+  ...['type', 'const', 'enum', '$ref', 'allOf', 'anyOf', 'oneOf', 'not'],
+  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength', 'pattern', 'format'],
+  ...['minItems', 'maxItems', 'uniqueItems', 'items', 'prefixItems'],
+  ...['properties', 'required', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties'],
 ])
 
 class Comparison {
-  /** What is being compared further out: where a schema refers to itself, that it holds is what is being shown. */
-  readonly #under: { readonly sent: Sent; readonly taken: JsonSchema }[] = []
+  /** What is being compared further out: where a schema refers to itself, that it holds for the values inside is what is being shown. */
+  readonly #under: { readonly sent: Sent; readonly taken: JsonSchema; readonly level: number }[] = []
   readonly #sentRoot: JsonSchema
   readonly #takenRoot: JsonSchema
   readonly #comparesDefaults: boolean
+  readonly #equivalence: Equivalence
+  /** How deep in the values it is. */
+  #level = 0
   #steps = 0
 
   constructor({ sent, taken, comparesDefaults = false }: SchemaComparison) {
     this.#sentRoot = sent
     this.#takenRoot = taken
     this.#comparesDefaults = comparesDefaults
+    this.#equivalence = new Equivalence(sent, taken, comparesDefaults ? ['default'] : [])
+  }
+
+  /** All of it, the value as a whole included. */
+  run(): Findings {
+    const findings = this.compare([this.#sentRoot], this.#takenRoot, '')
+    return this.#comparesDefaults ? [...findings, ...this.#compareDefaults([this.#sentRoot], this.#takenRoot, '')] : findings
   }
 
   compare(sent: Sent, taken: JsonSchema, path: string): Findings {
     if (isEverything(taken)) return []
-    if (this.#steps++ > MAX_STEPS) return [unproven('other', path, 'the schemas are too intricate to be compared')]
-    if (this.#under.some((outer) => outer.taken === taken && sameSchemas(outer.sent, sent))) return []
-    this.#under.push({ sent, taken })
+    if (this.#isUnchanged(sent, taken)) return []
+    if (this.#isTooMuch()) return [unproven('other', path, 'the schemas are too intricate to be compared')]
+    if (this.#under.some((outer) => outer.level < this.#level && outer.taken === taken && sameSchemas(outer.sent, sent))) return []
+    this.#under.push({ sent, taken, level: this.#level })
     try {
       return this.#compareAlternatives(sent, taken, path)
     } finally {
       this.#under.pop()
+    }
+  }
+
+  #isUnchanged(sent: Sent, taken: JsonSchema): boolean {
+    return sent.some((schema) => this.#equivalence.holds(schema, taken))
+  }
+
+  #isTooMuch(): boolean {
+    return this.#steps++ > MAX_STEPS || this.#under.length > MAX_NESTING
+  }
+
+  #inside(sent: Sent, taken: JsonSchema, path: string): Findings {
+    this.#level++
+    try {
+      return this.compare(sent, taken, path)
+    } finally {
+      this.#level--
     }
   }
 
@@ -155,21 +161,20 @@ class Comparison {
   }
 
   #compareUnion(facts: Sent, alternatives: readonly unknown[], exactlyOne: boolean, path: string): Findings {
-    const schemas = alternatives.map(asSchema)
-    const outcomes = schemas.map((schema) => this.compare(facts, schema, path))
-    const taking = outcomes.findIndex((findings) => findings.length === 0)
-    if (taking !== -1) {
-      const alone = schemas.every((schema, index) => index === taking || areDisjoint(facts, this.#sentRoot, [schema], this.#takenRoot))
-      if (!exactlyOne || alone) return []
-      return [unproven('union', path, 'it cannot be shown that what is sent fits only one of the alternatives')]
+    if (this.#isTooMuch()) return [unproven('union', path, 'the schemas are too intricate to be compared')]
+    const possible = alternatives.map(asSchema).filter((schema) => !areDisjoint(facts, this.#sentRoot, [schema], this.#takenRoot))
+    if (possible.length === 0) return [proven('union', path, `${describe(facts)} may be sent, and none of the alternatives takes it`)]
+    const outcomes: Findings[] = []
+    for (const schema of possible) {
+      const findings = this.compare(facts, schema, path)
+      if (findings.length > 0) outcomes.push(findings)
+      else if (!exactlyOne || possible.length === 1) return []
+      else return [unproven('union', path, 'it cannot be shown that what is sent fits only one of the alternatives')]
     }
+    // With one alternative that comes into question, what is wrong with that one is what is wrong.
+    if (possible.length === 1) return outcomes[0]!
     const parts = partsOf(facts, this.#sentRoot)
     if (parts !== undefined) return parts.flatMap((part) => this.#compareUnion(part, alternatives, exactlyOne, path))
-    const possible = schemas.filter((schema) => !areDisjoint(facts, this.#sentRoot, [schema], this.#takenRoot))
-    if (possible.length === 0) return [proven('union', path, `${describe(facts)} may be sent, and none of the alternatives takes it`)]
-    // With one alternative that comes into question, what is wrong with that one is what is wrong.
-    const only = possible.length === 1 ? outcomes[schemas.indexOf(possible[0]!)]! : []
-    if (only.length > 0) return only
     return [unproven('union', path, `it cannot be shown that one of the alternatives takes all that is sent: ${describe(facts)}`)]
   }
 
@@ -180,14 +185,7 @@ class Comparison {
       taken === undefined
         ? []
         : typesOfFacts(facts).filter((type) => !taken.some((one) => one === type || (one === 'number' && type === 'integer')))
-    for (const type of refused) {
-      const isWhole =
-        type === 'number' &&
-        taken!.includes('integer') &&
-        (highest(facts, 'multipleOf') ?? 0) % 1 === 0 &&
-        highest(facts, 'multipleOf') !== undefined
-      if (!isWhole) findings.push(proven('type', path, `${type} may be sent, and only ${taken!.join(' or ')} is taken`))
-    }
+    for (const type of refused) findings.push(proven('type', path, `${type} may be sent, and only ${taken!.join(' or ')} is taken`))
     const named = Object.hasOwn(condition, 'const') ? [condition['const']] : (condition['enum'] as readonly unknown[] | undefined)
     if (named !== undefined)
       findings.push(
@@ -204,7 +202,7 @@ class Comparison {
     if (types.includes('array')) findings.push(...this.#compareArrays(facts, condition, path))
     if (types.includes('object')) findings.push(...this.#compareObjects(facts, condition, path))
     for (const keyword of conditionsIn(condition))
-      if (!CONDITIONS_SEEN_TO.has(keyword) && !facts.some((fact) => sameJson(fact[keyword], condition[keyword])))
+      if (!CONDITIONS_SEEN_TO.has(keyword) && !facts.some((fact) => this.#equivalence.holds(fact, condition)))
         findings.push(unproven('other', path, `it cannot be shown that "${keyword}" is satisfied`))
     return findings
   }
@@ -220,7 +218,7 @@ class Comparison {
       if (most !== undefined && index >= most) break
       const elements = elementOf(facts, index)
       const [taken] = elementOf([condition], index)
-      if (taken !== undefined) findings.push(...this.compare(elements, taken, `${path}/${index === length ? '*' : index}`))
+      if (taken !== undefined) findings.push(...this.#inside(elements, taken, `${path}/${index === length ? '*' : index}`))
     }
     return findings
   }
@@ -233,7 +231,7 @@ class Comparison {
     for (const [name, property] of Object.entries(propertiesOf(condition))) {
       const field = fieldOf(facts, name)
       if (field === undefined) continue
-      findings.push(...this.compare(field, asSchema(property), `${path}/${name}`))
+      findings.push(...this.#inside(field, asSchema(property), `${path}/${name}`))
       if (this.#comparesDefaults && !always.has(name)) findings.push(...this.#compareDefaults(field, asSchema(property), `${path}/${name}`))
     }
     findings.push(...this.#compareOtherFields(facts, condition, path))
@@ -243,6 +241,7 @@ class Comparison {
 
   #compareOtherFields(facts: Sent, condition: JsonSchema, path: string): Findings {
     const others = condition['additionalProperties']
+    // Of patterns for names nothing is shown anyway.
     if (others === undefined || others === true || condition['patternProperties'] !== undefined) return []
     const known = propertiesOf(condition)
     const refuses = isNever(asSchema(others))
@@ -251,7 +250,7 @@ class Comparison {
     return [...fields, ['*', rest] as const].flatMap(([name, field]): Findings => {
       if (field === undefined) return []
       if (refuses) return [proven('unknown-field', `${path}/${name}`, 'may be sent, and fields that are not known are refused')]
-      return this.compare(field, asSchema(others), `${path}/${name}`)
+      return this.#inside(field, asSchema(others), `${path}/${name}`)
     })
   }
 
@@ -264,7 +263,7 @@ class Comparison {
         if (fieldOf(facts, name) !== undefined && accepts(name, taken, this.#takenRoot) !== true)
           findings.push(unproven('fields', `${path}/${name}`, 'it cannot be shown that the name of the field is taken'))
       const names = facts.filter((fact) => fact['propertyNames'] !== undefined).map((fact) => asSchema(fact['propertyNames']))
-      if (rest !== undefined) findings.push(...this.compare([{ type: 'string' }, ...names], taken, `${path}/*`))
+      if (rest !== undefined) findings.push(...this.#inside([{ type: 'string' }, ...names], taken, `${path}/*`))
     }
     const most = lowest(facts, 'maxProperties') ?? (rest === undefined ? namesOf(facts).size : undefined)
     const least = Math.max(highest(facts, 'minProperties') ?? 0, requiredOf(facts).size)
@@ -277,17 +276,25 @@ class Comparison {
   }
 
   #compareDefaults(field: Sent, taken: JsonSchema, path: string): Findings {
-    const before = defaultOf(conditionsOf(field, this.#sentRoot).facts)
-    const now = defaultOf(conditionsOf([taken], this.#takenRoot).facts)
+    const before = defaultOf(field, this.#sentRoot)
+    const now = defaultOf([taken], this.#takenRoot)
     if (before === undefined || sameJson(before.value, now?.value)) return []
     const text = now === undefined ? 'nothing' : JSON.stringify(now.value)
     return [proven('default', path, `when it is left out, it was ${JSON.stringify(before.value)} and is ${text}`)]
   }
 }
 
-function defaultOf(facts: Sent): { readonly value: unknown } | undefined {
+/** Also that of an alternative: who leaves the value out gets the first there is. */
+function defaultOf(schemas: Sent, root: JsonSchema, depth = 0): { readonly value: unknown } | undefined {
+  if (depth > MAX_NESTING) return undefined
+  const { facts, unions } = conditionsOf(schemas, root)
   const said = facts.find((fact) => Object.hasOwn(fact, 'default'))
-  return said && { value: said['default'] }
+  if (said !== undefined) return { value: said['default'] }
+  for (const alternative of unions.flat()) {
+    const inside = defaultOf([alternative], root, depth + 1)
+    if (inside !== undefined) return inside
+  }
+  return undefined
 }
 
 function withoutUnions(schema: JsonSchema): JsonSchema {

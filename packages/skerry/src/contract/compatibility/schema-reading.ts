@@ -13,23 +13,13 @@ export interface Conditions {
 
 const ALL_TYPES: readonly JsonType[] = ['string', 'number', 'boolean', 'null', 'array', 'object']
 
-/** What says nothing about which values are valid. */
-const ANNOTATIONS = new Set([
-  '$schema',
-  '$id',
-  '$defs',
-  '$anchor',
-  '$comment',
-  'title',
-  'description',
-  'examples',
-  'default',
-  'deprecated',
-  'readOnly',
-  'writeOnly',
-  'contentEncoding',
-  'contentMediaType',
-  'contentSchema',
+/** What says which values are valid. All other keywords, those of nobody's vocabulary too, are for people. */
+const CONDITIONS = new Set([
+  ...['type', 'const', 'enum', '$ref', '$dynamicRef', 'allOf', 'anyOf', 'oneOf', 'not', 'if', 'then', 'else'],
+  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength', 'pattern', 'format'],
+  ...['prefixItems', 'items', 'additionalItems', 'unevaluatedItems', 'minItems', 'maxItems', 'uniqueItems'],
+  ...['contains', 'minContains', 'maxContains', 'properties', 'patternProperties', 'additionalProperties', 'unevaluatedProperties'],
+  ...['propertyNames', 'required', 'minProperties', 'maxProperties', 'dependentRequired', 'dependentSchemas', 'dependencies'],
 ])
 
 /** A place in a schema may hold `true` or `false` too. */
@@ -43,7 +33,7 @@ export const NEVER: JsonSchema = { not: {} }
 
 /** The keywords of a schema that values are held against. */
 export function conditionsIn(schema: JsonSchema): readonly string[] {
-  return Object.keys(schema).filter((keyword) => !ANNOTATIONS.has(keyword) && !keyword.startsWith('x-'))
+  return Object.keys(schema).filter((keyword) => CONDITIONS.has(keyword))
 }
 
 export function isEverything(schema: JsonSchema): boolean {
@@ -84,7 +74,8 @@ export function typesOfFacts(facts: readonly JsonSchema[]): readonly JsonType[] 
       return one === 'integer' && allowed.includes('number') ? ['integer'] : []
     })
   }
-  return types
+  const whole = facts.some(({ multipleOf }) => typeof multipleOf === 'number' && Number.isInteger(multipleOf))
+  return whole ? types.map((type) => (type === 'number' ? 'integer' : type)) : types
 }
 
 /** The values, where the facts allow only certain ones; undefined where they do not name them. */
@@ -105,14 +96,22 @@ export interface Bound {
   readonly exclusive: boolean
 }
 
-/** The least that numbers may be. */
+/** The least that numbers may be. Whole numbers have no exclusive bound that would not be the next one. */
 export function lowerBound(facts: readonly JsonSchema[]): Bound | undefined {
-  return tightest(facts, 'minimum', 'exclusiveMinimum', 1)
+  const bound = tightest(facts, 'minimum', 'exclusiveMinimum', 1)
+  if (bound === undefined || !areWhole(facts)) return bound
+  return { at: bound.exclusive ? Math.floor(bound.at) + 1 : Math.ceil(bound.at), exclusive: false }
 }
 
 /** The most that numbers may be. */
 export function upperBound(facts: readonly JsonSchema[]): Bound | undefined {
-  return tightest(facts, 'maximum', 'exclusiveMaximum', -1)
+  const bound = tightest(facts, 'maximum', 'exclusiveMaximum', -1)
+  if (bound === undefined || !areWhole(facts)) return bound
+  return { at: bound.exclusive ? Math.ceil(bound.at) - 1 : Math.floor(bound.at), exclusive: false }
+}
+
+function areWhole(facts: readonly JsonSchema[]): boolean {
+  return !typesOfFacts(facts).includes('number')
 }
 
 function tightest(facts: readonly JsonSchema[], inclusive: string, exclusive: string, direction: 1 | -1): Bound | undefined {
@@ -135,6 +134,12 @@ export function lowest(facts: readonly JsonSchema[], keyword: string): number | 
   return values.length === 0 ? undefined : Math.min(...values)
 }
 
+/** Whether a number is a multiple of another, as people count: 0.3 is one of 0.1. */
+export function isMultiple(value: number, step: number): boolean {
+  const times = value / step
+  return Math.abs(times - Math.round(times)) < 1e-9 * Math.max(1, Math.abs(times))
+}
+
 export function requiredOf(facts: readonly JsonSchema[]): ReadonlySet<string> {
   return new Set(facts.flatMap((fact) => (fact['required'] as readonly string[] | undefined) ?? []))
 }
@@ -143,9 +148,9 @@ export function propertiesOf(schema: JsonSchema): Readonly<Record<string, unknow
   return (schema['properties'] as Readonly<Record<string, unknown>> | undefined) ?? {}
 }
 
-/** The names that any fact has a schema for. */
+/** The names that any fact knows. */
 export function namesOf(facts: readonly JsonSchema[]): ReadonlySet<string> {
-  return new Set(facts.flatMap((fact) => Object.keys(propertiesOf(fact))))
+  return new Set([...facts.flatMap((fact) => Object.keys(propertiesOf(fact))), ...requiredOf(facts)])
 }
 
 /**
@@ -161,7 +166,9 @@ export function fieldOf(facts: readonly JsonSchema[], name: string): readonly Js
     else if (fact['additionalProperties'] !== undefined) schemas.push(asSchema(fact['additionalProperties']))
     else if (fact['patternProperties'] !== undefined) schemas.push({})
   }
-  return schemas.length === 0 || schemas.some(isNever) ? undefined : schemas
+  if (schemas.some(isNever)) return undefined
+  if (schemas.length === 0) return requiredOf(facts).has(name) ? [{}] : undefined
+  return schemas
 }
 
 /** What fields without a schema of their own must be; undefined when there are none. */

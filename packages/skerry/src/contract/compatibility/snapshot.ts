@@ -6,7 +6,7 @@ import type { Event, EventBindings } from '../event.ts'
 import { mapSchema } from '../json-schema.ts'
 import type { Method, Operation } from '../operation.ts'
 import type { JsonSchema, Schema } from '../schema.ts'
-import { jsonSchema } from '../schema.ts'
+import { jsonSchema, validate } from '../schema.ts'
 
 export interface ContractSnapshot {
   readonly contract: string
@@ -27,6 +27,8 @@ export interface OperationSnapshot {
   readonly summary?: string
   /** What it takes. */
   readonly input: JsonSchema
+  /** What it takes may be left out as a whole. */
+  readonly inputOptional?: true
   readonly output?: SentAndTaken
   readonly problems: Readonly<Record<string, ProblemSnapshot>>
 }
@@ -89,6 +91,7 @@ function ofOperation({
     ...(deprecated === undefined ? {} : { deprecated }),
     ...(summary === undefined ? {} : { summary }),
     input: jsonSchema(input, 'input'),
+    ...(takesNothing(input) ? { inputOptional: true as const } : {}),
     ...(output === undefined ? {} : { output: sentAndTaken(output) }),
     problems: Object.fromEntries(
       Object.entries(errors).map(([code, problem]) => [
@@ -97,6 +100,11 @@ function ofOperation({
       ]),
     ),
   }
+}
+
+function takesNothing(input: Schema): boolean {
+  const result = validate(input, undefined)
+  return !(result instanceof Promise) && result.ok
 }
 
 function ofEvent({ type, key, summary, bindings, data }: Event): EventSnapshot {
