@@ -143,6 +143,9 @@ test('a migration that would break the version before is refused, with the way r
     'services/migrations/0002-rename.sql',
     '-- skerry:allow migration-rename: only one instance ever runs\nalter table users rename column name to full_name;\n',
   )
+  // That it exists must be known to what comes after it.
+  expect(await checked(project)).toMatchObject({ code: 1, users: { refusals: ['is still at 1.0.0: raise its version to 1.0.1'] } })
+  await edit(project, CONTRACT, ["version: '1.0.0'", "version: '1.0.1'"])
   expect((await project.run(['check'])).code).toBe(0)
 })
 
@@ -164,4 +167,11 @@ test('a release that is not one is named, and left alone', async () => {
   })
   await project.write('contracts/users/1.0.0.json', '<<<<<<< HEAD')
   expect(await project.run(['check'])).toMatchObject({ code: 1, stderr: expect.stringContaining('does not contain a JSON object') })
+})
+
+test('all is released or nothing', async () => {
+  await using project = await openProject({ packages: ['skerry', 'zod'] })
+  await project.write('contracts/users', 'in the way')
+  const { code, stderr } = await project.run(['contract', 'release'])
+  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('contracts/users') })
 })

@@ -1,9 +1,15 @@
 /** Where releases are kept: `contracts/orders/1.1.0.json` beside the system file, one file per service and version, in version control. */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { compare, valid } from 'semver'
 import type { ServiceRelease } from 'skerry/runtime'
 import { CommandError, EXIT } from '../failure.ts'
+
+export interface Draft {
+  readonly service: string
+  readonly version: string
+  readonly text: string
+}
 
 export class ReleaseFiles {
   readonly folder: string
@@ -30,7 +36,7 @@ export class ReleaseFiles {
     const path = this.path(service, version)
     const text = await readFile(path, 'utf8')
     const found = parsed(path, text)
-    const missing = PARTS.filter((part) => !Object.hasOwn(found, part))
+    const missing = PARTS.filter((part) => typeof found[part] !== 'object' || found[part] === null)
     if (found['contract'] !== service || found['version'] !== version || missing.length > 0)
       throw new CommandError(
         EXIT.failed,
@@ -40,11 +46,28 @@ export class ReleaseFiles {
     return found as unknown as ServiceRelease
   }
 
-  async write(service: string, version: string, text: string): Promise<string> {
-    const path = this.path(service, version)
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, text, { flag: 'wx' })
-    return path
+  /** Writes all or none. Resolves with the paths. */
+  async write(releases: readonly Draft[]): Promise<readonly string[]> {
+    const drafts = releases.map(({ service, version, text }) => ({ path: this.path(service, version), text }))
+    const written: string[] = []
+    try {
+      for (const { path, text } of drafts) {
+        await mkdir(dirname(path), { recursive: true })
+        await writeFile(`${path}.draft`, text)
+      }
+      for (const { path } of drafts) {
+        // Unlike a rename, this replaces nothing.
+        await link(`${path}.draft`, path)
+        written.push(path)
+      }
+    } catch (error) {
+      await Promise.all(written.map((path) => rm(path, { force: true })))
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new CommandError(EXIT.failed, `Nothing was released: ${reason}.`, 'Remove what is in the way, and release again.')
+    } finally {
+      await Promise.all(drafts.map(({ path }) => rm(`${path}.draft`, { force: true }).catch(() => undefined)))
+    }
+    return written
   }
 
   path(service: string, version: string): string {

@@ -3,6 +3,7 @@ import { relative } from 'node:path'
 import { CommandError, EXIT } from '../failure.ts'
 import { selectServices } from '../run-host.ts'
 import { loadSystem } from '../system-file.ts'
+import type { Draft } from './release-files.ts'
 import { ReleaseFiles } from './release-files.ts'
 import { verdictText } from './text.ts'
 import { judge } from './verdict.ts'
@@ -18,7 +19,7 @@ export async function release(names: readonly string[], options: ReleaseOptions)
   const loaded = await loadSystem(options.system)
   const { system, platform, path } = loaded
   const files = new ReleaseFiles(path, options.folder)
-  const drafts: { service: string; version: string; text: string }[] = []
+  const drafts: Draft[] = []
   const refused: string[] = []
   for (const service of selectServices(loaded, names).services) {
     const { name, version } = service.contract
@@ -28,10 +29,17 @@ export async function release(names: readonly string[], options: ReleaseOptions)
     if (known && (await files.versions(name)).includes(version)) continue
     drafts.push({ service: name, version, text: platform.releaseText(await platform.releaseOf(service)) })
   }
+  for (const { contract, uses, listens } of selectServices(loaded, names).services)
+    for (const { name, version } of [...Object.values(uses), ...listens]) {
+      const isHere = system.services.some((service) => service.contract.name === name)
+      const isKept =
+        (await files.versions(name)).includes(version) || drafts.some((draft) => draft.service === name && draft.version === version)
+      if (isHere && !isKept) refused.push(`${contract.name} uses ${name} ${version}, which has not been released: release both`)
+    }
   // All or none: a release is of what works together.
   if (refused.length > 0)
     throw new CommandError(EXIT.failed, `Not released:\n\n${refused.join('\n\n')}`, 'Do what it says above, and release again.')
-  const written = await Promise.all(drafts.map(({ service, version, text }) => files.write(service, version, text)))
+  const written = await files.write(drafts)
   if (options.json === true)
     process.stdout.write(`${JSON.stringify({ released: drafts.map(({ service, version }) => ({ service, version })) })}\n`)
   else if (written.length === 0) process.stdout.write('Nothing to release: every contract is as it was released.\n')

@@ -47,27 +47,35 @@ export async function judge(service: Service, { system, platform, files }: Judge
       refusals: [`has no release to be held against: skerry contract release ${name}`],
     }
   const consumers = await consumersOf(name, system, platform, files)
-  const baselines = [
-    ...new Set([released, ...consumers.flatMap(({ usedVersion }) => (versions.includes(usedVersion) ? [usedVersion] : []))]),
-  ]
   const changes: JudgedChange[] = []
-  for (const since of baselines) {
+  for (const since of versions.toReversed()) {
+    const before = await files.read(name, since)
+    // Those who know a version of before the last break are gone, unless a consumer says that it was released with it.
+    const isKnown = !isMajorStep(since, released) || consumers.some(({ usedVersion }) => usedVersion === since)
+    const found = (await platform.changesSince(before, service)).filter(
+      ({ kind, rule, affected }) =>
+        since === released || (kind === 'breaking' && (affected === 'this service' ? rule.startsWith('held-event') : isKnown)),
+    )
+    const isNews = (change: ServiceChange): boolean =>
+      !changes.some(
+        (other) => other.since !== since && other.rule === change.rule && other.where === change.where && other.path === change.path,
+      )
     const announced = isMajorStep(since, version)
-    for (const change of await platform.changesSince(await files.read(name, since), service)) {
-      if (since !== released && (change.kind !== 'breaking' || change.affected === 'this service')) continue
-      if (changes.some((other) => other.rule === change.rule && other.where === change.where && other.path === change.path)) continue
+    for (const change of found.filter(isNews))
       changes.push({
         ...change,
         since,
-        breaks: whomItBreaks(change, service, consumers),
+        breaks: whomItBreaks(change, before, consumers),
         announced: announced && change.affected !== 'this service',
       })
-    }
   }
-  const needs = neededVersion(released, changes)
+  const needs = neededVersion(
+    released,
+    changes.filter(({ since }) => since === released),
+  )
   const refusals = changes.some(({ kind, announced }) => kind === 'breaking' && !announced) ? ['breaks what relies on it'] : []
-  if (!gte(version, needs)) refusals.push(`is still at ${version}: raise its version to ${needs}`)
   if (gt(released, version)) refusals.push(`is at ${version}, and ${released} has been released already`)
+  else if (!satisfies(version, needs)) refusals.push(`is still at ${version}: raise its version to ${needs}`)
   return { service: name, version, released, needs, changes, refusals }
 }
 
@@ -94,14 +102,18 @@ async function consumersOf(contract: string, system: System, platform: Platform,
   return found
 }
 
-function whomItBreaks({ affected, where }: ServiceChange, service: Service, consumers: readonly ConsumerRelease[]): readonly string[] {
-  if (affected === 'this service') return [service.contract.name]
+function whomItBreaks(
+  { affected, where }: ServiceChange,
+  before: ServiceRelease,
+  consumers: readonly ConsumerRelease[],
+): readonly string[] {
+  if (affected === 'this service') return [before.contract]
   const [, member] = where.split('.')
   if (affected === 'callers') {
-    const outside = service.contract.operations[member!]?.public === true || where.endsWith('.not-public')
-    return [...new Set([...consumers.filter(({ calls }) => calls).map(({ name }) => name), ...(outside ? ['clients outside'] : [])])]
+    const names = consumers.filter(({ calls }) => calls).map(({ name }) => name)
+    return [...new Set([...names, ...(before.operations[member!]?.public === true ? ['clients outside'] : [])])]
   }
-  const type = new RegExp(`^${service.contract.name}\\.${member}\\.v\\d+$`)
+  const type = new RegExp(`^${before.contract}\\.${member}\\.v\\d+$`)
   return [...new Set(consumers.filter(({ consumes }) => consumes.some((event) => type.test(event))).map(({ name }) => name))]
 }
 
@@ -115,7 +127,14 @@ export function neededVersion(released: string, changes: readonly Pick<ServiceCh
   return changes.some(({ kind }) => kind === 'wording') ? inc(released, 'patch')! : released
 }
 
-/** Whether one version tells those who knew the other that they may break. */
+/** Whether one version tells those who knew the other that they may break. Of what is not finished nobody may expect that it stays. */
 function isMajorStep(from: string, to: string): boolean {
-  return gt(to, from) && (major(to) !== major(from) || (major(to) === 0 && minor(to) !== minor(from)))
+  if (!gt(to, from)) return false
+  return parse(from)!.prerelease.length > 0 || major(to) !== major(from) || (major(to) === 0 && minor(to) !== minor(from))
+}
+
+/** Whether a version is at least another, or what comes before that one is finished: 2.0.0-rc.1 for 2.0.0. */
+function satisfies(version: string, needs: string): boolean {
+  const { major: one, minor: two, patch: three } = parse(version)!
+  return gte(version, needs) || gte(`${one}.${two}.${three}`, needs)
 }

@@ -1,5 +1,5 @@
 /** A service as it was released: its contract, and what else must go on with what is under way. It is kept, and later code is held against it. */
-import { canonicalJson } from '../base/json.ts'
+import { canonicalJson, sameJson } from '../base/json.ts'
 import { adviceFor } from '../contract/compatibility/advice.ts'
 import type { Affected } from '../contract/compatibility/contract-compatibility.ts'
 import { compareContracts } from '../contract/compatibility/contract-compatibility.ts'
@@ -63,7 +63,16 @@ export function releaseText(release: ServiceRelease): string {
 export async function changesSince(release: ServiceRelease, service: Service): Promise<readonly ServiceChange[]> {
   const now = await releaseOf(service)
   const contract = compareContracts(release, now).map((change): ServiceChange => ({ ...change, advice: adviceFor(change.rule) }))
-  return [...contract, ...sagaChanges(release, now), ...(await migrationChanges(release, service))]
+  const changes = [...contract, ...sagaChanges(release, now), ...(await migrationChanges(release, service))]
+  return changes.length > 0 ? changes : unrecorded(release, now)
+}
+
+/** What later versions must be held against has to be in a release, also when nobody else has to do with it. */
+function unrecorded(before: ServiceRelease, now: ServiceRelease): readonly ServiceChange[] {
+  const parts = ['uses', 'listens', 'consumes', 'sagas', 'migrations'] as const
+  return parts
+    .filter((part) => !sameJson(before[part], now[part]))
+    .map((part): ServiceChange => ({ ...ofItself('not-recorded', part, 'are not those of the release'), kind: 'wording' }))
 }
 
 function versionsOf(contracts: readonly Contract[]): Readonly<Record<string, string>> {
