@@ -26,13 +26,52 @@ const REFUSED: readonly (readonly [sql: string, ...rules: string[]])[] = [
   ['alter table orders add foreign key (customer) references customers', 'migration-add-constraint'],
   ['alter table orders add column note text, drop column total', 'migration-drop-column'],
   ['alter table orders add column price numeric(10, 2) not null, drop column total', 'migration-add-not-null', 'migration-drop-column'],
+  ["insert into t values ('a -- b'); drop table orders", 'migration-drop-table'],
+  ["comment on column t.a is 'see -- and /* '; alter table t drop column a", 'migration-drop-column'],
+  ["insert into t values (E'\\''); drop table orders; select ''''", 'migration-drop-table'],
+  ['/* a /* nested */ b */ drop table orders', 'migration-drop-table'],
+  ["insert into t values ('-- skerry:allow migration-drop-table: x'); drop table orders", 'migration-drop-table'],
+  ['create table if not exists orders (id int); drop table orders', 'migration-drop-table'],
+  ['create table if not exists orders (id int); alter table orders drop column total', 'migration-drop-column'],
+  ['create table a (id int); drop table a, orders', 'migration-drop-table'],
+  ['truncate table orders, lines restart identity cascade', 'migration-truncate', 'migration-truncate'],
+  ['alter table t add column a int default null not null', 'migration-add-not-null'],
+  ['alter table t add column a int primary key', 'migration-add-not-null'],
+  ['alter table t set schema other', 'migration-rename'],
+  ['alter view v rename to w', 'migration-rename'],
+  ["alter type mood rename value 'sad' to 'blue'", 'migration-rename'],
+  ['alter type m drop attribute a', 'migration-change-type'],
+  ['alter domain d add constraint c check (value > 0)', 'migration-add-constraint'],
+  ['alter domain d set not null', 'migration-add-constraint'],
+  ['drop schema other cascade', 'migration-drop-object'],
+  ['drop materialized view v', 'migration-drop-object'],
+  ['alter table t * drop column a', 'migration-drop-column'],
+  ['alter table t alter a drop identity', 'migration-drop-default'],
+  ['alter table t detach partition p', 'migration-drop-object'],
+  ['alter table t enable row level security', 'migration-revoke'],
+  ['revoke insert on t from app', 'migration-revoke'],
+  ['do $$ begin alter table t drop column a; end $$', 'migration-do'],
+  ['alter table "Orders" drop column "To Tal"', 'migration-drop-column'],
   ['create table lines (id int); alter table orders drop column lines', 'migration-drop-column'],
 ]
 
 const ALLOWED = [
   'create table lines (id int primary key, quantity int not null unique)',
   'create table lines (id int); alter table lines add column sku text not null; create unique index on lines (sku)',
-  'create table if not exists lines (id int); drop table lines',
+  'create table lines (id int); drop table lines',
+  'alter table t add column a int check (a is not null)',
+  'alter table t add column "not null" int',
+  'create table "orders" (id int); alter table orders add column total int not null',
+  'create table public.orders (id int); alter table orders drop column id',
+  'create temp table x (id int); drop table x',
+  'create view v as select 1; drop view v',
+  'create table tmp (id int); alter table tmp rename to x; alter table x drop column id',
+  'alter table t add column a int; alter table t drop column a',
+  'alter table t add column a int, add constraint fk foreign key (a) references other (id)',
+  'alter table t add column a int; create unique index on t (a)',
+  'create materialized view v as select 1; create unique index on v (a)',
+  "alter type mood add value 'calm'",
+  'alter table t rename constraint a to b',
   'create index on orders (email)',
   'alter table orders add column note text',
   'alter table orders add column total int not null default 0',
@@ -63,7 +102,7 @@ describe('what would break the version before, which still runs', () => {
   })
 
   it('is allowed by rule, and only with a reason', () => {
-    const sql = 'alter table orders drop column total, rename to sales'
+    const sql = 'alter table orders drop column total; alter table orders rename to sales'
     expect(
       migrationHazards([{ name: 'a', sql: `-- skerry:allow migration-drop-column: not read any more\n${sql}` }]).map(({ rule }) => rule),
     ).toEqual(['migration-rename'])

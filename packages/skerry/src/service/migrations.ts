@@ -13,6 +13,7 @@ import { DatabaseError } from '../engine/database.ts'
 import { EVENT_STORE_MIGRATION } from '../event-store/tables.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
 import { SAGA_MIGRATIONS } from '../saga/index.ts'
+import { readSql } from './sql-text.ts'
 
 export interface MigrateOptions {
   readonly service: string
@@ -113,8 +114,8 @@ export async function readMigrations({ service, folder }: Pick<MigrateOptions, '
       if (numbers.has(number)) throw new SkerryError('migrationInvalid', `${service}: two migrations have the number ${number}`)
       numbers.add(number)
       const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
-      const control = statementsOf(sql)
-        .map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1])
+      const control = readSql(sql)
+        .statements.map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1])
         .find((word) => word !== undefined)
       if (control !== undefined)
         throw new SkerryError(
@@ -124,16 +125,6 @@ export async function readMigrations({ service, folder }: Pick<MigrateOptions, '
       return toMigration(file, sql)
     }),
   )
-}
-
-/** The statements of a script, without comments; quoted text is emptied, since only the first words matter here. */
-export function statementsOf(sql: string): string[] {
-  return sql
-    .replaceAll(/--[^\n]*/g, '')
-    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
-    .replaceAll(/\$(\w*)\$[\s\S]*?\$\1\$/g, "''")
-    .replaceAll(/'(?:[^']|'')*'/g, "''")
-    .split(';')
 }
 
 function toMigration(name: string, sql: string): Migration {

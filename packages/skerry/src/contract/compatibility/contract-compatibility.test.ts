@@ -52,7 +52,7 @@ const named = (type: 'string' | 'integer'): Schema => {
   }
   return {
     '~standard': { ...schema['~standard'], jsonSchema: { input: () => ({ ...json }), output: () => ({ ...json }) } },
-  } as unknown as Schema
+  }
 }
 
 /** A field of a request. Old callers must still be understood. */

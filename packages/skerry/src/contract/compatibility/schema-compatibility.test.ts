@@ -77,8 +77,8 @@ describe('what is sent by one and not taken by the other', () => {
       { b: 'x' },
     ],
     [
-      { allOf: [{ if: { type: 'string' }, then: { maxLength: 9 } }, { then: { maxLength: 1 } }] },
-      { if: { type: 'string' }, then: { maxLength: 1 } },
+      JSON.parse('{"allOf":[{"if":{"type":"string"},"then":{"maxLength":9}},{"then":{"maxLength":1}}]}') as JsonSchema,
+      JSON.parse('{"if":{"type":"string"},"then":{"maxLength":1}}') as JsonSchema,
       'long',
     ],
     [

@@ -51,10 +51,34 @@ const MAX_STEPS = 10_000
 const MAX_NESTING = 300
 
 const CONDITIONS_SEEN_TO = new Set([
-  ...['type', 'const', 'enum', '$ref', 'allOf', 'anyOf', 'oneOf', 'not'],
-  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength', 'pattern', 'format'],
-  ...['minItems', 'maxItems', 'uniqueItems', 'items', 'prefixItems'],
-  ...['properties', 'required', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties'],
+  'type',
+  'const',
+  'enum',
+  '$ref',
+  'allOf',
+  'anyOf',
+  'oneOf',
+  'not',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'format',
+  'minItems',
+  'maxItems',
+  'uniqueItems',
+  'items',
+  'prefixItems',
+  'properties',
+  'required',
+  'additionalProperties',
+  'propertyNames',
+  'minProperties',
+  'maxProperties',
 ])
 
 class Comparison {
