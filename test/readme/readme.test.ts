@@ -114,6 +114,17 @@ describe('in many processes', () => {
   })
 })
 
+test('the contracts of the shop are as they were released', { timeout: START_MS }, async () => {
+  const sandbox = await openSandbox('readme')
+  try {
+    const { commands } = blocks.findLast(({ answer }) => answer === undefined)!
+    expect(commands).toEqual(['npm run skerry -- check --system shop/system.ts'])
+    expect(await sandbox.execute('bash', ['-c', commands.join('\n')], { directory: root })).toContain('✓ users 1.0.0  as released')
+  } finally {
+    await sandbox.close()
+  }
+})
+
 /** The JSON in one form, with what differs from run to run hidden: ids of the server's choice and times. */
 function masked(json: string): string {
   let text: string

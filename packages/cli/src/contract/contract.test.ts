@@ -175,3 +175,18 @@ test('all is released or nothing', async () => {
   const { code, stderr } = await project.run(['contract', 'release'])
   expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('contracts/users') })
 })
+
+test('what cannot be shown may be accepted, with a reason', async () => {
+  await using project = await openProject({ packages: ['skerry', 'zod'] })
+  await edit(project, CONTRACT, ['name: z.string().min(1) })', 'name: z.string().regex(/^[a-z]+$/) })'])
+  expect((await project.run(['contract', 'release'])).code).toBe(0)
+  await edit(project, CONTRACT, ['/^[a-z]+$/', '/^[a-y]+z?$|^[a-z]+$/'], ["version: '1.0.0'", "version: '1.1.0'"])
+  const { code, stdout } = await project.run(['check'])
+  expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('may break') })
+  const offered = [...stdout.matchAll(/in accepted\.json: (\{.*\})/g)].map(([, json]) => JSON.parse(json!) as object)
+  expect(offered.length).toBeGreaterThan(0)
+  await project.write('contracts/accepted.json', JSON.stringify(offered))
+  expect(await project.run(['check'])).toMatchObject({ code: 1, stderr: expect.stringContaining('each needs a reason') })
+  await project.write('contracts/accepted.json', JSON.stringify(offered.map((one) => ({ ...one, why: 'the same words in another way' }))))
+  expect(await project.run(['check'])).toMatchObject({ code: 0, stdout: expect.stringContaining('because: the same words in another way') })
+})

@@ -5,6 +5,17 @@ import { compare, valid } from 'semver'
 import type { ServiceRelease } from 'skerry/runtime'
 import { CommandError, EXIT } from '../failure.ts'
 
+/** What the check cannot show and somebody has made sure of. */
+export interface Acceptance {
+  readonly service: string
+  /** The release that it is a change of. */
+  readonly since: string
+  readonly where: string
+  readonly path: string
+  readonly rule: string
+  readonly why: string
+}
+
 export interface Draft {
   readonly service: string
   readonly version: string
@@ -46,6 +57,23 @@ export class ReleaseFiles {
     return found as unknown as ServiceRelease
   }
 
+  /** From `accepted.json`; none when there is no such file. */
+  async acceptances(): Promise<readonly Acceptance[]> {
+    const path = join(this.folder, 'accepted.json')
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (text === undefined) return []
+    const found = parsed(path, text)
+    if (Array.isArray(found) && found.every(isAcceptance)) return found
+    throw new CommandError(
+      EXIT.failed,
+      `${path} is not a list of objects with ${ACCEPTANCE.join(', ')}, each some text; and each needs a reason.`,
+      'Take what skerry check prints for it, and say why.',
+    )
+  }
+
   /** Writes all or none. Resolves with the paths. */
   async write(releases: readonly Draft[]): Promise<readonly string[]> {
     const drafts = releases.map(({ service, version, text }) => ({ path: this.path(service, version), text }))
@@ -73,6 +101,14 @@ export class ReleaseFiles {
   path(service: string, version: string): string {
     return join(this.folder, service, `${version}.json`)
   }
+}
+
+const ACCEPTANCE = ['service', 'since', 'where', 'path', 'rule', 'why'] as const
+
+function isAcceptance(value: unknown): value is Acceptance {
+  if (typeof value !== 'object' || value === null) return false
+  const fields = value as Readonly<Record<string, unknown>>
+  return ACCEPTANCE.every((name) => typeof fields[name] === 'string') && (fields['why'] as string).trim() !== ''
 }
 
 const PARTS = ['operations', 'events', 'uses', 'listens', 'consumes', 'sagas', 'migrations']

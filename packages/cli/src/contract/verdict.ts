@@ -2,7 +2,7 @@
 import { gt, gte, inc, major, minor, parse } from 'semver'
 import type { ServiceChange, ServiceRelease, System } from 'skerry/runtime'
 import type { Platform } from '../system-file.ts'
-import type { ReleaseFiles } from './release-files.ts'
+import type { Acceptance, ReleaseFiles } from './release-files.ts'
 
 type Service = System['services'][number]
 
@@ -25,6 +25,8 @@ export interface JudgedChange extends ServiceChange {
   readonly breaks: readonly string[]
   /** The version says so. */
   readonly announced: boolean
+  /** Why it is fine all the same, where somebody has made sure of what cannot be shown. */
+  readonly accepted: string | undefined
 }
 
 export interface JudgeOptions {
@@ -47,6 +49,7 @@ export async function judge(service: Service, { system, platform, files }: Judge
       refusals: [`has no release to be held against: skerry contract release ${name}`],
     }
   const consumers = await consumersOf(name, system, platform, files)
+  const acceptances = await files.acceptances()
   const changes: JudgedChange[] = []
   for (const since of versions.toReversed()) {
     const before = await files.read(name, since)
@@ -67,16 +70,24 @@ export async function judge(service: Service, { system, platform, files }: Judge
         since,
         breaks: whomItBreaks(change, before, consumers),
         announced: announced && change.affected !== 'this service',
+        accepted: change.proven ? undefined : acceptances.find((one) => isOf(one, { ...change, service: name, since }))?.why,
       })
   }
   const needs = neededVersion(
     released,
-    changes.filter(({ since }) => since === released),
+    changes
+      .filter(({ since }) => since === released)
+      .map((change) => (change.accepted === undefined ? change : { ...change, kind: 'compatible' })),
   )
-  const refusals = changes.some(({ kind, announced }) => kind === 'breaking' && !announced) ? ['breaks what relies on it'] : []
+  const refused = changes.filter(({ kind, announced, accepted }) => kind === 'breaking' && !announced && accepted === undefined)
+  const refusals = refused.length > 0 ? ['breaks what relies on it'] : []
   if (gt(released, version)) refusals.push(`is at ${version}, and ${released} has been released already`)
   else if (!satisfies(version, needs)) refusals.push(`is still at ${version}: raise its version to ${needs}`)
   return { service: name, version, released, needs, changes, refusals }
+}
+
+function isOf(acceptance: Acceptance, change: Omit<Acceptance, 'why'>): boolean {
+  return (['service', 'since', 'where', 'path', 'rule'] as const).every((part) => acceptance[part] === change[part])
 }
 
 interface ConsumerRelease {
