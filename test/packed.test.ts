@@ -36,6 +36,11 @@ test('every published package is in a tarball, with its licence and without test
   }
 })
 
+test('new embedded databases need no initdb: what they are copies of is in the tarball', () => {
+  const { files } = consumer.packages.find(({ manifest }) => manifest.name === '@skerry/pglite')!
+  expect(files.filter((file) => file.startsWith('cluster/'))).toEqual([expect.stringMatching(/^cluster\/pglite-[\d.]+\.tar\.gz$/)])
+})
+
 test('every entry loads in plain Node', async () => {
   const entries = consumer.packages.flatMap(({ manifest }) =>
     Object.keys(manifest.exports ?? {}).map((path) => manifest.name + path.slice(1)),
