@@ -1,7 +1,7 @@
 /** A service as it was released: its contract, and what else must go on with what is under way. It is kept, and later code is held against it. */
 import { canonicalJson, sameJson } from '../base/json.ts'
 import { adviceFor } from '../contract/compatibility/advice.ts'
-import type { Affected } from '../contract/compatibility/contract-compatibility.ts'
+import type { ContractChange } from '../contract/compatibility/contract-compatibility.ts'
 import { compareContracts } from '../contract/compatibility/contract-compatibility.ts'
 import type { ContractSnapshot } from '../contract/compatibility/snapshot.ts'
 import { contractSnapshot } from '../contract/compatibility/snapshot.ts'
@@ -26,15 +26,8 @@ export interface ServiceRelease extends ContractSnapshot {
   readonly migrations: Readonly<Record<string, string>>
 }
 
-export interface ServiceChange {
-  readonly kind: 'breaking' | 'compatible' | 'wording'
-  readonly rule: string
-  /** `operations.placeOrder`, `events.orderPlaced`, `sagas.checkout@2`, `migrations.0004-drop-total.sql`. */
-  readonly where: string
-  readonly path: string
-  readonly message: string
-  readonly affected: Affected
-  readonly proven: boolean
+/** Besides operations and events it may be about `sagas.checkout@2` or `migrations.0004-drop-total.sql`. */
+export interface ServiceChange extends ContractChange {
   /** What to do instead of a breaking one. */
   readonly advice: string
 }

@@ -15,11 +15,11 @@ import type { Findings, SchemaFinding, Sent } from './schema-finding.ts'
 import { proven, unproven } from './schema-finding.ts'
 import {
   asSchema,
-  conditionsIn,
   conditionsOf,
   elementOf,
   fieldOf,
   highest,
+  intricateConditionsIn,
   isEverything,
   isNever,
   lowest,
@@ -49,37 +49,6 @@ export function compareSchemas(comparison: SchemaComparison): readonly SchemaFin
 /** Alternatives of alternatives are followed this far; beyond, nothing is proven. */
 const MAX_STEPS = 10_000
 const MAX_NESTING = 300
-
-const CONDITIONS_SEEN_TO = new Set([
-  'type',
-  'const',
-  'enum',
-  '$ref',
-  'allOf',
-  'anyOf',
-  'oneOf',
-  'not',
-  'minimum',
-  'maximum',
-  'exclusiveMinimum',
-  'exclusiveMaximum',
-  'multipleOf',
-  'minLength',
-  'maxLength',
-  'pattern',
-  'format',
-  'minItems',
-  'maxItems',
-  'uniqueItems',
-  'items',
-  'prefixItems',
-  'properties',
-  'required',
-  'additionalProperties',
-  'propertyNames',
-  'minProperties',
-  'maxProperties',
-])
 
 class Comparison {
   /** What is being compared further out: where a schema refers to itself, that it holds for the values inside is what is being shown. */
@@ -188,23 +157,27 @@ class Comparison {
     if (this.#isTooMuch()) return [unproven('union', path, 'the schemas are too intricate to be compared')]
     const possible = alternatives.map(asSchema).filter((schema) => !areDisjoint(facts, this.#sentRoot, [schema], this.#takenRoot))
     if (possible.length === 0) return [proven('union', path, `${describe(facts)} may be sent, and none of the alternatives takes it`)]
-    const outcomes: Findings[] = []
-    for (const schema of possible) {
-      const findings = this.compare(facts, schema, path)
-      if (findings.length > 0) outcomes.push(findings)
-      else if (!exactlyOne || possible.length === 1) return []
-      else return [unproven('union', path, 'it cannot be shown that what is sent fits only one of the alternatives')]
-    }
+    const outcomes = possible.map((schema) => this.compare(facts, schema, path))
+    const isTaken = outcomes.some((findings) => findings.length === 0)
+    if (isTaken && !exactlyOne) return []
     // With one alternative that comes into question, what is wrong with that one is what is wrong.
     if (possible.length === 1) return outcomes[0]!
     const parts = partsOf(facts, this.#sentRoot)
     if (parts !== undefined) return parts.flatMap((part) => this.#compareUnion(part, alternatives, exactlyOne, path))
-    return [unproven('union', path, `it cannot be shown that one of the alternatives takes all that is sent: ${describe(facts)}`)]
+    return [
+      unproven(
+        'union',
+        path,
+        isTaken
+          ? 'it cannot be shown that what is sent fits only one of the alternatives'
+          : `it cannot be shown that one of the alternatives takes all that is sent: ${describe(facts)}`,
+      ),
+    ]
   }
 
   #compareTypes(facts: Sent, condition: JsonSchema, path: string): Findings {
     const findings: SchemaFinding[] = []
-    const taken = condition['type'] === undefined ? undefined : ([condition['type']].flat() as unknown as readonly string[])
+    const taken = condition['type'] === undefined ? undefined : ([condition['type']].flat() as readonly unknown[] as readonly string[])
     const refused =
       taken === undefined
         ? []
@@ -225,8 +198,8 @@ class Comparison {
     if (types.includes('string')) findings.push(...compareStrings(facts, condition, path))
     if (types.includes('array')) findings.push(...this.#compareArrays(facts, condition, path))
     if (types.includes('object')) findings.push(...this.#compareObjects(facts, condition, path))
-    for (const keyword of conditionsIn(condition))
-      if (!CONDITIONS_SEEN_TO.has(keyword) && !facts.some((fact) => this.#equivalence.holds(fact, condition)))
+    for (const keyword of intricateConditionsIn(condition))
+      if (!facts.some((fact) => this.#equivalence.holds(fact, condition)))
         findings.push(unproven('other', path, `it cannot be shown that "${keyword}" is satisfied`))
     return findings
   }

@@ -13,20 +13,15 @@ export interface Conditions {
 
 const ALL_TYPES: readonly JsonType[] = ['string', 'number', 'boolean', 'null', 'array', 'object']
 
-/** What says which values are valid. All other keywords, those of nobody's vocabulary too, are for people. */
-const CONDITIONS = new Set([
+const COMPARED = [
   'type',
   'const',
   'enum',
   '$ref',
-  '$dynamicRef',
   'allOf',
   'anyOf',
   'oneOf',
   'not',
-  'if',
-  'then',
-  'else',
   'minimum',
   'maximum',
   'exclusiveMinimum',
@@ -36,28 +31,37 @@ const CONDITIONS = new Set([
   'maxLength',
   'pattern',
   'format',
-  'prefixItems',
-  'items',
-  'additionalItems',
-  'unevaluatedItems',
   'minItems',
   'maxItems',
   'uniqueItems',
+  'items',
+  'prefixItems',
+  'properties',
+  'required',
+  'additionalProperties',
+  'propertyNames',
+  'minProperties',
+  'maxProperties',
+]
+/** Conditions too, of which nothing is shown but that they are the same. */
+const NOT_COMPARED = new Set([
+  '$dynamicRef',
+  'if',
+  'then',
+  'else',
+  'additionalItems',
+  'unevaluatedItems',
   'contains',
   'minContains',
   'maxContains',
-  'properties',
   'patternProperties',
-  'additionalProperties',
   'unevaluatedProperties',
-  'propertyNames',
-  'required',
-  'minProperties',
-  'maxProperties',
   'dependentRequired',
   'dependentSchemas',
   'dependencies',
 ])
+/** What says which values are valid. All other keywords, those of nobody's vocabulary too, are for people. */
+const CONDITIONS = new Set([...COMPARED, ...NOT_COMPARED])
 
 /** A place in a schema may hold `true` or `false` too. */
 export function asSchema(value: unknown): JsonSchema {
@@ -71,6 +75,11 @@ export const NEVER: JsonSchema = { not: {} }
 /** The keywords of a schema that values are held against. */
 export function conditionsIn(schema: JsonSchema): readonly string[] {
   return Object.keys(schema).filter((keyword) => CONDITIONS.has(keyword))
+}
+
+/** Those of which only that they are the same can be shown. */
+export function intricateConditionsIn(schema: JsonSchema): readonly string[] {
+  return Object.keys(schema).filter((keyword) => NOT_COMPARED.has(keyword))
 }
 
 export function isEverything(schema: JsonSchema): boolean {
