@@ -8,9 +8,10 @@ export class Equivalence {
   readonly #oneRoot: JsonSchema
   readonly #otherRoot: JsonSchema
   readonly #alsoCompared: readonly string[]
-  /** Pairs that are, or are being shown to be, the same: a schema that refers to itself is followed once. */
-  readonly #same = new WeakMap<object, WeakSet<object>>()
-  readonly #different = new WeakMap<object, WeakSet<object>>()
+  readonly #same: Pairs = new Map()
+  readonly #different: Pairs = new Map()
+  /** What is being shown: a schema that refers to itself is followed once. It is worth nothing when what it is part of does not hold. */
+  #supposed: Pairs = new Map()
 
   /** `alsoCompared`: keywords that say nothing about which values are valid, and matter all the same. */
   constructor(oneRoot: JsonSchema, otherRoot: JsonSchema, alsoCompared: readonly string[]) {
@@ -21,15 +22,20 @@ export class Equivalence {
 
   /** Same conditions, in the same form; references are followed, descriptions are not looked at. */
   holds(one: unknown, other: unknown): boolean {
+    this.#supposed = new Map()
+    const same = this.#suppose(one, other)
+    if (same) for (const [mine, all] of this.#supposed) for (const theirs of all) learn(this.#same, mine, theirs)
+    return same
+  }
+
+  #suppose(one: unknown, other: unknown): boolean {
     if (typeof one !== 'object' || one === null || typeof other !== 'object' || other === null) return one === other
     if (knows(this.#different, one, other)) return false
-    if (knows(this.#same, one, other)) return true
-    learn(this.#same, one, other)
+    if (knows(this.#same, one, other) || knows(this.#supposed, one, other)) return true
+    learn(this.#supposed, one, other)
     const same = this.#compare(one as JsonSchema, other as JsonSchema)
-    if (!same) {
-      this.#same.get(one)?.delete(other)
-      learn(this.#different, one, other)
-    }
+    // What differs although other things were supposed to be the same differs for certain.
+    if (!same) learn(this.#different, one, other)
     return same
   }
 
@@ -39,8 +45,9 @@ export class Equivalence {
     return keywords.every((keyword) => {
       if (!Object.hasOwn(other, keyword)) return false
       const [mine, theirs] = [one[keyword], other[keyword]]
-      if (keyword === '$ref') return this.holds(dereference(mine as string, this.#oneRoot), dereference(theirs as string, this.#otherRoot))
-      if (SCHEMAS.has(keyword)) return this.holds(mine, theirs)
+      if (keyword === '$ref')
+        return this.#suppose(dereference(mine as string, this.#oneRoot), dereference(theirs as string, this.#otherRoot))
+      if (SCHEMAS.has(keyword)) return this.#suppose(mine, theirs)
       if (LISTS.has(keyword)) return this.#sameLists(mine, theirs)
       if (MAPS.has(keyword)) return this.#sameMaps(mine, theirs)
       if (SETS.has(keyword)) return sameJson(sorted(mine), sorted(theirs))
@@ -53,15 +60,17 @@ export class Equivalence {
   }
 
   #sameLists(one: unknown, other: unknown): boolean {
-    if (!Array.isArray(one) || !Array.isArray(other)) return this.holds(one, other)
-    return one.length === other.length && one.every((schema, index) => this.holds(schema, other[index]))
+    if (!Array.isArray(one) || !Array.isArray(other)) return this.#suppose(one, other)
+    return one.length === other.length && one.every((schema, index) => this.#suppose(schema, other[index]))
   }
 
   #sameMaps(one: unknown, other: unknown): boolean {
     const [mine, theirs] = [Object.entries(one as object), new Map(Object.entries(other as object))]
-    return mine.length === theirs.size && mine.every(([name, schema]) => theirs.has(name) && this.holds(schema, theirs.get(name)))
+    return mine.length === theirs.size && mine.every(([name, schema]) => theirs.has(name) && this.#suppose(schema, theirs.get(name)))
   }
 }
+
+type Pairs = Map<object, Set<object>>
 
 const SCHEMAS = new Set([
   'not',
@@ -84,12 +93,12 @@ function sorted(values: unknown): unknown {
   return Array.isArray(values) ? values.map((value) => JSON.stringify(value)).toSorted() : values
 }
 
-function knows(pairs: WeakMap<object, WeakSet<object>>, one: object, other: object): boolean {
+function knows(pairs: Pairs, one: object, other: object): boolean {
   return pairs.get(one)?.has(other) === true
 }
 
-function learn(pairs: WeakMap<object, WeakSet<object>>, one: object, other: object): void {
-  const known = pairs.get(one) ?? new WeakSet()
+function learn(pairs: Pairs, one: object, other: object): void {
+  const known = pairs.get(one) ?? new Set()
   pairs.set(one, known)
   known.add(other)
 }

@@ -97,6 +97,28 @@ describe('what is sent by one and not taken by the other', () => {
     }
   })
 
+  it('is found where it has been supposed, on the way to something else, that nothing has changed', () => {
+    const tree = (list: string, node: string, label: JsonSchema): JsonSchema => ({
+      $defs: {
+        [list]: { type: 'array', items: { $ref: `#/$defs/${node}` } },
+        [node]: { type: 'object', properties: { kids: { $ref: `#/$defs/${list}` }, label } },
+      },
+    })
+    const sent = tree('list', 'node', text)
+    const taken = tree('list', 'node', { type: 'integer' })
+    const { node } = taken['$defs'] as Record<string, JsonSchema>
+    // Of `one` everything is taken, by the second alternative; of `all` nothing that has a label.
+    const findings = compareSchemas({
+      sent: {
+        ...sent,
+        type: 'object',
+        properties: { one: (sent['$defs'] as Record<string, JsonSchema>)['node'], all: { $ref: '#/$defs/list' } },
+      },
+      taken: { ...taken, type: 'object', properties: { one: { anyOf: [node, { type: 'object' }] }, all: { $ref: '#/$defs/list' } } },
+    })
+    expect(findings).toContainEqual(expect.objectContaining({ rule: 'type', path: '/all/*/label' }))
+  })
+
   it('is found in what is intricate, and in time: it ends', () => {
     const field = { enum: ['a', 'b', 'c', 'd'] }
     const names = Array.from({ length: 12 }, (_, index) => `f${index}`)
