@@ -19,9 +19,10 @@ export async function release(names: readonly string[], options: ReleaseOptions)
   const loaded = await loadSystem(options.system)
   const { system, platform, path } = loaded
   const files = new ReleaseFiles(path, options.folder)
+  const { services } = selectServices(loaded, names)
   const drafts: Draft[] = []
   const refused: string[] = []
-  for (const service of selectServices(loaded, names).services) {
+  for (const service of services) {
     const { name, version } = service.contract
     const verdict = await judge(service, { system, platform, files })
     const known = verdict.released !== undefined
@@ -29,7 +30,7 @@ export async function release(names: readonly string[], options: ReleaseOptions)
     if (known && (await files.versions(name)).includes(version)) continue
     drafts.push({ service: name, version, text: platform.releaseText(await platform.releaseOf(service)) })
   }
-  for (const { contract, uses, listens } of selectServices(loaded, names).services)
+  for (const { contract, uses, listens } of services)
     for (const { name, version } of [...Object.values(uses), ...listens]) {
       const isHere = system.services.some((service) => service.contract.name === name)
       const isKept =

@@ -19,7 +19,7 @@ export interface Verdict {
 }
 
 export interface JudgedChange extends ServiceChange {
-  /** The release that it is a change of: the latest, or an earlier one that a consumer was released with. */
+  /** The release that it is a change of: the latest, or one before it that somebody may still rely on. */
   readonly since: string
   /** Who may fail: services, and clients outside. */
   readonly breaks: readonly string[]
@@ -129,7 +129,7 @@ function whomItBreaks(
 }
 
 /** Semantic versioning 2.0.0; before 1.0.0 the minor version says what the major one says later. */
-export function neededVersion(released: string, changes: readonly Pick<ServiceChange, 'kind' | 'affected'>[]): string {
+function neededVersion(released: string, changes: readonly Pick<ServiceChange, 'kind' | 'affected'>[]): string {
   if (parse(released)!.prerelease.length > 0) return changes.length === 0 ? released : inc(released, 'prerelease')!
   const contractual = changes.filter(({ affected }) => affected !== 'this service')
   const early = major(released) === 0
