@@ -72,7 +72,8 @@ export class Tidying {
 
   async #tidy({ jsm }: Session): Promise<void> {
     const { stream, consumers } = await consumed(jsm, this.#topology.stream)
-    const { first_seq: first, last_seq: last } = stream.state
+    const { messages, first_seq: first, last_seq: last } = stream.state
+    if (messages === 0) return
     const missing = this.#topology.durables().some((durable) => !consumers.some(({ name }) => name === durable))
     if (missing) return
     const upTo = Math.min(last, first + MAX_DELETED, ...consumers.map((consumer) => doneUpTo(consumer, last)))

@@ -14,8 +14,15 @@ import {
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import type { Consumer } from 'skerry/engine'
+import { sleep } from 'skerry/engine'
 import { durableOf, subjectOf } from './names.ts'
 import type { Settings } from './settings.ts'
+
+/**
+ * How long a stream that was deleted stays away. The server tells of a deletion before it removes the files, and of a stream that is made
+ * again by then it removes them too: what that had confirmed is gone, and what it is given afterwards it does not deliver (seen on 2.9).
+ */
+const FILES_REMOVED_AFTER_MS = 1_000
 
 export class Topology {
   readonly stream: string
@@ -25,6 +32,7 @@ export class Topology {
   /** Durables that have existed. */
   readonly #seen = new Set<string>()
   readonly #warned = new Set<string>()
+  #streamSeen = false
 
   constructor(settings: Settings, consumers: readonly Consumer[]) {
     this.stream = settings.prefix
@@ -79,8 +87,16 @@ export class Topology {
 
   async #declareStream(jsm: JetStreamManager): Promise<void> {
     const subjects = [`${this.stream}.>`]
-    const existing = await orMissing(JetStreamApiCodes.StreamNotFound, jsm.streams.info(this.stream))
-    if (existing !== undefined) return this.#inspect(existing, subjects)
+    const find = (): Promise<StreamInfo | undefined> => orMissing(JetStreamApiCodes.StreamNotFound, jsm.streams.info(this.stream))
+    let existing = await find()
+    if (existing === undefined && this.#streamSeen) {
+      await sleep(this.#settings.clock, FILES_REMOVED_AFTER_MS)
+      existing = await find()
+    }
+    if (existing !== undefined) {
+      this.#streamSeen = true
+      return this.#inspect(existing, subjects)
+    }
     await jsm.streams.add({
       name: this.stream,
       subjects,
@@ -91,6 +107,7 @@ export class Topology {
       // Full means refused, never silently dropped.
       discard: DiscardPolicy.New,
     })
+    this.#streamSeen = true
   }
 
   /** Limits, replicas and placement are the operator's; what would lose messages is not taken. */
