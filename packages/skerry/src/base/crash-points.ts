@@ -39,6 +39,7 @@ export const CRASH_POINTS = [
 
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
+let observer: ((point: CrashPoint) => void) | undefined
 let armed: CrashPoint | undefined
 let passesLeft = 0
 
@@ -52,8 +53,14 @@ export function armCrashPoint(specification: string): void {
   passesLeft = Number(passes)
 }
 
+/** Has each point that is passed told to a simulation; undefined ends it. */
+export function observeCrashPoints(observe: ((point: CrashPoint) => void) | undefined): void {
+  observer = observe
+}
+
 /** Passes the named point. */
 export function crashPoint(point: CrashPoint): void {
+  observer?.(point)
   if (armed === undefined) return
   if (armed === point && --passesLeft === 0) process.kill(process.pid, 'SIGKILL')
 }

@@ -2,7 +2,7 @@
 import { Pool } from 'undici'
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
-import type { CallRequest, CallResponse, Link } from '../client/link.ts'
+import type { CallResponse, Link } from '../client/link.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem } from '../contract/problem.ts'
@@ -24,6 +24,45 @@ const IDLE_MS = 30_000
 const CONNECT_MS = 3_000
 const CONNECTIONS = 128
 
+/** What a link sends of a call, and whoever carries it delivers. */
+export interface HttpMessage {
+  readonly method: string
+  /** With the query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+  /** Aborts when the caller stops waiting. */
+  readonly signal: () => AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly text: string
+  readonly retryAfter: string | undefined
+}
+
+/** Carries one message to a service and its answer back. Rejects with a `SkerryError` (`unavailable`) when no answer came. */
+export type HttpCarrier = (message: HttpMessage) => Promise<HttpAnswer>
+
+/** A link over whatever carries HTTP messages. */
+export function linkOver(carry: HttpCarrier, clock: Clock): Omit<Link, 'close'> {
+  return {
+    async send(request) {
+      const { operation, input, trace, signal } = request
+      const { target, body } = operation.http.encode(input)
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const headers: Record<string, string> = {
+        accept: 'application/json',
+        traceparent: formatTraceparent(trace),
+        ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
+        ...(Number.isFinite(request.deadlineAtMs) ? writeDeadline(request.deadlineAtMs - clock.nowMs()) : {}),
+      }
+      return interpret(operation, await carry({ method: operation.operation.method, path: target, headers, body: text, signal }))
+    },
+  }
+}
+
 export function httpLink({ baseUrl, clock, maxAnswerBytes = DEFAULT_MAX_ANSWER_BYTES }: HttpLinkOptions): Link {
   const { origin, pathname } = new URL(baseUrl)
   const prefix = pathname.replace(/\/$/, '')
@@ -36,44 +75,18 @@ export function httpLink({ baseUrl, clock, maxAnswerBytes = DEFAULT_MAX_ANSWER_B
     connect: { timeout: CONNECT_MS },
   })
 
-  return {
-    async send(request) {
-      const { operation, input, trace } = request
-      const { target, body } = operation.http.encode(input)
-      const text = body === undefined ? undefined : JSON.stringify(body)
-      const headers: Record<string, string> = {
-        accept: 'application/json',
-        traceparent: formatTraceparent(trace),
-        ...(text === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
-        ...(Number.isFinite(request.deadlineAtMs) ? writeDeadline(request.deadlineAtMs - clock.nowMs()) : {}),
-      }
-      const answer = await exchange(pool, baseUrl, { path: prefix + target, request, headers, text: text ?? null, maxAnswerBytes })
-      return interpret(operation, answer)
-    },
-    close: () => pool.destroy(),
-  }
-}
-
-interface RawAnswer {
-  readonly status: number
-  readonly text: string
-  readonly retryAfter: string | undefined
+  const carry: HttpCarrier = (message) => exchange(pool, baseUrl, { ...message, path: prefix + message.path }, maxAnswerBytes)
+  return { ...linkOver(carry, clock), close: () => pool.destroy() }
 }
 
 async function exchange(
   pool: Pool,
   baseUrl: string,
-  {
-    path,
-    request,
-    headers,
-    text,
-    maxAnswerBytes,
-  }: { path: string; request: CallRequest; headers: Record<string, string>; text: string | null; maxAnswerBytes: number },
-): Promise<RawAnswer> {
+  { method, path, headers, body, signal }: HttpMessage,
+  maxAnswerBytes: number,
+): Promise<HttpAnswer> {
   try {
-    const response = await pool.request({ path, method: request.operation.operation.method, headers, body: text, signal: request.signal() })
+    const response = await pool.request({ path, method: method as 'GET', headers, body: body ?? null, signal: signal() })
     const chunks: Buffer[] = []
     let bytes = 0
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
@@ -93,7 +106,7 @@ async function exchange(
   }
 }
 
-function interpret({ fullName, operation }: BoundOperation, answer: RawAnswer): CallResponse | Promise<CallResponse> {
+function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
   let json: unknown
   try {
     json = answer.text === '' ? undefined : JSON.parse(answer.text)

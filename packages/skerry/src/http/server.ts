@@ -69,8 +69,7 @@ const REQUEST_MS = 60_000
 
 /** Starts listening. Rejects with `portInUse` when another process has the port. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const router = createRoutes(options.routes)
-  const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
+  const answerMessage = httpAnswerer(options)
   let draining = false
 
   const server = createServer(
@@ -89,24 +88,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let answer: HttpResponse
-    try {
-      if (request.headers.host === undefined && request.httpVersion === '1.1')
-        throw new SkerryError('malformedRequest', 'The request has no Host header')
-      const url = originForm(request.url ?? '/')
-      const mark = url.indexOf('?')
-      const { target, parameters } = router.match(request.method ?? 'GET', mark === -1 ? url : url.slice(0, mark))
-      const body = target.takesBody ? await readBody(request, maxBodyBytes) : undefined
-      answer = await target.handle({
-        parameters,
-        query: mark === -1 ? '' : url.slice(mark + 1),
-        headers: request.headers,
-        body,
-        signal: () => goneSignal(response),
-      })
-    } catch (error) {
-      answer = failureResponse(error, options.log)
-    }
+    const answer = await answerMessage({
+      method: request.method ?? 'GET',
+      url: request.url ?? '/',
+      isOfVersion11: request.httpVersion === '1.1',
+      headers: request.headers,
+      readBody: (maxBytes) => readBody(request, maxBytes),
+      signal: () => goneSignal(response),
+    })
     write(request, response, answer, draining)
   }
 
@@ -144,6 +133,43 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       await closed
       force.removeEventListener('abort', cut)
     },
+  }
+}
+
+/** A request as it arrives, whatever has carried it. */
+export interface IncomingHttpMessage {
+  readonly method: string
+  readonly url: string
+  readonly isOfVersion11: boolean
+  readonly headers: IncomingMessage['headers']
+  /** Rejects with a `SkerryError` when there is more of it, or it is not what its type says. */
+  readonly readBody: (maxBytes: number) => Promise<unknown>
+  readonly signal: () => AbortSignal
+}
+
+/** Answers requests by their routes. Never rejects: what goes wrong is a problem. */
+export function httpAnswerer({
+  routes,
+  maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
+  log,
+}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'log'>): (message: IncomingHttpMessage) => Promise<HttpResponse> {
+  const router = createRoutes(routes)
+  return async ({ method, url, isOfVersion11, headers, readBody: read, signal }) => {
+    try {
+      if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
+      const target = originForm(url)
+      const mark = target.indexOf('?')
+      const match = router.match(method, mark === -1 ? target : target.slice(0, mark))
+      return await match.target.handle({
+        parameters: match.parameters,
+        query: mark === -1 ? '' : target.slice(mark + 1),
+        headers,
+        body: match.target.takesBody ? await read(maxBodyBytes) : undefined,
+        signal,
+      })
+    } catch (error) {
+      return failureResponse(error, log)
+    }
   }
 }
 
@@ -202,7 +228,8 @@ function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<unkno
   })
 }
 
-function readJson(bytes: Buffer, type: string | undefined): unknown {
+/** The value of a JSON body of that media type; undefined for an empty one. Throws a `SkerryError`. */
+export function readJson(bytes: Buffer, type: string | undefined): unknown {
   if (bytes.length === 0) return undefined
   if (!isJson(type)) throw new SkerryError('unsupportedMediaType', `The body is ${type ?? 'of no stated type'}; send application/json`)
   if (!isUtf8(bytes)) throw new SkerryError('malformedJson', 'The body is not valid UTF-8')

@@ -15,9 +15,9 @@ import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
 import { gatewayRoutes } from '../gateway/gateway.ts'
-import { httpLink } from '../http/http-link.ts'
 import type { HttpServer } from '../http/server.ts'
-import { startHttpServer } from '../http/server.ts'
+import type { Transport } from '../http/transport.ts'
+import { httpTransport } from '../http/transport.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import { adminRoutes } from './admin/routes.ts'
@@ -51,6 +51,10 @@ export interface HostOptions {
   /** Default: the machine's. */
   readonly clock?: Clock
   readonly random?: Random
+  /** How it is reached and reaches others. Default: HTTP. */
+  readonly transport?: Transport
+  /** By the name of the service: what it is given instead of the resources that it would open. */
+  readonly resources?: ReadonlyMap<string, unknown>
   /** Told what the start is doing, for people. */
   readonly onProgress?: (step: string) => void
   /** Gives up the start where it waits for others. Once the host has started it does nothing: use `stop`. */
@@ -97,6 +101,7 @@ class RunningHost implements Host {
   readonly #clock: Clock
   readonly #random: Random
   readonly #newId: NewId
+  readonly #transport: Transport
   readonly #links = new Map<string, Link>()
   readonly #servers: HttpServer[] = []
   #resources: ServiceResources | undefined
@@ -110,11 +115,17 @@ class RunningHost implements Host {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
+    this.#transport = options.transport ?? httpTransport
   }
 
   async start(): Promise<void> {
     const { selection, configuration, engines, log, onProgress, signal } = this.#options
-    this.#resources = openResources({ services: selection.services, configurations: configuration.serviceConfigurations, log })
+    this.#resources = openResources({
+      services: selection.services,
+      configurations: configuration.serviceConfigurations,
+      given: this.#options.resources ?? new Map(),
+      log,
+    })
     this.#databases = await openDatabases({ configuration, factory: engines.database, clock: this.#clock, onProgress, signal })
     for (const service of selection.services) {
       const { name } = service.contract
@@ -184,7 +195,7 @@ class RunningHost implements Host {
     if (link === undefined) {
       const { configuration, selection } = this.#options
       const isHere = selection.services.some((service) => service.contract.name === name)
-      if (!isHere) link = httpLink({ baseUrl: configuration.peerUrls.get(name) ?? unknownPeer(name), clock: this.#clock })
+      if (!isHere) link = this.#transport.link({ baseUrl: configuration.peerUrls.get(name) ?? unknownPeer(name), clock: this.#clock })
       else if (configuration.forceWire) link = this.#loopbackLink(name)
       else link = inProcessLink(() => this.instances.get(name)!.hosted)
       this.#links.set(name, link)
@@ -196,7 +207,7 @@ class RunningHost implements Host {
   #loopbackLink(name: string): Link {
     let link: Link | undefined
     return {
-      send: (request) => (link ??= httpLink({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      send: (request) => (link ??= this.#transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
       close: async () => link?.close(),
     }
   }
@@ -208,7 +219,7 @@ class RunningHost implements Host {
       const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
-      const server = await startHttpServer({ host: configuration.host, port, routes, log: log.with({ service: name }) })
+      const server = await this.#transport.listen({ host: configuration.host, port, routes, log: log.with({ service: name }) })
       this.#servers.push(server)
       this.serviceUrls.set(name, server.url)
     }
@@ -222,7 +233,7 @@ class RunningHost implements Host {
       random: this.#random,
       log: log.with({ service: GATEWAY }),
     })
-    const server = await startHttpServer({
+    const server = await this.#transport.listen({
       host: configuration.host,
       port: configuration.gatewayPort,
       routes: [...routes, ...health],
@@ -256,7 +267,7 @@ class RunningHost implements Host {
     )
     const hosted = hostAdmin({ targets, clock: this.#clock, random: this.#random, newId: this.#newId, log })
     const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
-    const server = await startHttpServer({ host: configuration.adminHost, port: configuration.adminPort, routes, log })
+    const server = await this.#transport.listen({ host: configuration.adminHost, port: configuration.adminPort, routes, log })
     this.#servers.push(server)
     this.adminUrl = server.url
   }

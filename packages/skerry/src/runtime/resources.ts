@@ -12,15 +12,21 @@ export interface ServiceResources {
 export interface OpenResourcesOptions {
   readonly services: readonly Service[]
   readonly configurations: ReadonlyMap<string, unknown>
+  /** What a service gets instead of what it would open; nobody disposes of it here. */
+  readonly given: ReadonlyMap<string, unknown>
   readonly log: Log
 }
 
-export function openResources({ services, configurations, log }: OpenResourcesOptions): ServiceResources {
-  const opening = new Map(services.map((service) => [service.contract.name, open(service, configurations, log)]))
+export function openResources({ services, configurations, given, log }: OpenResourcesOptions): ServiceResources {
+  const opening = new Map(
+    services
+      .filter(({ contract }) => !given.has(contract.name))
+      .map((service) => [service.contract.name, open(service, configurations, log)]),
+  )
   // Whoever asks for them is told; nobody may come to ask.
   for (const resources of opening.values()) resources.catch(() => undefined)
   return {
-    of: (service) => opening.get(service) ?? Promise.resolve(),
+    of: (service) => opening.get(service) ?? Promise.resolve(given.get(service)),
     async close() {
       await Promise.all([...opening].map(([service, resources]) => disposeOf(resources, log.with({ service }))))
     },
