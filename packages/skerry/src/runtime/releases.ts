@@ -34,7 +34,7 @@ export interface ServiceChange extends ContractChange {
 
 export async function releaseOf(service: Service): Promise<ServiceRelease> {
   const { contract, uses, listens, sagas, migrations: folder } = service
-  const migrations = await readMigrations({ service: contract.name, folder })
+  const migrations = readMigrations({ service: contract.name, folder })
   return {
     ...contractSnapshot(contract),
     uses: versionsOf(Object.values(uses)),
@@ -85,7 +85,7 @@ function sagaChanges(before: ServiceRelease, now: ServiceRelease): readonly Serv
 }
 
 async function migrationChanges(before: ServiceRelease, { contract, migrations: folder }: Service): Promise<readonly ServiceChange[]> {
-  const migrations = await readMigrations({ service: contract.name, folder })
+  const migrations = readMigrations({ service: contract.name, folder })
   const known = new Map(migrations.map(({ name, checksum }) => [name, checksum]))
   const history = Object.entries(before.migrations).flatMap(([name, checksum]) => {
     if (!known.has(name)) return [ofItself('migration-removed', `migrations.${name}`, 'is gone')]

@@ -4,7 +4,7 @@
  * that has changed since is refused.
  */
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
@@ -39,16 +39,18 @@ const TRANSACTION_CONTROL =
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = [
     ...[...PLATFORM_MIGRATIONS, ...SAGA_MIGRATIONS, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
-    ...(await readMigrations(options)),
+    ...readMigrations(options),
   ]
   const applied: string[] = []
-  await withLock(options.database, async (transaction) => {
+  const known = await withLock(options.database, async (transaction) => {
     await transaction.script(
       `create table if not exists skerry_migration (name text primary key, checksum text not null, applied_at timestamptz not null)`,
     )
+    const { rows } = await transaction.query<{ name: string; checksum: string }>(`select name, checksum from skerry_migration`)
+    return new Map(rows.map(({ name, checksum }) => [name, checksum]))
   })
   for (const migration of migrations) {
-    if (!(await apply(options, migration))) continue
+    if (known.get(migration.name) === migration.checksum || !(await apply(options, migration))) continue
     applied.push(migration.name)
     options.onApplied?.(migration.name)
   }
@@ -96,35 +98,38 @@ function withLock<T>(database: Database, work: (transaction: Transaction) => Pro
   })
 }
 
-/** The service's own migrations, in their order. Throws `migrationInvalid` for what cannot be one. */
-export async function readMigrations({ service, folder }: Pick<MigrateOptions, 'service' | 'folder'>): Promise<readonly Migration[]> {
+/**
+ * The service's own migrations, in their order. Throws `migrationInvalid` for what cannot be one. Read at once and not asynchronously: a
+ * few small files, and a start that a simulation replays may not depend on when the disk answers.
+ */
+export function readMigrations({ service, folder }: Pick<MigrateOptions, 'service' | 'folder'>): readonly Migration[] {
   if (folder === undefined) return []
   const path = fileURLToPath(folder)
   let files: string[]
   try {
-    files = (await readdir(path)).filter((file) => file.endsWith('.sql')).toSorted()
+    files = readdirSync(path)
+      .filter((file) => file.endsWith('.sql'))
+      .toSorted()
   } catch (error) {
     throw new SkerryError('migrationInvalid', `${service}: the migrations folder ${path} cannot be read`, { cause: error })
   }
   const numbers = new Set<string>()
-  return Promise.all(
-    files.map(async (file) => {
-      if (!FILE_NAME.test(file)) throw new SkerryError('migrationInvalid', `${service}: ${file} is not named like 0001-create-orders.sql`)
-      const number = file.slice(0, 4)
-      if (numbers.has(number)) throw new SkerryError('migrationInvalid', `${service}: two migrations have the number ${number}`)
-      numbers.add(number)
-      const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
-      const control = readSql(sql)
-        .statements.map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1])
-        .find((word) => word !== undefined)
-      if (control !== undefined)
-        throw new SkerryError(
-          'migrationInvalid',
-          `${service}: ${file} contains ${control.toUpperCase()}, but each migration already runs in a transaction of its own`,
-        )
-      return toMigration(file, sql)
-    }),
-  )
+  return files.map((file) => {
+    if (!FILE_NAME.test(file)) throw new SkerryError('migrationInvalid', `${service}: ${file} is not named like 0001-create-orders.sql`)
+    const number = file.slice(0, 4)
+    if (numbers.has(number)) throw new SkerryError('migrationInvalid', `${service}: two migrations have the number ${number}`)
+    numbers.add(number)
+    const sql = readFileSync(new URL(file, folder), 'utf8').replaceAll('\r\n', '\n')
+    const control = readSql(sql)
+      .statements.map((statement) => TRANSACTION_CONTROL.exec(statement)?.[1])
+      .find((word) => word !== undefined)
+    if (control !== undefined)
+      throw new SkerryError(
+        'migrationInvalid',
+        `${service}: ${file} contains ${control.toUpperCase()}, but each migration already runs in a transaction of its own`,
+      )
+    return toMigration(file, sql)
+  })
 }
 
 function toMigration(name: string, sql: string): Migration {

@@ -1,9 +1,9 @@
 /** Waits until a host has nothing left to do, moving its virtual clock to whatever it waits for. */
 import { sleep, systemClock, turn } from '../base/clock.ts'
 import type { VirtualClock } from '../base/clock.ts'
-import { BEGIN_GRACE_MS } from '../events/inbox.ts'
 import type { Host } from '../runtime/host.ts'
 import type { ServiceInstance } from '../runtime/service-instance.ts'
+import { isBusy, workLeft } from '../runtime/work-left.ts'
 
 const MAX_ROUNDS = 10_000
 /** How long one piece of work may really take, as when it talks to a mail server. */
@@ -44,29 +44,4 @@ async function untilIdle(instances: readonly ServiceInstance[], clock: VirtualCl
     }
   }
   return true
-}
-
-function isBusy({ relay, consumer, workers, hosted }: ServiceInstance): boolean {
-  return relay?.idle === false || consumer?.idle === false || workers.some(({ idle }) => !idle) || hosted.inProgress > 0
-}
-
-interface WorkLeft {
-  readonly name: string
-  readonly outbox: number
-  /** When the next thing that can go on by itself is due: a kept message, or what a worker waits for. */
-  readonly dueMs: number | undefined
-}
-
-async function workLeft({ name, database, workers }: ServiceInstance): Promise<WorkLeft> {
-  if (database === undefined) return { name, outbox: 0, dueMs: undefined }
-  const { rows } = await database.query<{ outbox: number; retry: Date | null; early: Date | null }>(
-    `select (select count(*) from skerry_outbox) as outbox,
-            (select min(next_at) from skerry_delivery where reason = 'retry') as retry,
-            (select min(next_at) from skerry_delivery where reason = 'early' and next_at <= first_at + make_interval(secs => $1)) as early`,
-    [BEGIN_GRACE_MS / 1_000],
-  )
-  const { outbox, retry, early } = rows[0]!
-  const kept = [retry, early].filter((at) => at !== null).map((at) => at.getTime())
-  const due = [...kept, ...(await Promise.all(workers.map((worker) => worker.dueMs()))).filter((at) => at !== undefined)]
-  return { name, outbox, dueMs: due.length === 0 ? undefined : Math.min(...due) }
 }

@@ -1,0 +1,11 @@
+/** `skerry/simulation`: a whole system in one process under a seed, which decides what goes wrong and in which order everything happens. */
+export type { Choice } from './choices.ts'
+export type { FaultKind, FaultLevel, FaultRates } from './faults.ts'
+export type { Invariant, Observation, OperationRecord } from './invariant.ts'
+export type { Failure, FailureKind, Run, RunOptions } from './run.ts'
+export { simulation } from './simulation.ts'
+export type { Operation, OperationContext, Outside, Simulation, SimulationOptions } from './simulation.ts'
+export { openSimulator } from './simulator.ts'
+export type { Simulator } from './simulator.ts'
+export { formatTrace } from './trace.ts'
+export type { TraceLine } from './trace.ts'

@@ -1,0 +1,300 @@
+import { sleep } from '../base/clock.ts'
+import { seededRandom } from '../base/random.ts'
+import { createClient } from '../client/client.ts'
+import type { Contract } from '../contract/contract.ts'
+import { GATEWAY } from '../runtime/system.ts'
+/** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
+import { createLog } from '../telemetry/log.ts'
+import { SimulatedBroker } from './broker.ts'
+import type { Choice } from './choices.ts'
+import { Choices, unit } from './choices.ts'
+import { Cluster } from './cluster.ts'
+import { SimulatedDatabases } from './databases.ts'
+import type { Escape } from './escapes.ts'
+import { watchForEscapes } from './escapes.ts'
+import type { FaultKind, FaultLevel, FaultRates } from './faults.ts'
+import { Faults, MAX_SKEW_MS, ratesOf } from './faults.ts'
+import type { Sample } from './inputs.ts'
+import { planOperations } from './inputs.ts'
+import type { Invariant, OperationRecord } from './invariant.ts'
+import { Network } from './network.ts'
+import type { GatewayAnswer, OperationContext, Outside, Simulation } from './simulation.ts'
+import type { Store } from './store.ts'
+import type { TraceLine } from './trace.ts'
+import { World } from './world.ts'
+
+export interface RunOptions {
+  readonly seed: number
+  /** Default: `rough`. */
+  readonly faults?: FaultLevel
+  /** In the place of the level's. */
+  readonly rates?: Partial<FaultRates>
+  /** How many operations the clients carry out. Default: 40. */
+  readonly operations?: number
+  /** Only these choices happen, as in the replay of a failure. Default: what the seed decides. */
+  readonly only?: ReadonlySet<Choice>
+  /** Only these operations, by their index. Default: all. */
+  readonly onlyOperations?: ReadonlySet<number>
+  /** Delays and ties are not varied. Default: false. */
+  readonly calm?: boolean
+}
+
+export type FailureKind =
+  /** An invariant does not hold. */
+  | 'invariant'
+  /** What had to come about eventually has not. */
+  | 'eventually'
+  /** The system did not come to rest. */
+  | 'restless'
+  /** Code went around the platform. */
+  | 'escape'
+  /** The run itself broke. */
+  | 'error'
+
+export interface Failure {
+  readonly kind: FailureKind
+  /** The invariant's name, or what was used. */
+  readonly name: string
+  readonly messages: readonly string[]
+}
+
+export interface Run {
+  readonly seed: number
+  readonly failure: Failure | undefined
+  /** SHA-256 over all that has happened: the same for the same seed and code. */
+  readonly hash: string
+  readonly trace: readonly TraceLine[]
+  /** The choices that were made, in order. */
+  readonly choices: readonly Choice[]
+  /** Choices that were to be repeated, and were never asked for. */
+  readonly unasked: readonly Choice[]
+  readonly history: readonly OperationRecord[]
+  /** Moments at which the seed had a say. */
+  readonly steps: number
+  readonly faults: ReadonlyMap<FaultKind, number>
+  readonly crashPoints: ReadonlyMap<string, number>
+  /** How much time has passed in the world, in milliseconds. */
+  readonly elapsedMs: number
+}
+
+const MAX_THINKING_MS = 200
+const REQUEST_MS = 60_000
+const LOOK_AGAIN_MS = 50
+
+const silent = createLog({ level: 'silent' })
+
+class Failed extends Error {
+  readonly failure: Failure
+
+  constructor(kind: FailureKind, name: string, messages: readonly string[]) {
+    super(`${name}: ${messages.join('; ')}`)
+    this.failure = { kind, name, messages }
+  }
+}
+
+export async function runSeed<State>(simulation: Simulation<State>, store: Store, sample: Sample, options: RunOptions): Promise<Run> {
+  const { seed, faults: level = 'rough', rates, operations = 40, only, onlyOperations, calm = false } = options
+  const choices = new Choices({ seed, only, calm })
+  const faults = new Faults(choices, ratesOf(level, rates))
+  const world = new World({ choices, faults })
+  const history: OperationRecord[] = []
+  const escapes: Escape[] = []
+  await store.reset()
+  const stopWatching = watchForEscapes((escape) => escapes.push(escape))
+  const scene = new Scene(simulation, world, store, history, MAX_SKEW_MS[level])
+  let failure: Failure | undefined
+  try {
+    const planned = planOperations(simulation.options, seed, operations, sample).filter(({ index }) => onlyOperations?.has(index) ?? true)
+    await scene.play(planned)
+  } catch (error) {
+    failure = error instanceof Failed ? error.failure : { kind: 'error', name: 'the run', messages: [textOf(error)] }
+  } finally {
+    scene.close()
+    stopWatching()
+  }
+  const [escape] = escapes
+  if (escape !== undefined) failure = { kind: 'escape', name: escape.what, messages: [`in ${escape.node}: ${escape.stack}`] }
+  return {
+    seed,
+    failure,
+    hash: world.trace.hash,
+    trace: world.trace.lines,
+    choices: choices.taken,
+    unasked: choices.unasked,
+    history,
+    steps: world.steps,
+    faults: faults.injected,
+    crashPoints: scene.cluster.crashPoints,
+    elapsedMs: world.elapsedMs,
+  }
+}
+
+/** All that takes part in one run. */
+class Scene<State> {
+  readonly cluster: Cluster
+  readonly #simulation: Simulation<State>
+  readonly #world: World
+  readonly #network: Network
+  readonly #broker: SimulatedBroker
+  readonly #databases: SimulatedDatabases
+  readonly #store: Store
+  readonly #state: State
+  readonly #history: OperationRecord[]
+
+  constructor(simulation: Simulation<State>, world: World, store: Store, history: OperationRecord[], maxSkewMs: number) {
+    const { system, state, resources, previous = [], instances = {}, environment = {} } = simulation.options
+    this.#simulation = simulation
+    this.#world = world
+    this.#store = store
+    this.#history = history
+    this.#network = new Network(world)
+    this.#broker = new SimulatedBroker(world)
+    this.#databases = new SimulatedDatabases({
+      world,
+      open: (service) => store.of(service),
+      onStatement: (service, sql) => store.wrote(service, sql),
+    })
+    const outside = this.#outsideOf('outside', 'outside')
+    this.#state = state(outside)
+    this.cluster = new Cluster({
+      world,
+      network: this.#network,
+      broker: this.#broker,
+      databases: this.#databases,
+      system,
+      previous,
+      instances,
+      environment,
+      resources: new Map(Object.entries(resources?.(this.#state, outside) ?? {})),
+      maxSkewMs,
+      log: silent,
+    })
+  }
+
+  async play(operations: ReturnType<typeof planOperations>): Promise<void> {
+    const world = this.#world
+    const { clients = 3, invariants, eventually = {} } = this.#simulation.options
+    await this.cluster.start()
+    world.faults.begin()
+    const left = [...operations]
+    const working = Array.from({ length: clients }, (_, index) => this.#client(`client ${index + 1}`, left))
+    await world.until(Promise.all(working), 'clients still wait for answers')
+    await this.#check(invariants, 'invariant', false)
+    world.say('everything heals')
+    world.faults.heal()
+    this.#network.heal()
+    this.#broker.heal()
+    await this.cluster.heal()
+    await this.#rest()
+    await this.#check(invariants, 'invariant', true)
+    await this.#check(eventually, 'eventually', true)
+  }
+
+  close(): void {
+    this.cluster.close()
+  }
+
+  /** Takes one operation after the other from those that are left, thinking in between. */
+  async #client(client: string, left: ReturnType<typeof planOperations>[number][]): Promise<void> {
+    const world = this.#world
+    for (;;) {
+      await world.pause(`${client} thinks`, 0, MAX_THINKING_MS)
+      const next = left.shift()
+      if (next === undefined) return
+      const { index, name, input, random } = next
+      const record: OperationRecord = {
+        index,
+        client,
+        name,
+        input,
+        beganAtMs: world.nowMs,
+        endedAtMs: undefined,
+        result: undefined,
+        error: undefined,
+      }
+      this.#history.push(record)
+      world.say(`${name} ${JSON.stringify(input) ?? ''}`.trimEnd(), client)
+      const context: OperationContext<State> = {
+        ...this.#outsideOf(client, `operation ${index}`),
+        random,
+        client,
+        state: this.#state,
+        clientOf: (contract: Contract) =>
+          createClient(contract, {
+            link: this.#network.linkFrom(client, GATEWAY),
+            clock: world.clockOf(undefined, 0),
+            random,
+          }) as never,
+      }
+      try {
+        record.result = await this.#simulation.options.operations[name]!.run(context, input)
+        world.say(`${name} → ${JSON.stringify(record.result) ?? 'done'}`, client)
+      } catch (error) {
+        record.error = error
+        world.say(`${name} failed: ${error instanceof Error ? error.message : String(error)}`, client)
+      }
+      record.endedAtMs = world.nowMs
+    }
+  }
+
+  #outsideOf(name: string, seededBy: string): Outside {
+    const world = this.#world
+    const clock = world.clockOf(undefined, 0)
+    const carry = async (way: string, lost: 'lostRequest' | 'lostAnswer'): Promise<'delivered' | 'lost'> => {
+      await world.pause(way, 1, 8)
+      if (world.faults.happens(lost, way) === undefined) return 'delivered'
+      world.say(`${lost === 'lostRequest' ? 'a request' : 'an answer'} is lost: ${way}`)
+      return 'lost'
+    }
+    return {
+      clock,
+      random: seededRandom(unit(world.choices.seed, seededBy) * 0x1_0000_0000),
+      reach: async (way) => {
+        if (world.faults.happens('refusedCall', way) === undefined) return carry(way, 'lostRequest')
+        world.say(`a request is refused: ${way}`)
+        return 'refused'
+      },
+      answer: (way) => carry(way, 'lostAnswer'),
+      request: async (method, path, body, headers = {}) => {
+        const text = body === undefined ? undefined : JSON.stringify(body)
+        const type: Record<string, string> = text === undefined ? {} : { 'content-type': 'application/json' }
+        const answer = this.#network.request(name, GATEWAY, { method, path, headers: { ...type, ...headers }, body: text })
+        const late = sleep(clock, REQUEST_MS).then(() => {
+          throw new Error(`${method} ${path} was not answered within ${REQUEST_MS} ms`)
+        })
+        const { status, text: answered } = await Promise.race([answer, late])
+        return { status, body: answered === '' ? undefined : (JSON.parse(answered) as unknown) } satisfies GatewayAnswer
+      },
+    }
+  }
+
+  /** Lets time pass until nothing is left that would go on by itself. */
+  async #rest(): Promise<void> {
+    const world = this.#world
+    const giveUpAtMs = world.nowMs + this.#simulation.restWithinMs
+    let dueMs: number | undefined = world.nowMs
+    while (dueMs !== undefined) {
+      await world.advance(Math.max(world.nowMs + LOOK_AGAIN_MS, dueMs))
+      if (world.nowMs > giveUpAtMs)
+        throw new Failed('restless', 'the system comes to rest', [
+          `${Math.round(this.#simulation.restWithinMs / 60_000)} minutes after everything had healed there was still something to do`,
+        ])
+      dueMs = this.cluster.isIdle && this.#broker.isEmpty && this.#databases.isFree ? await this.cluster.dueMs() : world.nowMs
+    }
+  }
+
+  async #check(invariants: Readonly<Record<string, Invariant<State>>>, kind: 'invariant' | 'eventually', atRest: boolean): Promise<void> {
+    const world = this.#world
+    // A transaction that is open keeps the one session to itself.
+    while (!this.#databases.isFree) await world.step()
+    const seen = { databases: this.#store.all, state: this.#state, history: this.#history, now: new Date(world.nowMs), atRest }
+    for (const [name, invariant] of Object.entries(invariants)) {
+      const messages = await invariant(seen)
+      if (messages.length > 0) throw new Failed(kind, name, messages)
+    }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,49 @@
+import { systemClock } from '../base/clock.ts'
+import { needsDatabase } from '../service/hosted-service.ts'
+import { migrate } from '../service/migrations.ts'
+/** Runs simulations: opens what they share once, and gives each seed a world of its own. */
+import type { Service } from '../service/service.ts'
+import type { Sample } from './inputs.ts'
+import { samplerFor } from './inputs.ts'
+import type { Run, RunOptions } from './run.ts'
+import { runSeed } from './run.ts'
+import type { Simulation } from './simulation.ts'
+import { Store } from './store.ts'
+
+export class Simulator<State> implements AsyncDisposable {
+  readonly #simulation: Simulation<State>
+  readonly #store: Store
+  readonly #sample: Sample
+
+  constructor(simulation: Simulation<State>, store: Store, sample: Sample) {
+    this.#simulation = simulation
+    this.#store = store
+    this.#sample = sample
+  }
+
+  /** Runs one seed. Not two at the same time. */
+  run(options: RunOptions): Promise<Run> {
+    return runSeed(this.#simulation, this.#store, this.#sample, options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store.close()
+  }
+}
+
+/** Opens a simulator: a database in memory for all services, migrated. Takes seconds; its seeds do not. */
+export async function openSimulator<State>(simulation: Simulation<State>): Promise<Simulator<State>> {
+  const store = await Store.open()
+  try {
+    const { system } = simulation.options
+    for (const service of system.services.filter((candidate: Service) => needsDatabase(candidate))) {
+      const { name } = service.contract
+      await migrate({ service: name, database: await store.of(name), folder: service.migrations, clock: systemClock })
+    }
+    await store.keep()
+    return new Simulator(simulation, store, await samplerFor(simulation.options))
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

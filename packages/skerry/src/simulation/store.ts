@@ -1,0 +1,135 @@
+/**
+ * The real database of simulations: one PGlite, opened and migrated once, and for each seed put back to what the migrations left. Only
+ * tables that a run has written to are emptied: making them anew, or copying the whole, takes longer than most runs.
+ */
+import type { Database, DatabaseEngine, Queryable } from '../engine/database.ts'
+
+interface PgliteModule {
+  readonly pglite: (options: { readonly thread: 'main' }) => DatabaseEngine
+}
+
+interface KeptTable {
+  readonly name: string
+  /** Those that can be written. */
+  readonly columns: readonly string[]
+  /** Tables with a reference to it, which are emptied with it, and to theirs. */
+  readonly dependents: readonly string[]
+  /** What it held when the migrations had ended, as JSON; undefined when that was nothing. */
+  readonly rows: string | undefined
+}
+
+/** What one database begins each run with. */
+interface Kept {
+  /** Those that others refer to come first. */
+  readonly tables: readonly KeptTable[]
+  readonly sequences: string
+}
+
+const TABLES = `
+with recursive own as (
+  select c.oid, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = current_schema() and c.relkind = 'r'
+), refers as (
+  select distinct conrelid as child, confrelid as parent from pg_constraint where contype = 'f' and conrelid <> confrelid
+), below as (
+  select oid as root, oid from own union select below.root, refers.child from below join refers on refers.parent = below.oid
+)
+select own.relname as name,
+       (select array_agg(a.attname::text order by a.attnum) from pg_attribute a
+        where a.attrelid = own.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
+       (select array_agg(c.relname::text) from below join pg_class c on c.oid = below.oid where below.root = own.oid) as dependents
+from own order by (select count(*) from below where below.root = own.oid) desc, own.relname`
+/** One statement that puts all sequences back. */
+const SEQUENCES = `
+select coalesce(string_agg(format('setval(%L, %s, %L)', format('%I.%I', schemaname, sequencename), coalesce(last_value, start_value), last_value is not null), ', '), '') as calls
+from pg_sequences where schemaname = current_schema()`
+
+export class Store {
+  readonly #engine: DatabaseEngine
+  readonly #databases = new Map<string, Database>()
+  readonly #kept = new Map<string, Kept>()
+  readonly #written = new Map<string, Set<string>>()
+
+  private constructor(engine: DatabaseEngine) {
+    this.#engine = engine
+  }
+
+  static async open(): Promise<Store> {
+    let module: PgliteModule
+    try {
+      module = (await import('@skerry/pglite' as string)) as PgliteModule
+    } catch (error) {
+      throw new Error('A simulation keeps its data in @skerry/pglite: install it as a development dependency', { cause: error })
+    }
+    return new Store(module.pglite({ thread: 'main' }))
+  }
+
+  /** The database of a service, as it is and without faults. */
+  async of(service: string): Promise<Database> {
+    let database = this.#databases.get(service)
+    if (database === undefined) {
+      database = await this.#engine.open({ service, shared: true })
+      this.#databases.set(service, database)
+    }
+    return database
+  }
+
+  get all(): Readonly<Record<string, Queryable>> {
+    return Object.fromEntries(this.#databases)
+  }
+
+  /** Notes what a statement writes to. */
+  wrote(service: string, sql: string): void {
+    for (const [, quoted, plain] of sql.matchAll(/\b(?:insert\s+into|update|delete\s+from)\s+(?:"([^"]+)"|([a-z_][a-z0-9_]*))/gi)) {
+      let tables = this.#written.get(service)
+      if (tables === undefined) this.#written.set(service, (tables = new Set()))
+      tables.add(quoted ?? plain!.toLowerCase())
+    }
+  }
+
+  /** Takes what the databases hold now for what each run begins with. */
+  async keep(): Promise<void> {
+    for (const [service, database] of this.#databases) {
+      const { rows } = await database.query<Omit<KeptTable, 'rows'>>(TABLES)
+      const tables: KeptTable[] = []
+      for (const table of rows) {
+        const held = await database.query<{ rows: string | null }>(`select json_agg(t)::text as rows from "${table.name}" t`)
+        tables.push({ ...table, rows: held.rows[0]?.rows ?? undefined })
+      }
+      const sequences = await database.query<{ calls: string }>(SEQUENCES)
+      this.#kept.set(service, { tables, sequences: sequences.rows[0]!.calls })
+    }
+    this.#written.clear()
+  }
+
+  /** Puts everything back. */
+  async reset(): Promise<void> {
+    for (const [service, written] of this.#written) {
+      const { tables, sequences } = this.#kept.get(service)!
+      const empty = new Set(tables.filter(({ name }) => written.has(name)).flatMap(({ dependents }) => dependents))
+      if (empty.size === 0) continue
+      await this.#databases.get(service)!.transaction('read committed', async (transaction) => {
+        await transaction.query(`truncate ${[...empty].map(quoted).join(', ')}`)
+        for (const { name, columns, rows } of tables) {
+          if (rows === undefined || !empty.has(name)) continue
+          const list = columns.map(quoted).join(', ')
+          await transaction.query(
+            `insert into ${quoted(name)} (${list}) overriding system value
+             select ${list} from json_populate_recordset(null::${quoted(name)}, $1::json)`,
+            [rows],
+          )
+        }
+        if (sequences !== '') await transaction.query(`select ${sequences}`)
+      })
+    }
+    this.#written.clear()
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close()
+  }
+}
+
+function quoted(name: string): string {
+  return `"${name}"`
+}
