@@ -279,8 +279,14 @@ class Scene<State> {
         throw new Failed('restless', 'the system comes to rest', [
           `${Math.round(this.#simulation.restWithinMs / 60_000)} minutes after everything had healed there was still something to do`,
         ])
-      dueMs = this.cluster.isIdle && this.#broker.isEmpty && this.#databases.isFree ? await this.cluster.dueMs() : world.nowMs
+      dueMs = this.#isIdle ? await this.cluster.dueMs() : world.nowMs
+      // To be asked takes time, and something may have been taken up meanwhile.
+      if (!this.#isIdle) dueMs = world.nowMs
     }
+  }
+
+  get #isIdle(): boolean {
+    return this.cluster.isIdle && this.#broker.isEmpty && this.#databases.isFree
   }
 
   async #check(invariants: Readonly<Record<string, Invariant<State>>>, kind: 'invariant' | 'eventually', atRest: boolean): Promise<void> {
