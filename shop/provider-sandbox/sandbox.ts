@@ -15,12 +15,11 @@ import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from 'skerry/engine'
-import { sleep, systemClock } from 'skerry/engine'
-import type { BookView, OperationKind, OperationRequest } from './book.ts'
-import { Book } from './book.ts'
-import { CARDS } from './cards.ts'
-import { openJournal } from './journal.ts'
-import { Webhooks } from './webhooks.ts'
+import { systemClock } from 'skerry/engine'
+import type { BookView, Operation, OperationKind, OperationRequest } from './book.ts'
+import type { Pause } from './provider.ts'
+import { Provider } from './provider.ts'
+import { WebhookEndpoint } from './webhook-endpoint.ts'
 
 export type { BookView, Operation, OperationKind } from './book.ts'
 export type { SignedWebhook, Webhook } from './webhooks.ts'
@@ -41,8 +40,6 @@ export interface ProviderSandboxOptions {
   readonly pause?: Pause
 }
 
-export type Pause = (moment: 'asked' | 'done', kind: OperationKind) => Promise<void>
-
 export interface ProviderSandbox extends AsyncDisposable {
   readonly url: string
   /** Where webhooks go from now on, also those that wait to be sent. */
@@ -59,13 +56,11 @@ const MAX_BODY_BYTES = 65_536
 const ACTIONS: Readonly<Record<string, OperationKind>> = { capture: 'capture', refund: 'refund', void: 'void' }
 
 export async function startProviderSandbox(options: ProviderSandboxOptions): Promise<ProviderSandbox> {
-  const clock = options.clock ?? systemClock
-  const journal = openJournal(options.bookFile)
-  const book = new Book(journal.earlier, journal)
-  const webhooks = new Webhooks({ secret: options.webhookSecret, clock })
-  webhooks.url = options.webhookUrl
+  const { port = 0, webhookUrl, clock = systemClock, ...rest } = options
+  const endpoint = new WebhookEndpoint(webhookUrl)
+  const provider = new Provider({ ...rest, clock, postWebhook: (webhook) => endpoint.post(webhook) })
   const server = createServer((request, response) => {
-    answer({ book, webhooks, clock, pause: options.pause }, request)
+    answer(provider, endpoint, request)
       .catch((error: unknown): Answer => ({ status: 400, body: { error: error instanceof Error ? error.message : String(error) } }))
       .then((answered) => {
         if (answered === undefined) return
@@ -73,16 +68,17 @@ export async function startProviderSandbox(options: ProviderSandboxOptions): Pro
       })
       .catch(() => response.destroy())
   })
-  server.listen(options.port ?? 0, '127.0.0.1')
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     sendWebhooksTo(url) {
-      webhooks.url = url
+      endpoint.url = url
     },
-    book: () => book.view(),
+    book: () => provider.book(),
     async [Symbol.asyncDispose]() {
-      webhooks.close()
+      provider.close()
+      endpoint.close()
       if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
@@ -92,52 +88,40 @@ export async function startProviderSandbox(options: ProviderSandboxOptions): Pro
   }
 }
 
-interface World {
-  readonly book: Book
-  readonly webhooks: Webhooks
-  readonly clock: Clock
-  readonly pause: Pause | undefined
-}
-
 /** Undefined where the provider falls silent. */
-async function answer(world: World, request: IncomingMessage): Promise<Answer | undefined> {
+async function answer(provider: Provider, endpoint: WebhookEndpoint, request: IncomingMessage): Promise<Answer | undefined> {
   const path = new URL(request.url ?? '/', 'http://provider').pathname.split('/').slice(1).map(decodeURIComponent)
   const body = await readBody(request)
   const route = `${request.method} /${path.slice(0, 2).join('/')}`
-  if (route === 'GET /v1/book') return { status: 200, body: world.book.view() }
-  if (route === 'GET /v1/operations') return found(world.book, path[2] ?? '')
+  if (route === 'GET /v1/book') return { status: 200, body: provider.book() }
+  if (route === 'GET /v1/operations') return found(provider.find(path[2] ?? ''))
   if (route === 'PUT /v1/webhook-endpoint') {
-    world.webhooks.url = String(new URL(String(body['url'])))
-    return { status: 200, body: { url: world.webhooks.url } }
+    endpoint.url = String(new URL(String(body['url'])))
+    return { status: 200, body: { url: endpoint.url } }
   }
   if (route !== 'POST /v1/authorizations') return { status: 404, body: { error: 'there is nothing here' } }
   const key = request.headers['idempotency-key']
   if (typeof key !== 'string' || key === '') return { status: 400, body: { error: 'an Idempotency-Key is needed' } }
   const kind = path.length === 2 ? 'authorization' : ACTIONS[path[3] ?? '']
   if (kind === undefined || path.length > 4) return { status: 404, body: { error: 'there is nothing here' } }
-  return perform(world, readRequest(key, kind, path[2], body))
+  return perform(provider, readRequest(key, kind, path[2], body))
 }
 
-async function perform({ book, webhooks, clock, pause }: World, request: OperationRequest): Promise<Answer | undefined> {
-  const isFirst = book.count(request.key) === 1
-  await pause?.('asked', request.kind)
-  const card = book.cardOf(request)
-  const { firstRequest, answerAfterMs = 0 } = CARDS[card ?? ''] ?? {}
-  const fault = isFirst && firstRequest?.kind === request.kind ? firstRequest.fault : undefined
-  if (fault === 'unavailable') return { status: 503, body: { error: 'try again' } }
-  if (fault === 'silent before doing it') return undefined
-  const isNew = book.find(request.key) === undefined
-  const operation = book.perform(request, clock.now())
-  if (operation === undefined) return { status: 409, body: { error: 'this Idempotency-Key was used for something else' } }
-  if (isNew) webhooks.announce(operation, card)
-  if (fault === 'silent after doing it') return undefined
-  if (answerAfterMs > 0) await sleep(clock, answerAfterMs)
-  await pause?.('done', request.kind)
-  return { status: operation.status === 'succeeded' ? 200 : 402, body: operation }
+async function perform(provider: Provider, request: OperationRequest): Promise<Answer | undefined> {
+  const reply = await provider.perform(request)
+  switch (reply) {
+    case 'silence':
+      return undefined
+    case 'unavailable':
+      return { status: 503, body: { error: 'try again' } }
+    case 'key in use':
+      return { status: 409, body: { error: 'this Idempotency-Key was used for something else' } }
+    default:
+      return { status: reply.status === 'succeeded' ? 200 : 402, body: reply }
+  }
 }
 
-function found(book: Book, key: string): Answer {
-  const operation = book.find(key)
+function found(operation: Operation | undefined): Answer {
   return operation === undefined ? { status: 404, body: { error: 'nothing was done under this key' } } : { status: 200, body: operation }
 }
 

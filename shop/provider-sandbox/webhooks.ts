@@ -8,14 +8,20 @@
  */
 import { createHmac } from 'node:crypto'
 import type { Clock } from 'skerry/engine'
-import { request } from 'undici'
 import type { Operation } from './book.ts'
 import { CARDS } from './cards.ts'
 
 export interface WebhookOptions {
   readonly secret: string
   readonly clock: Clock
+  readonly post: PostWebhook
 }
+
+/** Posts a webhook to its receiver: whether it was taken. It settles within `WEBHOOK_DEADLINE_MS`; a rejection says no as well. */
+export type PostWebhook = (webhook: SignedWebhook) => Promise<boolean>
+
+/** How long the receiver of a webhook may take for its answer. */
+export const WEBHOOK_DEADLINE_MS = 5_000
 
 export interface Webhook {
   /** The same however often it is sent. */
@@ -35,12 +41,10 @@ const LATE_MS = 60_000
 const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 60_000
 const GIVE_UP_MS = 3_600_000
-const ANSWER_MS = 5_000
 
 export class Webhooks {
-  url: string | undefined
   readonly #options: WebhookOptions
-  readonly #closed = new AbortController()
+  #closed = false
   /** By authorization: what is held back until something later has been sent. */
   readonly #held = new Map<string, Webhook[]>()
 
@@ -70,7 +74,7 @@ export class Webhooks {
   }
 
   close(): void {
-    this.#closed.abort()
+    this.#closed = true
   }
 
   #reverse(webhook: Webhook): void {
@@ -95,7 +99,7 @@ export class Webhooks {
   async #send(webhook: Webhook): Promise<void> {
     const { clock } = this.#options
     const begunMs = clock.nowMs()
-    for (let pauseMs = FIRST_PAUSE_MS; !this.#closed.signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#closed; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       if (await this.#isTaken(webhook)) return
       if (clock.nowMs() - begunMs > GIVE_UP_MS) return
       await new Promise<void>((resolve) => {
@@ -105,18 +109,9 @@ export class Webhooks {
   }
 
   async #isTaken(webhook: Webhook): Promise<boolean> {
-    if (this.url === undefined) return false
+    const { clock, post, secret } = this.#options
     try {
-      const { statusCode, body } = await request(this.url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(sign(webhook, this.#options.secret, this.#options.clock.now())),
-        headersTimeout: ANSWER_MS,
-        bodyTimeout: ANSWER_MS,
-        signal: this.#closed.signal,
-      })
-      await body.dump()
-      return statusCode >= 200 && statusCode < 300
+      return await post(sign(webhook, secret, clock.now()))
     } catch {
       return false
     }

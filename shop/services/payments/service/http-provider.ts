@@ -4,10 +4,7 @@ import type { Dispatcher } from 'undici'
 import { request as send } from 'undici'
 import { z } from 'zod'
 import type { PaymentProvider, ProviderOutcome, ProviderRequest } from './provider.ts'
-import { ProviderError } from './provider.ts'
-
-/** How long the provider may take for one answer. */
-export const PROVIDER_DEADLINE_MS = 5_000
+import { PROVIDER_DEADLINE_MS, ProviderError } from './provider.ts'
 
 const Operation = z.object({ status: z.enum(['succeeded', 'declined']), reason: z.string().max(200).optional() })
 /** Connection failures before anything was sent. */

@@ -14,6 +14,9 @@ export interface ProviderRequest {
 
 export type ProviderOutcome = { readonly status: 'succeeded' } | { readonly status: 'declined'; readonly reason: string }
 
+/** How long the provider may take for one answer. After it the outcome is `unknown`. */
+export const PROVIDER_DEADLINE_MS = 5_000
+
 export interface PaymentProvider {
   /** Does it, or says what became of it when it was done before. Rejects with a `ProviderError`. */
   perform(request: ProviderRequest): Promise<ProviderOutcome>
