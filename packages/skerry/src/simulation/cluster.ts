@@ -85,6 +85,15 @@ export class Cluster {
     for (const node of this.#nodes) await this.#options.world.until(this.#start(node), `${node.name} is not up`)
   }
 
+  /** Stops all processes as an operator would: in order, and with nothing left behind. */
+  async stop(): Promise<void> {
+    for (const { host, life, name } of this.#nodes)
+      await this.#options.world.until(
+        inLife(life, async () => host?.stop()),
+        `${name} does not stop`,
+      )
+  }
+
   /** Whatever is down starts, and whatever runs an earlier version starts again with the present one. */
   async heal(): Promise<void> {
     this.#isHealed = true

@@ -10,7 +10,6 @@ import type { Choice } from './choices.ts'
 import { Choices, unit } from './choices.ts'
 import { Cluster } from './cluster.ts'
 import { SimulatedDatabases } from './databases.ts'
-import type { Escape } from './escapes.ts'
 import { watchForEscapes } from './escapes.ts'
 import type { FaultKind, FaultLevel, FaultRates } from './faults.ts'
 import { Faults, MAX_SKEW_MS, ratesOf } from './faults.ts'
@@ -98,9 +97,10 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
   const faults = new Faults(choices, ratesOf(level, rates))
   const world = new World({ choices, faults })
   const history: OperationRecord[] = []
-  const escapes: Escape[] = []
   await store.reset()
-  const stopWatching = watchForEscapes((escape) => escapes.push(escape))
+  const stopWatching = watchForEscapes((escape) =>
+    world.breakOff(new Failed('escape', escape.what, [`in ${escape.node}: ${escape.stack}`])),
+  )
   const scene = new Scene(simulation, world, store, history, MAX_SKEW_MS[level])
   let failure: Failure | undefined
   try {
@@ -112,8 +112,6 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
     scene.close()
     stopWatching()
   }
-  const [escape] = escapes
-  if (escape !== undefined) failure = { kind: 'escape', name: escape.what, messages: [`in ${escape.node}: ${escape.stack}`] }
   return {
     seed,
     failure,
@@ -126,6 +124,19 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
     faults: faults.injected,
     crashPoints: scene.cluster.crashPoints,
     elapsedMs: world.elapsedMs,
+  }
+}
+
+/** Starts everything once and stops it in order, so that what services make for themselves at their first start is there for every seed. */
+export async function rehearse<State>(simulation: Simulation<State>, store: Store): Promise<void> {
+  const choices = new Choices({ seed: 0, calm: true })
+  const world = new World({ choices, faults: new Faults(choices, ratesOf('none')) })
+  const scene = new Scene(simulation, world, store, [], 0)
+  try {
+    await scene.cluster.start()
+    await scene.cluster.stop()
+  } finally {
+    scene.close()
   }
 }
 

@@ -6,7 +6,7 @@ import type { Service } from '../service/service.ts'
 import type { Sample } from './inputs.ts'
 import { samplerFor } from './inputs.ts'
 import type { Run, RunOptions } from './run.ts'
-import { runSeed } from './run.ts'
+import { rehearse, runSeed } from './run.ts'
 import type { Simulation } from './simulation.ts'
 import { Store } from './store.ts'
 
@@ -40,6 +40,7 @@ export async function openSimulator<State>(simulation: Simulation<State>): Promi
       const { name } = service.contract
       await migrate({ service: name, database: await store.of(name), folder: service.migrations, clock: systemClock })
     }
+    await rehearse(simulation, store)
     await store.keep()
     return new Simulator(simulation, store, await samplerFor(simulation.options))
   } catch (error) {

@@ -32,6 +32,7 @@ export class World {
   #steps = 0
   #order = 0
   #outside = 0
+  #broken: Error | undefined
 
   constructor({ choices, faults }: WorldOptions) {
     this.choices = choices
@@ -101,8 +102,14 @@ export class World {
     this.trace.add(this.#nowMs, node, text)
   }
 
+  /** The world cannot go on: whoever runs it is told at the next step. */
+  breakOff(reason: Error): void {
+    this.#broken ??= reason
+  }
+
   /** The next entry of the agenda, and all that follows from it. False when there is none, or none until then. */
   async step(untilMs = Infinity): Promise<boolean> {
+    if (this.#broken !== undefined) throw this.#broken
     const nextMs = this.#agenda.nextMs
     if (nextMs === undefined || nextMs > untilMs) return false
     const { atMs, action } = this.#agenda.take()!

@@ -1,0 +1,113 @@
+/** The whole shop under a seed: customers order, by card and from carts, change their minds and come back; the auditor says what does not hold. */
+import { audit } from '@shop/auditor'
+import { cart } from '@shop/cart-contract'
+import { orders } from '@shop/orders-contract'
+import { users } from '@shop/users-contract'
+import fc from 'fast-check'
+import type { Outside } from 'skerry/simulation'
+import { simulation } from 'skerry/simulation'
+import { shop } from '../system.ts'
+import type { SimulatedMailServer } from './mail-server.ts'
+import { simulatedMailServer } from './mail-server.ts'
+import type { SimulatedProvider } from './provider.ts'
+import { simulatedProvider } from './provider.ts'
+
+const SECRET = 'what a simulated provider signs with'
+
+interface Customers {
+  readonly provider: SimulatedProvider
+  readonly mail: SimulatedMailServer
+  /** Orders whose placing was answered, by its answer. */
+  readonly acknowledged: (string | number)[]
+  readonly refused: (string | number)[]
+}
+
+function customers(outside: Outside): Customers {
+  const provider = simulatedProvider({
+    clock: outside.clock,
+    network: { reach: () => outside.reach('payments → provider'), answer: () => outside.answer('provider → payments') },
+    webhookSecret: SECRET,
+    sendWebhook: async (webhook) => (await outside.request('POST', '/webhooks/provider', webhook)).status < 300,
+  })
+  return { provider, mail: simulatedMailServer(outside), acknowledged: [], refused: [] }
+}
+
+const card = fc.constantFrom(
+  ...['tok_ok', 'tok_ok', 'tok_ok', 'tok_declined', 'tok_capture_declined', 'tok_timeout', 'tok_lost', 'tok_unavailable'],
+  ...['tok_capture_timeout', 'tok_webhooks_late', 'tok_webhooks_twice', 'tok_webhooks_reversed'],
+)
+const sku = fc.constantFrom('mug', 'notebook', 'pen')
+const user = fc.integer({ min: 1, max: 3 })
+/** Few, so that customers meet at the same order and the same cart. */
+const orderId = fc.integer({ min: 1, max: 12 })
+const cartId = fc.constantFrom('019b76da-0000-7000-8000-000000000001', '019b76da-0000-7000-8000-000000000002')
+const line = fc.record({ sku, quantity: fc.integer({ min: 1, max: 3 }) })
+
+export default simulation('the whole shop', {
+  system: shop,
+  environment: { PAYMENT_WEBHOOK_SECRET: SECRET },
+  state: customers,
+  resources: ({ provider, mail }) => ({ payments: { provider: provider.provider }, notifications: { mail } }),
+  operations: {
+    'place an order': {
+      weight: 5,
+      input: fc.record({
+        id: orderId,
+        user_id: user,
+        card,
+        lines: fc.uniqueArray(line, { selector: (of) => of.sku, minLength: 1, maxLength: 2 }),
+      }),
+      async run({ clientOf, state }, order) {
+        const placed = await clientOf(orders).placeOrder.try(order)
+        if (placed.ok) state.acknowledged.push(placed.value.order.id)
+        return placed.ok ? placed.value.status : placed.error.code
+      },
+    },
+    'call an order off': {
+      weight: 1,
+      input: fc.record({ id: orderId }),
+      run: async ({ clientOf }, input) => outcome(await clientOf(orders).cancelOrder.try(input)),
+    },
+    'look at an order': {
+      weight: 2,
+      input: fc.record({ id: orderId }),
+      run: async ({ clientOf }, input) => outcome(await clientOf(orders).getOrder.try(input)),
+    },
+    'put something into a cart': {
+      weight: 2,
+      input: fc.record({ id: cartId, sku, quantity: fc.integer({ min: 1, max: 3 }) }),
+      run: async ({ clientOf }, input) => outcome(await clientOf(cart).putItem.try(input)),
+    },
+    'log in with a cart': {
+      weight: 1,
+      input: fc.record({ id: cartId, user_id: user }),
+      run: async ({ clientOf }, input) => outcome(await clientOf(cart).mergeCart.try(input)),
+    },
+    'order a cart': {
+      weight: 1,
+      input: fc.record({ id: cartId }),
+      run: async ({ clientOf }, input) => outcome(await clientOf(cart).checkout.try(input)),
+    },
+    register: {
+      weight: 1,
+      input: fc.record({ id: user, name: fc.constantFrom('Ada', 'Grace'), email: fc.constant('someone@example.org') }),
+      run: async ({ clientOf }, input) => outcome(await clientOf(users).registerUser.try(input)),
+    },
+  },
+  invariants: {
+    'the auditor finds nothing': async ({ databases, state, now, atRest }) => {
+      const { provider, acknowledged, refused } = state
+      const violations = await audit(databases, provider.book(), { atRest, now, acknowledged, refused })
+      return violations.map(({ invariant, message }) => `${invariant}: ${message}`)
+    },
+    'nobody gets a mail about nothing': async ({ databases, state }) => {
+      const { rows } = await databases['notifications']!.query<{ id: string }>('select id from notifications')
+      const known = new Set(rows.map(({ id }) => id))
+      return [...state.mail.accepted].filter((id) => !known.has(id)).map((id) => `the mail ${id} is about no notification`)
+    },
+  },
+})
+
+function outcome(result: { readonly ok: true } | { readonly ok: false; readonly error: { readonly code: string } }): string {
+  return result.ok ? 'done' : result.error.code
+}
