@@ -13,7 +13,9 @@ import type { MigrateOptions } from './migrate.ts'
 import type { OpenApiOptions } from './openapi.ts'
 import type { ProjectionsOptions, SkipOptions } from './projections.ts'
 import { addSagas } from './sagas/commands.ts'
+import type { SimulateOptions } from './simulate/simulate.ts'
 import type { StartOptions } from './start.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /** Runs the command that the arguments name. A failure is printed and ends the process with its exit code. */
 export async function run(parameters: readonly string[]): Promise<void> {
@@ -51,6 +53,7 @@ function program(): Command {
   addSagas(skerry, { withSystem, guardToEnd })
   addContract(skerry)
   addCheck(skerry)
+  addSimulate(skerry)
   addGenerate(skerry)
   nameAlternatives(skerry, skerry)
   return skerry
@@ -251,6 +254,44 @@ function addCheck(skerry: Command): void {
 
 function withReleases(command: Command): Command {
   return withSystem(command).option('--folder <folder>', 'where releases are kept (default: contracts/ beside the system file)')
+}
+
+function addSimulate(skerry: Command): void {
+  skerry
+    .command('simulate')
+    .description('Run whole systems under seeds that decide what goes wrong and in which order everything happens, and shrink what fails.')
+    .argument('[file...]', 'files that export a simulation (default: every *.simulation.ts below this folder)')
+    .option('--seeds <number>', 'how many seeds to run (default: 100)', wholeNumber)
+    .option('--seed <number>', 'the first seed; without --seeds the only one', wholeNumber)
+    .option('--until-stopped', 'go on with new seeds until SIGINT or SIGTERM')
+    .addOption(new Option('--faults <level>', 'how much goes wrong').choices(['none', 'mild', 'rough', 'hell']).default('rough'))
+    .option('--operations <number>', 'how many operations the clients of a seed carry out', wholeNumber, 40)
+    .option('--workers <number>', 'how many processes run seeds', wholeNumber, 1)
+    .option('--replay <file>', 'run a failure that was kept, and nothing else')
+    .option('--no-shrink', 'do not look for the least that a failure takes')
+    .option('--require-sometimes', 'fail when something that must happen in some seed has happened in none')
+    .option('--debug', 'run it under the inspector; it waits for a debugger')
+    .option('--json', 'print one line of JSON for each simulation')
+    .option('--verbose', 'also print how often rare things have happened')
+    .addHelpText(
+      'after',
+      helpText({
+        examples: [
+          ['skerry simulate', 'kept failures first, then 100 seeds of each simulation'],
+          ['skerry simulate --seeds 5000 --faults hell --workers 4', 'more, worse, and on four cores'],
+          ['skerry simulate orders.simulation.ts --seed 4711', 'one seed, told in full when it fails'],
+          ['skerry simulate orders.simulation.ts --replay regressions/orders/4711-rough.json', 'one failure, as it was kept'],
+        ],
+        notes: [
+          'A failure is shrunk and kept in regressions/ beside the simulation: commit it with what cures it.',
+          'The same seed of the same code always does the same.',
+          EXIT_CODES,
+        ],
+      }),
+    )
+    .action((files: string[], options: SimulateOptions) =>
+      guardToEnd(options, async () => (await import('./simulate/simulate.ts')).simulate(files, options)),
+    )
 }
 
 function addGenerate(skerry: Command): void {

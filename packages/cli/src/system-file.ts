@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as contract from 'skerry/contract'
 import type * as runtime from 'skerry/runtime'
+import type * as simulation from 'skerry/simulation'
 import { CommandError, EXIT } from './failure.ts'
 
 type System = runtime.System
@@ -75,6 +76,7 @@ function isSystem(value: unknown): value is System {
 interface PlatformParts {
   readonly 'skerry/runtime': Platform
   readonly 'skerry/contract': typeof contract
+  readonly 'skerry/simulation': typeof simulation
 }
 
 /** A part of the platform as the module at `path` imports it; the command's own when it cannot, having got the system from elsewhere. */

@@ -1,7 +1,7 @@
 /** Options and help that the commands share which look after a system. */
 import type { Command } from 'commander'
-import { InvalidArgumentError } from 'commander'
 import { DATABASE_VARIABLES } from '../help.ts'
+import { wholeNumber } from '../whole-number.ts'
 import type { AdminOptions } from './access.ts'
 
 /** What every command of the program shares. */
@@ -19,10 +19,5 @@ export const VARIABLES = [
 const DEFAULT_LIMIT = 50
 
 export function withLimit(command: Command): Command {
-  return command.option('--limit <number>', 'how many to show at most', positive, DEFAULT_LIMIT)
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1.')
-  return Number(text)
+  return command.option('--limit <number>', 'how many to show at most', wholeNumber, DEFAULT_LIMIT)
 }

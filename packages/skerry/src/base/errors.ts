@@ -68,6 +68,7 @@ export const ERRORS = {
     'Run code that knows the type and schema of this event, or correct its upcaster. Nothing was skipped.',
   ),
   projectionInvalid: mistake('Invalid projection', 'Correct the projection, or how it is addressed, as the message says.'),
+  regressionInvalid: mistake('Invalid regression', 'Keep the file as `skerry simulate` wrote it, or delete it.'),
   systemInvalid: mistake('Invalid system', "Correct the system's definition as the message says."),
 
   configurationInvalid: host(500, 'Invalid configuration', false, 'Correct each variable listed.'),

@@ -1,7 +1,7 @@
-/** The answer to the COMMIT that starts a saga is lost: whether the saga is there is not known, and it calls nobody before it is. */
+/** The answer to the COMMIT that starts or ends a saga is lost: whether it was carried out, only the database knows, and it is asked. */
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { systemClock } from '../base/clock.ts'
+import { systemClock, VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { systemRandom } from '../base/random.ts'
 import type { Database } from '../engine/database.ts'
@@ -16,25 +16,30 @@ import { Sagas } from './sagas.ts'
 
 const openDatabase = migratedDatabases()
 
-/** A database that loses the answer to its first COMMIT, which was or was not carried out. */
-function losingAnswers(database: Database, committed: boolean): Database {
+/** A database that loses the answer to one COMMIT, which was or was not carried out: the first, or the first after `when` says so. */
+function losingAnswers(database: Database, committed: boolean, when: () => boolean = () => true): Database {
   let lose = true
   return {
     query: (sql, parameters) => database.query(sql, parameters),
     ping: () => database.ping(),
     close: async () => {},
     async transaction(isolation, work) {
-      if (!lose) return database.transaction(isolation, work)
-      lose = false
       const lost = new DatabaseError('outcome-unknown', 'the answer to COMMIT was lost')
-      await database
-        .transaction(isolation, async (transaction) => {
-          const query = transaction.query.bind(transaction)
-          await work(committed ? transaction : { query, queryLast: query, script: transaction.script.bind(transaction) })
-          if (!committed) throw lost
-        })
-        .catch((error: unknown) => expect(error).toBe(lost))
-      throw lost
+      let isLost = false
+      const loses = (): boolean => lose && when()
+      const ending = database.transaction(isolation, async (transaction) => {
+        const query = transaction.query.bind(transaction)
+        // Not with the last statement, so that there is a moment before it.
+        const result = await work({ query, queryLast: query, script: transaction.script.bind(transaction) })
+        if (!loses()) return result
+        lose = false
+        isLost = true
+        if (!committed) throw lost
+        return result
+      })
+      const result = await ending
+      if (isLost) throw lost
+      return result
     },
   }
 }
@@ -60,5 +65,38 @@ test.each([
   await expect(started).rejects.toThrow('the answer to COMMIT was lost')
   await expect.poll(() => sagas.worker.idle).toBe(true)
   expect(ran).toBe(times)
+  await sagas.worker.stop()
+})
+
+test.each([
+  [false, 2],
+  [true, 1],
+])('of the end, committed: %s: it ends %i times, and stays ended', async (committed, times) => {
+  const database = await openDatabase()
+  let ends = 0
+  const saga = declareSaga('shop', 'checkout', { input: z.object({}) })
+    .step('pay', { run: async () => 1 })
+    .finally({ completed: async () => void ends++ })
+  const clock = new VirtualClock()
+  const parts = { clock, random: systemRandom, newId: idSource(clock, systemRandom) }
+  const scope = { service: 'shop', trace: childTrace(undefined, systemRandom), deadlineAtMs: Infinity }
+  const silent = { onEmitted: () => {}, onUncertain: () => {}, onDelayed: () => {} }
+  const losing = losingAnswers(database, committed, () => ends > 0)
+  const transactions = createTransactionRunner({ topic: 'shop', database: losing, ...parts, ...silent })
+  const contexts = { remoteContext: () => ({}), localContext: () => ({}) }
+  const options = { service: 'shop', definitions: [saga.definition], database, exclusive: true, transactions, ...parts, ...contexts }
+  const sagas = new Sagas({ ...options, log: createLog({ level: 'silent' }) })
+  sagas.worker.begin()
+  await runInScope(scope, () => transactions(scope, 'repeatable read', async (open) => sagas.start(open, saga, {}, {})))
+  const ended = async (): Promise<unknown> => {
+    await clock.advance(1_000)
+    const { rows } = await database.query('select status, ended_at is not null as ended, next_at from skerry_saga')
+    return rows
+  }
+  await expect.poll(ended).toEqual([{ status: 'completed', ended: true, next_at: null }])
+  // Long enough for an attempt that was put off.
+  await clock.advance('20m')
+  expect(await ended()).toEqual([{ status: 'completed', ended: true, next_at: null }])
+  expect(ends).toBe(times)
   await sagas.worker.stop()
 })

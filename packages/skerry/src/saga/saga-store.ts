@@ -167,7 +167,7 @@ export interface SagaWrite {
 }
 
 /**
- * Writes in one statement. Undefined: this instance of the work was replaced, and nothing was written. Otherwise whether it was written, and
+ * Writes in one statement. Undefined: this instance of the work was replaced, or it had ended, and nothing was written. Otherwise whether it was written, and
  * whether somebody has asked to cancel it meanwhile.
  */
 export async function write(
@@ -179,7 +179,7 @@ export async function write(
     `with guarded as (
        update skerry_saga set status = $3, failure = $4, parked_because = $5, past_pivot = $6, wait_type = $7, wait_key = $8, owner = $9,
          next_at = case when next_at between $15 and $10 then next_at else $10 end, ended_at = $11, unfinished = case when $14 then 0 else unfinished end
-       where id = $1 and epoch = $2 and (cancel_code is null or not $13) returning id, cancel_code
+       where id = $1 and epoch = $2 and ended_at is null and (cancel_code is null or not $13) returning id, cancel_code
      ), ${stepsOf('guarded', '$12')} select cancel_code from guarded`,
     [
       saga.id,
@@ -202,10 +202,10 @@ export async function write(
   const [row] = rows
   if (row !== undefined) return { written: true, cancelCode: row.cancel_code ?? undefined }
   if (!saga.unlessCancelled) return undefined
-  const found = await on.query<{ cancel_code: string | null }>(`select cancel_code from skerry_saga where id = $1 and epoch = $2`, [
-    saga.id,
-    saga.epoch,
-  ])
+  const found = await on.query<{ cancel_code: string | null }>(
+    `select cancel_code from skerry_saga where id = $1 and epoch = $2 and ended_at is null`,
+    [saga.id, saga.epoch],
+  )
   return found.rows[0] && { written: false, cancelCode: found.rows[0].cancel_code ?? undefined }
 }
 
@@ -254,7 +254,7 @@ export async function renew(on: Queryable, owner: string, ids: readonly string[]
  */
 export async function hold(on: Queryable, id: string, epoch: number): Promise<{ readonly cancelCode: string | undefined } | undefined> {
   const { rows } = await on.query<{ cancel_code: string | null }>(
-    `select cancel_code from skerry_saga where id = $1 and epoch = $2 for no key update`,
+    `select cancel_code from skerry_saga where id = $1 and epoch = $2 and ended_at is null for no key update`,
     [id, epoch],
   )
   return rows[0] && { cancelCode: rows[0].cancel_code ?? undefined }

@@ -6,6 +6,7 @@ import { Alarm } from '../base/alarm.ts'
 import type { Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
+import { DatabaseError } from '../engine/database.ts'
 import { problemOfIdentifier } from '../events/cloud-event.ts'
 import { describeFailure } from '../events/event-failure.ts'
 import type { Scope } from '../telemetry/scope.ts'
@@ -368,6 +369,8 @@ export class SagaWorker implements Worker {
       crashPoint('saga.ended')
     } catch (error) {
       if (error instanceof Replaced || error instanceof CancelledNow) throw error
+      // It may have ended: only the database knows, and whoever claims the saga next asks it.
+      if (error instanceof DatabaseError && error.kind === 'outcome-unknown') throw error
       const attempts = (progress.state.steps[ENDING]?.attempts ?? 0) + 1
       const retryAtMs = clock.nowMs() + Math.min(ENDING_BACKOFF_MS.max, ENDING_BACKOFF_MS.min * 2 ** Math.min(20, attempts - 1))
       log.error('The end of a saga failed and will be tried again', {

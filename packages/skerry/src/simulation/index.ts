@@ -1,8 +1,13 @@
 /** `skerry/simulation`: a whole system in one process under a seed, which decides what goes wrong and in which order everything happens. */
+export { CRASH_POINTS } from '../base/crash-points.ts'
 export type { Choice } from './choices.ts'
 export type { FaultKind, FaultLevel, FaultRates } from './faults.ts'
 export type { Invariant, Observation, OperationRecord } from './invariant.ts'
+export { optionsOf, readRegression, toRegression } from './regression.ts'
+export type { Regression } from './regression.ts'
 export type { Failure, FailureKind, Run, RunOptions } from './run.ts'
+export { shrink } from './shrink.ts'
+export type { Shrunk, ShrinkOptions } from './shrink.ts'
 export { simulation } from './simulation.ts'
 export type { Operation, OperationContext, Outside, Simulation, SimulationOptions } from './simulation.ts'
 export { openSimulator } from './simulator.ts'

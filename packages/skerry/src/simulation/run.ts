@@ -72,6 +72,8 @@ export interface Run {
   readonly steps: number
   readonly faults: ReadonlyMap<FaultKind, number>
   readonly crashPoints: ReadonlyMap<string, number>
+  /** How often rare things have happened, by the simulation's own counting. */
+  readonly sometimes: ReadonlyMap<string, number>
   /** How much time has passed in the world, in milliseconds. */
   readonly elapsedMs: number
 }
@@ -112,9 +114,10 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
     scene.close()
     stopWatching()
   }
-  return {
+  const run: Run = {
     seed,
     failure,
+    sometimes: new Map(),
     hash: world.trace.hash,
     trace: world.trace.lines,
     choices: choices.taken,
@@ -125,6 +128,8 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
     crashPoints: scene.cluster.crashPoints,
     elapsedMs: world.elapsedMs,
   }
+  const sometimes = Object.entries(simulation.options.sometimes ?? {}).map(([name, count]) => [name, count(run)] as const)
+  return { ...run, sometimes: new Map(sometimes) }
 }
 
 /** Starts everything once and stops it in order, so that what services make for themselves at their first start is there for every seed. */

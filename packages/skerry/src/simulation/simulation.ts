@@ -8,6 +8,7 @@ import type { Contract } from '../contract/contract.ts'
 import type { System } from '../runtime/system.ts'
 import type { Service } from '../service/service.ts'
 import type { Invariant } from './invariant.ts'
+import type { Run } from './run.ts'
 
 /** What is in the simulated world and not part of the system: third parties, and what clients remember. */
 export interface Outside {
@@ -62,6 +63,8 @@ export interface SimulationOptions<State> {
   readonly invariants: Readonly<Record<string, Invariant<State>>>
   /** What must have come about when everything has healed and come to rest. */
   readonly eventually?: Readonly<Record<string, Invariant<State>>>
+  /** Rare things that some seed must come by, else the simulation has lost its teeth: how often each has happened in a run. */
+  readonly sometimes?: Readonly<Record<string, (run: Run) => number>>
   /** What clients and third parties keep, made anew for each seed. */
   readonly state: (outside: Outside) => State
   /** By the name of the service: what it is given instead of the resources that it would open, which reach outside. */
