@@ -2,6 +2,8 @@
 import { observeCrashPoints } from '../base/crash-points.ts'
 import type { CrashPoint } from '../base/crash-points.ts'
 import { seededRandom } from '../base/random.ts'
+import type { BrokerEngine } from '../engine/broker.ts'
+import type { DatabaseEngine } from '../engine/database.ts'
 import type { HostConfiguration } from '../runtime/configuration.ts'
 import { readConfiguration, variablePrefix } from '../runtime/configuration.ts'
 import type { Host } from '../runtime/host.ts'
@@ -36,6 +38,10 @@ export interface ClusterOptions {
   /** What a service is given instead of its resources; asked for each start. */
   readonly resources: ReadonlyMap<string, unknown>
   readonly maxSkewMs: number
+  readonly engineering: {
+    readonly database?: (engine: DatabaseEngine) => DatabaseEngine
+    readonly broker?: (engine: BrokerEngine) => BrokerEngine
+  }
   readonly log: Log
 }
 
@@ -132,7 +138,7 @@ export class Cluster {
   }
 
   async #start(node: Node): Promise<void> {
-    const { world, network, broker, databases, environment, resources, maxSkewMs, log } = this.#options
+    const { world, network, broker, databases, engineering, environment, resources, maxSkewMs, log } = this.#options
     const life = new Life(node.name, node.service)
     node.life = life
     const start = `${node.name}, start ${++node.starts}`
@@ -149,7 +155,10 @@ export class Cluster {
           system: running,
           selection,
           configuration,
-          engines: { database: async () => databases.engineOf(life, exclusive), broker: async () => broker.engineOf(life) },
+          engines: {
+            database: async () => engineering.database?.(databases.engineOf(life, exclusive)) ?? databases.engineOf(life, exclusive),
+            broker: async () => engineering.broker?.(broker.engineOf(life)) ?? broker.engineOf(life),
+          },
           transport: network.transportOf(life),
           resources,
           clock: world.clockOf(life, skewMs),

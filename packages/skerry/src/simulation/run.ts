@@ -2,6 +2,8 @@ import { sleep } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { createClient } from '../client/client.ts'
 import type { Contract } from '../contract/contract.ts'
+import type { BrokerEngine } from '../engine/broker.ts'
+import type { DatabaseEngine } from '../engine/database.ts'
 import { GATEWAY } from '../runtime/system.ts'
 /** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
 import { createLog } from '../telemetry/log.ts'
@@ -36,6 +38,12 @@ export interface RunOptions {
   readonly onlyOperations?: ReadonlySet<number>
   /** Delays and ties are not varied. Default: false. */
   readonly calm?: boolean
+}
+
+/** What stands between the services and the simulated engines. Default: nothing. */
+export interface Engineering {
+  readonly database?: (engine: DatabaseEngine) => DatabaseEngine
+  readonly broker?: (engine: BrokerEngine) => BrokerEngine
 }
 
 export type FailureKind =
@@ -80,7 +88,9 @@ export interface Run {
 
 const MAX_THINKING_MS = 200
 const REQUEST_MS = 60_000
+/** How long to wait before the world is asked again whether it has come to rest, twice as long each time. */
 const LOOK_AGAIN_MS = 50
+const MAX_LOOK_AGAIN_MS = 30_000
 
 const silent = createLog({ level: 'silent' })
 
@@ -93,7 +103,13 @@ class Failed extends Error {
   }
 }
 
-export async function runSeed<State>(simulation: Simulation<State>, store: Store, sample: Sample, options: RunOptions): Promise<Run> {
+export async function runSeed<State>(
+  simulation: Simulation<State>,
+  store: Store,
+  sample: Sample,
+  engineering: Engineering,
+  options: RunOptions,
+): Promise<Run> {
   const { seed, faults: level = 'rough', rates, operations = 40, only, onlyOperations, calm = false } = options
   const choices = new Choices({ seed, only, calm })
   const faults = new Faults(choices, ratesOf(level, rates))
@@ -103,7 +119,7 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
   const stopWatching = watchForEscapes((escape) =>
     world.breakOff(new Failed('escape', escape.what, [`in ${escape.node}: ${escape.stack}`])),
   )
-  const scene = new Scene(simulation, world, store, history, MAX_SKEW_MS[level])
+  const scene = new Scene(simulation, world, store, engineering, history, MAX_SKEW_MS[level])
   let failure: Failure | undefined
   try {
     const planned = planOperations(simulation.options, seed, operations, sample).filter(({ index }) => onlyOperations?.has(index) ?? true)
@@ -136,7 +152,7 @@ export async function runSeed<State>(simulation: Simulation<State>, store: Store
 export async function rehearse<State>(simulation: Simulation<State>, store: Store): Promise<void> {
   const choices = new Choices({ seed: 0, calm: true })
   const world = new World({ choices, faults: new Faults(choices, ratesOf('none')) })
-  const scene = new Scene(simulation, world, store, [], 0)
+  const scene = new Scene(simulation, world, store, {}, [], 0)
   try {
     await scene.cluster.start()
     await scene.cluster.stop()
@@ -157,7 +173,14 @@ class Scene<State> {
   readonly #state: State
   readonly #history: OperationRecord[]
 
-  constructor(simulation: Simulation<State>, world: World, store: Store, history: OperationRecord[], maxSkewMs: number) {
+  constructor(
+    simulation: Simulation<State>,
+    world: World,
+    store: Store,
+    engineering: Engineering,
+    history: OperationRecord[],
+    maxSkewMs: number,
+  ) {
     const { system, state, resources, previous = [], instances = {}, environment = {} } = simulation.options
     this.#simulation = simulation
     this.#world = world
@@ -181,6 +204,7 @@ class Scene<State> {
       previous,
       instances,
       environment,
+      engineering,
       resources: new Map(Object.entries(resources?.(this.#state, outside) ?? {})),
       maxSkewMs,
       log: silent,
@@ -289,8 +313,8 @@ class Scene<State> {
     const world = this.#world
     const giveUpAtMs = world.nowMs + this.#simulation.restWithinMs
     let dueMs: number | undefined = world.nowMs
-    while (dueMs !== undefined) {
-      await world.advance(Math.max(world.nowMs + LOOK_AGAIN_MS, dueMs))
+    for (let pauseMs = LOOK_AGAIN_MS; dueMs !== undefined; pauseMs = Math.min(2 * pauseMs, MAX_LOOK_AGAIN_MS)) {
+      await world.advance(Math.max(world.nowMs + pauseMs, dueMs))
       if (world.nowMs > giveUpAtMs)
         throw new Failed('restless', 'the system comes to rest', [
           `${Math.round(this.#simulation.restWithinMs / 60_000)} minutes after everything had healed there was still something to do`,

@@ -5,7 +5,7 @@ import { migrate } from '../service/migrations.ts'
 import type { Service } from '../service/service.ts'
 import type { Sample } from './inputs.ts'
 import { samplerFor } from './inputs.ts'
-import type { Run, RunOptions } from './run.ts'
+import type { Engineering, Run, RunOptions } from './run.ts'
 import { rehearse, runSeed } from './run.ts'
 import type { Simulation } from './simulation.ts'
 import { Store } from './store.ts'
@@ -14,16 +14,18 @@ export class Simulator<State> implements AsyncDisposable {
   readonly #simulation: Simulation<State>
   readonly #store: Store
   readonly #sample: Sample
+  readonly #engineering: Engineering
 
-  constructor(simulation: Simulation<State>, store: Store, sample: Sample) {
+  constructor(simulation: Simulation<State>, store: Store, sample: Sample, engineering: Engineering) {
     this.#simulation = simulation
+    this.#engineering = engineering
     this.#store = store
     this.#sample = sample
   }
 
   /** Runs one seed. Not two at the same time. */
   run(options: RunOptions): Promise<Run> {
-    return runSeed(this.#simulation, this.#store, this.#sample, options)
+    return runSeed(this.#simulation, this.#store, this.#sample, this.#engineering, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -31,8 +33,11 @@ export class Simulator<State> implements AsyncDisposable {
   }
 }
 
-/** Opens a simulator: a database in memory for all services, migrated. Takes seconds; its seeds do not. */
-export async function openSimulator<State>(simulation: Simulation<State>): Promise<Simulator<State>> {
+/**
+ * Opens a simulator: a database in memory for all services, migrated. Takes seconds; its seeds do not. `engineering` puts something between
+ * the services and the simulated engines, such as a mistake that the simulation is to find.
+ */
+export async function openSimulator<State>(simulation: Simulation<State>, engineering: Engineering = {}): Promise<Simulator<State>> {
   const store = await Store.open()
   try {
     const { system } = simulation.options
@@ -42,7 +47,7 @@ export async function openSimulator<State>(simulation: Simulation<State>): Promi
     }
     await rehearse(simulation, store)
     await store.keep()
-    return new Simulator(simulation, store, await samplerFor(simulation.options))
+    return new Simulator(simulation, store, await samplerFor(simulation.options), engineering)
   } catch (error) {
     await store.close()
     throw error
