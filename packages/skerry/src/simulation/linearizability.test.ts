@@ -141,6 +141,17 @@ describe('an operation without an answer', () => {
         entry('b', [6, 7], read, 1),
       ],
     ],
+    [
+      'happened before another that leaves the same, but not after it',
+      'ok',
+      [
+        silent('a', 0, write(1)),
+        silent('a', 1, change(0, 1)),
+        entry('b', [2, 3], read, 1),
+        entry('b', [4, 5], write(2), null),
+        entry('b', [6, 7], read, 1),
+      ],
+    ],
     ['and nothing else', 'ok', [silent('a', 1, write(1)), silent('b', 2, read)]],
   ])('%s: %s', (_, verdict, history) => {
     expect(verdictOf(register, ...history)).toBe(verdict)
@@ -225,6 +236,15 @@ describe('the limit', () => {
     expect(checkLinearizability([entry('a', [1, 2], take, null)], queue, { maxConfigurations: 0 }).verdict).toBe('unknown')
   })
 
+  it('names the first key of which too little is known', () => {
+    const history = [...open, ...open.map((entry) => ({ ...entry, key: 'y' }))]
+    expect(checkLinearizability(history, queue, { maxConfigurations: 1_000 })).toEqual({
+      verdict: 'unknown',
+      key: 'x',
+      configurations: 2_000,
+    })
+  })
+
   it('hides no failure of another key', () => {
     const wrong = entry<QueueOperation, number | null>('a', [3, 4], take, 12, 'y')
     expect(checkLinearizability([...open, wrong], queue, { maxConfigurations: 1_000 })).toMatchObject({ verdict: 'failed', key: 'y' })
@@ -251,7 +271,9 @@ describe('a model of its own kind', () => {
       entry<BagOperation, string>('c', [5, 6], { draw: true }, '2'),
     ]
     expect(verdictOf(set, ...history)).toBe('ok')
-    expect(verdictOf(set, ...history, entry('c', [7, 8], { draw: true }, '3'))).toBe('failed')
+    const three = entry<BagOperation, string>('c', [7, 8], { draw: true }, '3')
+    expect(verdictOf(set, ...history, three)).toBe('failed')
+    expect(verdictOf(set, ...history, three, entry('d', [1], put(3)))).toBe('ok')
   })
 })
 
@@ -326,7 +348,7 @@ describe.each([
         key: fc.constantFrom('x', 'x', 'y'),
         operation,
         invokedAt: fc.nat(9),
-        lastsFor: fc.option(fc.nat(5)),
+        lastsFor: fc.option(fc.nat(5), { freq: 2 }),
         result,
       })
       .map(({ lastsFor, ...rest }) => ({ ...rest, client: 'a', completedAt: lastsFor === null ? undefined : rest.invokedAt + lastsFor }))
