@@ -44,4 +44,5 @@ test('payments charges through it, and takes its webhooks for news of the provid
   await authorizing
   expect(await call.capturePayment({ order_id: 7 })).toMatchObject({ status: 'captured', captured: 2_500 })
   expect(book().requests).toEqual({ '7:authorize:1': 1, '7:capture:1': 1 })
+  expect(book().operations.map(({ kind, status }) => `${kind} ${status}`)).toEqual(['authorization succeeded', 'capture succeeded'])
 })
