@@ -13,6 +13,8 @@ import type {
   SubscribeOptions,
 } from '../engine/broker.ts'
 import { CONFIRMED } from '../engine/publish-batch.ts'
+import type { Choice } from './choices.ts'
+import type { FaultKind } from './faults.ts'
 import type { Life } from './life.ts'
 import type { World } from './world.ts'
 
@@ -92,10 +94,10 @@ export class SimulatedBroker {
 
   async publish(life: Life, messages: readonly Message[]): Promise<readonly PublishOutcome[]> {
     const world = this.#world
-    const { faults, choices } = world
+    const { choices } = world
     const way = `${life.node} → broker`
     await world.pause(way, LATENCY_MS, MAX_LATENCY_MS)
-    const away = faults.happens('brokerRestart', way)
+    const away = world.fault('brokerRestart', way)
     if (away !== undefined) this.#leave(choices.sizeOf(away) * MAX_AWAY_MS)
     const outcomes = messages.map((message) => this.#take(message, way))
     await world.pause(`${way}: answer`, LATENCY_MS, MAX_LATENCY_MS)
@@ -131,9 +133,9 @@ export class SimulatedBroker {
   }
 
   #deliverLater(queue: Queue, subscriber: Subscriber, held: Held): void {
-    const { choices, faults } = this.#world
+    const { choices } = this.#world
     const way = `broker → ${subscriber.life.node}`
-    const late = faults.happens('lateDelivery', way)
+    const late = this.#fault('lateDelivery', way, held.message)
     const delayMs = choices.delayMs(way, LATENCY_MS, MAX_LATENCY_MS) + (late === undefined ? 0 : choices.sizeOf(late) * MAX_LATE_MS)
     const { redelivered } = held
     this.#world.after(delayMs, subscriber.life, () => {
@@ -172,26 +174,30 @@ export class SimulatedBroker {
   }
 
   #take(message: Message, way: string): PublishOutcome {
-    const { faults } = this.#world
-    if (this.isAway || faults.happens('refusedPublish', way) !== undefined) {
+    if (this.isAway || this.#fault('refusedPublish', way, message) !== undefined) {
       this.#world.say(`${message.type} of ${message.key} is not taken by the broker`)
       return { kind: 'failed', reason: 'the simulated broker has not taken it' }
     }
-    const queues = [...this.#queues.values()].filter(({ topics }) => topics.has(message.topic))
+    const queues = [...this.#queues].filter(([, { topics }]) => topics.has(message.topic))
     if (queues.length === 0) return { kind: 'unroutable' }
     this.#world.say(`publishes ${message.type} of ${message.key}`)
-    for (const queue of queues) {
+    for (const [name, queue] of queues) {
       const { redelivered = false } = message
       queue.waiting.push({ message: Object.freeze({ ...message }), redelivered })
-      if (faults.happens('duplicateDelivery', 'broker') !== undefined) {
+      if (this.#fault('duplicateDelivery', `broker → ${name}`, message) !== undefined) {
         this.#world.say(`the broker has ${message.type} of ${message.key} twice`)
         queue.waiting.push({ message: Object.freeze({ ...message }), redelivered })
       }
       this.deliver(queue)
     }
-    if (faults.happens('lostConfirmation', way) === undefined) return CONFIRMED
+    if (this.#fault('lostConfirmation', way, message) === undefined) return CONFIRMED
     this.#world.say(`the broker's confirmation of ${message.type} of ${message.key} is lost`)
     return { kind: 'failed', reason: 'the confirmation of the simulated broker was lost' }
+  }
+
+  #fault(kind: FaultKind, way: string, { body }: Message): Choice | undefined {
+    const traceId = /"traceparent":"00-([0-9a-f]{32})/.exec(body)?.[1]
+    return this.#world.fault(kind, way, traceId)
   }
 
   /** It restarts: what it holds is kept, what was in hand is delivered again to subscribers that come back. */

@@ -13,6 +13,7 @@ import { GATEWAY, select } from '../runtime/system.ts'
 import { isBusy, workLeft } from '../runtime/work-left.ts'
 import type { Service } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
+import { currentScope } from '../telemetry/scope.ts'
 import type { SimulatedBroker } from './broker.ts'
 import { unit } from './choices.ts'
 import type { SimulatedDatabases } from './databases.ts'
@@ -73,7 +74,7 @@ export class Cluster {
         host: undefined,
       })),
     )
-    options.world.onMoment = (life, where) => this.#mayCrash(life, where)
+    options.world.onMoment = (life, where, traceId) => this.#mayCrash(life, where, traceId)
     observeCrashPoints((point) => this.#pass(point))
   }
 
@@ -142,7 +143,7 @@ export class Cluster {
     const life = new Life(node.name, node.service)
     node.life = life
     const start = `${node.name}, start ${++node.starts}`
-    const skew = world.faults.happens('clockSkew', node.name)
+    const skew = world.fault('clockSkew', node.name)
     const skewMs = skew === undefined ? 0 : Math.round((world.choices.sizeOf(skew) * 2 - 1) * maxSkewMs)
     const running = this.#versionOf(node)
     const selection = select(running, [node.service])
@@ -186,15 +187,15 @@ export class Cluster {
     const life = currentLife()
     if (life === undefined || life.isOver) return
     this.#crashPoints.set(point, (this.#crashPoints.get(point) ?? 0) + 1)
-    this.#mayCrash(life, point)
+    this.#mayCrash(life, point, currentScope()?.trace.traceId)
   }
 
-  #mayCrash(life: Life, where: string): void {
+  #mayCrash(life: Life, where: string, traceId: string | undefined): void {
     const node = this.#nodes.find((candidate) => candidate.life === life)
     if (node === undefined || life.isOver) return
     const { world } = this.#options
     const at = where.startsWith(`${node.name}: `) ? where : `${node.name}: ${where}`
-    const crash = world.faults.happens('crash', at)
+    const crash = world.fault('crash', at, traceId)
     if (crash === undefined) return
     this.#crashes++
     this.#end(node, `dies at ${at.slice(node.name.length + 2)}`)

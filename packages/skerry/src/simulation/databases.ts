@@ -189,7 +189,7 @@ class SimulatedTransaction implements Transaction {
   }
 
   async #work<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    if (this.#world.faults.happens('lostConnection', this.#at('database')) !== undefined) this.#fail(connectionLost())
+    if (this.#world.fault('lostConnection', this.#at('database')) !== undefined) this.#fail(connectionLost())
     const value = await work(this)
     if (this.#committedFromWithin) return value
     if (this.#failed !== undefined) throw this.#failed
@@ -212,15 +212,15 @@ class SimulatedTransaction implements Transaction {
     await world.pause(this.#at('statement'), 0, MAX_STATEMENT_MS)
     world.trace.detail(world.nowMs, this.#life.node, sql)
     this.#options.onStatement(this.#service, sql)
-    const conflict = world.faults.happens('conflict', this.#at('database'))
+    const conflict = world.fault('conflict', this.#at('database'))
     if (conflict !== undefined) this.#fail(conflictOf(world.choices.sizeOf(conflict) < 0.5))
-    if (world.faults.happens('lostConnection', this.#at('database')) !== undefined) this.#fail(connectionLost())
+    if (world.fault('lostConnection', this.#at('database')) !== undefined) this.#fail(connectionLost())
   }
 
   async #beforeCommit(): Promise<void> {
     const world = this.#world
     await world.pause(this.#at('before COMMIT'), 0, MAX_STATEMENT_MS)
-    const lost = world.faults.happens('unknownCommit', this.#at('database'))
+    const lost = world.fault('unknownCommit', this.#at('database'))
     if (lost === undefined) return
     const isCarriedOut = world.choices.sizeOf(lost) < 0.5
     world.say(`the answer to COMMIT is lost: it was ${isCarriedOut ? '' : 'not '}carried out`, this.#life.node)

@@ -6,6 +6,9 @@ import { linkOver } from '../http/http-link.ts'
 import type { HttpResponse, IncomingHttpMessage } from '../http/server.ts'
 import { httpAnswerer, readJson } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
+import { parseTraceparent } from '../telemetry/trace-context.ts'
+import type { Choice } from './choices.ts'
+import type { FaultKind } from './faults.ts'
 import type { Life } from './life.ts'
 import { currentLife } from './life.ts'
 import type { World } from './world.ts'
@@ -53,14 +56,17 @@ export class Network {
   }
 
   /** The way of a client outside. */
-  linkFrom(client: string, service: string): Link {
+  linkFrom(client: string, service: string, cause: string): Link {
     const clock = this.#world.clockOf(undefined, 0)
-    return { ...linkOver((message) => this.#carry(client, urlOf(service), message), clock), close: async () => undefined }
+    return {
+      ...linkOver((message) => this.#carry(client, urlOf(service), this.#named(message, cause)), clock),
+      close: async () => undefined,
+    }
   }
 
   /** One message from a client outside. Rejects with a `SkerryError` when no answer comes. */
-  request(client: string, service: string, message: Omit<HttpMessage, 'signal'>): Promise<HttpAnswer> {
-    return this.#carry(client, urlOf(service), { ...message, signal: () => new AbortController().signal })
+  request(client: string, service: string, cause: string, message: Omit<HttpMessage, 'signal'>): Promise<HttpAnswer> {
+    return this.#carry(client, urlOf(service), this.#named({ ...message, signal: () => new AbortController().signal }, cause))
   }
 
   /** A process has ended: nobody listens there any more. */
@@ -71,6 +77,12 @@ export class Network {
   /** Cuts end. */
   heal(): void {
     this.#cutUntilMs.clear()
+  }
+
+  #named(message: HttpMessage, cause: string): HttpMessage {
+    const trace = parseTraceparent(message.headers['traceparent'])
+    if (trace !== undefined) this.#world.name(trace.traceId, cause)
+    return message
   }
 
   #forget(isGone: (listener: Listener) => boolean): void {
@@ -92,24 +104,25 @@ export class Network {
     const world = this.#world
     const service = new URL(baseUrl).hostname
     const way = `${from} → ${service}`
-    const { faults } = world
+    const { traceId } = parseTraceparent(message.headers['traceparent']) ?? {}
+    const happens = (kind: FaultKind): Choice | undefined => world.fault(kind, way, traceId)
     const say = (text: string): void => world.say(text, from)
-    const slow = faults.happens('slowCall', way)
+    const slow = happens('slowCall')
     const extraMs = slow === undefined ? 0 : world.choices.sizeOf(slow) * MAX_SLOW_MS
     const slowAnswer = slow !== undefined && world.choices.sizeOf(slow, 'side') < 0.5
     await world.pause(way, LATENCY_MS, MAX_LATENCY_MS)
     const listener = this.#pick(service, way)
-    const cut = faults.happens('partition', way)
+    const cut = happens('partition')
     if (cut !== undefined) this.#cut(from, listener?.life.node ?? service, world.choices.sizeOf(cut) * MAX_PARTITION_MS)
     if (extraMs > 0 && !slowAnswer) {
       say(`${service} is far away: the request takes ${Math.round(extraMs)} ms longer`)
       await world.pause(`${way}: slow`, extraMs, extraMs)
     }
-    if (listener === undefined || listener.life.isOver || faults.happens('refusedCall', way) !== undefined) {
+    if (listener === undefined || listener.life.isOver || happens('refusedCall') !== undefined) {
       say(`${describe(service, message)} is refused`)
       throw new SkerryError('unavailable', `${baseUrl}: ECONNREFUSED`)
     }
-    if (this.#isCut(from, listener.life.node) || faults.happens('lostRequest', way) !== undefined) {
+    if (this.#isCut(from, listener.life.node) || happens('lostRequest') !== undefined) {
       say(`${describe(service, message)} is lost on the way`)
       return never()
     }
@@ -120,7 +133,7 @@ export class Network {
       say(`${service} is slow: the answer takes ${Math.round(extraMs)} ms longer`)
       await world.pause(`${way}: slow`, extraMs, extraMs)
     }
-    if (this.#isCut(from, listener.life.node) || faults.happens('lostAnswer', way) !== undefined) {
+    if (this.#isCut(from, listener.life.node) || happens('lostAnswer') !== undefined) {
       say(`the answer ${status} of ${service} is lost on the way`)
       return never()
     }

@@ -7,6 +7,7 @@ import type { DatabaseEngine } from '../engine/database.ts'
 import { GATEWAY } from '../runtime/system.ts'
 /** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
 import { createLog } from '../telemetry/log.ts'
+import { childTrace, formatTraceparent } from '../telemetry/trace-context.ts'
 import { SimulatedBroker } from './broker.ts'
 import type { Choice } from './choices.ts'
 import { Choices, unit } from './choices.ts'
@@ -261,7 +262,7 @@ class Scene<State> {
         state: this.#state,
         clientOf: (contract: Contract) =>
           createClient(contract, {
-            link: this.#network.linkFrom(client, GATEWAY),
+            link: this.#network.linkFrom(client, GATEWAY, `operation ${index}`),
             clock: world.clockOf(undefined, 0),
             random,
           }) as never,
@@ -280,17 +281,18 @@ class Scene<State> {
   #outsideOf(name: string, seededBy: string): Outside {
     const world = this.#world
     const clock = world.clockOf(undefined, 0)
+    const random = seededRandom(unit(world.choices.seed, seededBy) * 0x1_0000_0000)
     const carry = async (way: string, lost: 'lostRequest' | 'lostAnswer'): Promise<'delivered' | 'lost'> => {
       await world.pause(way, 1, 8)
-      if (world.faults.happens(lost, way) === undefined) return 'delivered'
+      if (world.fault(lost, way) === undefined) return 'delivered'
       world.say(`${lost === 'lostRequest' ? 'a request' : 'an answer'} is lost: ${way}`)
       return 'lost'
     }
     return {
       clock,
-      random: seededRandom(unit(world.choices.seed, seededBy) * 0x1_0000_0000),
+      random,
       reach: async (way) => {
-        if (world.faults.happens('refusedCall', way) === undefined) return carry(way, 'lostRequest')
+        if (world.fault('refusedCall', way) === undefined) return carry(way, 'lostRequest')
         world.say(`a request is refused: ${way}`)
         return 'refused'
       },
@@ -298,7 +300,9 @@ class Scene<State> {
       request: async (method, path, body, headers = {}) => {
         const text = body === undefined ? undefined : JSON.stringify(body)
         const type: Record<string, string> = text === undefined ? {} : { 'content-type': 'application/json' }
-        const answer = this.#network.request(name, GATEWAY, { method, path, headers: { ...type, ...headers }, body: text })
+        const traceparent = formatTraceparent(childTrace(undefined, random))
+        const message = { method, path, headers: { traceparent, ...type, ...headers }, body: text }
+        const answer = this.#network.request(name, GATEWAY, seededBy, message)
         const late = sleep(clock, REQUEST_MS).then(() => {
           throw new Error(`${method} ${path} was not answered within ${REQUEST_MS} ms`)
         })

@@ -5,9 +5,10 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import { turn } from '../base/clock.ts'
+import { currentScope } from '../telemetry/scope.ts'
 import { Agenda } from './agenda.ts'
-import type { Choices } from './choices.ts'
-import type { Faults } from './faults.ts'
+import type { Choice, Choices } from './choices.ts'
+import type { FaultKind, Faults } from './faults.ts'
 import type { Life } from './life.ts'
 import { currentLife, inLife } from './life.ts'
 import { Trace } from './trace.ts'
@@ -26,8 +27,9 @@ export class World {
   readonly faults: Faults
   readonly trace = new Trace(WORLD_START_MS)
   readonly #agenda = new Agenda()
+  readonly #causes = new Map<string, string>()
   /** Told where a process may die; ends its life if it does. */
-  onMoment: (life: Life, where: string) => void = () => undefined
+  onMoment: (life: Life, where: string, traceId: string | undefined) => void = () => undefined
   #nowMs = WORLD_START_MS
   #steps = 0
   #order = 0
@@ -53,6 +55,17 @@ export class World {
     return this.#steps
   }
 
+  /** What follows from a request with this trace is called that in the names of choices, so that they stay the same without other requests. */
+  name(traceId: string, cause: string): void {
+    this.#causes.set(traceId, cause)
+  }
+
+  /** Whether a fault happens there. `traceId`: what it would hit belongs to; default: what is running. */
+  fault(kind: FaultKind, where: string, traceId = currentScope()?.trace.traceId): Choice | undefined {
+    const cause = traceId === undefined ? undefined : this.#causes.get(traceId)
+    return this.faults.happens(kind, cause === undefined ? where : `${cause}, ${where}`)
+  }
+
   /** Runs an action of a process later, unless the process has ended by then. */
   after(delayMs: number, life: Life | undefined, action: () => void): Timer {
     const order = this.#order++
@@ -67,9 +80,10 @@ export class World {
   /** Waits as the process that is running. Never resolves when that has ended meanwhile. */
   pause(name: string, minMs: number, maxMs: number): Promise<void> {
     const life = currentLife()
+    const traceId = currentScope()?.trace.traceId
     return new Promise((resolve) => {
       this.after(this.choices.delayMs(name, minMs, maxMs), life, () => {
-        if (life !== undefined) this.onMoment(life, name)
+        if (life !== undefined) this.onMoment(life, name, traceId)
         if (life?.isOver !== true) resolve()
       })
     })
