@@ -29,6 +29,8 @@ export interface ProtocolEngines {
   readonly isPastPivot: typeof isPastPivot
   /** When a consumer answers the broker. */
   readonly acknowledges: 'once committed' | 'once received'
+  /** Whether the relay looks for what a transaction may have written whose COMMIT was not answered. */
+  readonly looksAgain: boolean
   readonly advance: typeof advance
   readonly begin: typeof begin
   readonly keep: typeof keep
@@ -51,6 +53,7 @@ export const ENGINES: ProtocolEngines = {
   giveUp,
   isPastPivot,
   acknowledges: 'once committed',
+  looksAgain: true,
   advance,
   begin,
   keep,

@@ -23,6 +23,8 @@ export interface Poison {
   readonly times: number
   /** Whose handler cannot handle it. */
   readonly consumer: number
+  /** How often it has. */
+  struck: number
 }
 
 export const KEYS = ['a', 'b', 'c', 'd'] as const

@@ -9,7 +9,7 @@ import type { QueueModel, Parcel } from './broker-model.ts'
 import type { InboxChecks } from './checks.ts'
 import type { ProtocolEngines } from './engines.ts'
 import type { ModelEvent } from './event.ts'
-import type { Host } from './host.ts'
+import type { Ended, Host } from './host.ts'
 import type { InboxTable, KeptRow, KeyPlace, Until } from './inbox-table.ts'
 import { bury, drop, earlyAtMs, findNext, hasEarlier, recheckLater } from './inbox-table.ts'
 
@@ -41,7 +41,7 @@ export interface InboxNodeOptions {
   readonly exclusive: boolean
   readonly subscribedSinceMs: number
   /** What handling an event emits: writes it in the transaction, and gives what is to be done once that is committed. */
-  readonly emit: (event: ModelEvent) => (() => void) | undefined
+  readonly emit: (event: ModelEvent) => ((ended: Ended) => void) | undefined
 }
 
 export class InboxNode {
@@ -142,6 +142,7 @@ export class InboxNode {
       let counted: ReturnType<typeof engines.countAttempt>
       const ended = host.commit('count', () => {
         counted = engines.countAttempt(place, event, host.owner, nowMs, nowMs + CLAIM_MS)
+        this.#begun(event)
       })
       if (!host.passes('inbox.attempt-counted')) return
       if (ended !== 'committed') return done(false)
@@ -155,8 +156,7 @@ export class InboxNode {
   }
 
   #process(place: KeyPlace, event: ModelEvent, tries: Tries, done: Done): void {
-    const { consumer } = this.#options.table
-    event.tries[consumer] = (event.tries[consumer] ?? 0) + 1
+    if (!tries.counted) this.#begun(event)
     this.host.after('handles', DB_MS.min, DB_MS.max, () => this.#handle(place, event, tries, done))
   }
 
@@ -181,7 +181,7 @@ export class InboxNode {
     if (failure === 'killer') return host.die()
     if (failure !== undefined) return this.#recordFailure(place, event, tries, failure, undefined, done)
     if (!host.passes('inbox.handled')) return
-    let emitted: (() => void) | undefined
+    let emitted: ((ended: Ended) => void) | undefined
     const ended = host.commit('handle', () => {
       place.cursor = moved
       if (verdict === 'fresh') {
@@ -191,9 +191,10 @@ export class InboxNode {
       if (tries.kept) drop(place, event)
       if (tries.kept || this.#keysWithEarly.has(place)) engines.bringAlong(place, event.sequence, host.nowMs() + NEXT_OF_KEY_MS)
     })
+    if (ended === 'unknown') emitted?.(ended)
     if (ended !== 'committed') return this.#recordFailure(place, event, tries, 'infrastructure', undefined, done)
     if (!host.passes('inbox.committed')) return
-    emitted?.()
+    emitted?.(ended)
     this.#goOn(place, event, done)
   }
 
@@ -276,10 +277,15 @@ export class InboxNode {
     })
   }
 
-  #failureOf({ poison, tries }: ModelEvent): FailureKind | 'killer' | undefined {
-    const { consumer } = this.#options.table
-    if (poison === undefined || poison.consumer !== consumer || tries[consumer]! > poison.times) return undefined
+  #failureOf({ poison }: ModelEvent): FailureKind | 'killer' | undefined {
+    if (poison?.consumer !== this.#options.table.consumer || poison.struck === poison.times) return undefined
+    poison.struck++
     return poison.kind
+  }
+
+  #begun({ tries }: ModelEvent): void {
+    const { consumer } = this.#options.table
+    tries[consumer] = (tries[consumer] ?? 0) + 1
   }
 
   #inKey(place: KeyPlace, work: (next: () => void) => void): void {

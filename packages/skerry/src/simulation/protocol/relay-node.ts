@@ -8,7 +8,7 @@ import type { RelaySettings } from '../../events/relay.ts'
 import type { BrokerModel } from './broker-model.ts'
 import type { ProtocolEngines, RelayEngine } from './engines.ts'
 import type { ModelEvent } from './event.ts'
-import type { Host } from './host.ts'
+import type { Ended, Host } from './host.ts'
 import type { OutboxTable } from './outbox-table.ts'
 import { partOf } from './outbox-table.ts'
 
@@ -74,6 +74,18 @@ export class RelayNode {
       this.#leftBehind = true
       this.wake()
     } else this.#send(rows)
+  }
+
+  /** What a transaction has written. Of one that ended in the dark nobody knows what is in the table. */
+  emitted(rows: readonly ModelEvent[], ended: Ended): void {
+    if (ended === 'committed') this.offer(rows)
+    else if (this.#options.engines.looksAgain) this.lookAgain()
+  }
+
+  lookAgain(): void {
+    this.#leftBehind = true
+    this.#floor = { id: 0 }
+    this.wake()
   }
 
   #poll(): void {

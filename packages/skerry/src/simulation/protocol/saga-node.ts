@@ -8,7 +8,7 @@ import type { StepDefinition } from '../../saga/definition.ts'
 import type { SagaState, StepOutcome, StepState } from '../../saga/saga.ts'
 import { failure, park, withStep } from '../../saga/saga.ts'
 import type { ProtocolEngines } from './engines.ts'
-import type { Host } from './host.ts'
+import type { Ended, Host } from './host.ts'
 import type { Answer, SagaCalls } from './saga-calls.ts'
 import type { SagaRow, SagaTable } from './saga-table.ts'
 
@@ -25,7 +25,7 @@ export interface SagaNodeOptions {
   readonly engines: ProtocolEngines
   readonly exclusive: boolean
   /** What a local step emits: writes it in the transaction, and gives what is to be done once that is committed. */
-  readonly emit: (row: SagaRow) => () => void
+  readonly emit: (row: SagaRow) => (ended: Ended) => void
 }
 
 interface Progress {
@@ -169,7 +169,7 @@ export class SagaNode {
       if (row.cancelCode !== undefined && this.#mayBeCancelled(progress, before)) return this.#cancelled(progress, before)
       if (!host.passes('saga.local-before-commit')) return
       let answer: Answer = 'done'
-      let emitted: (() => void) | undefined
+      let emitted: ((ended: Ended) => void) | undefined
       let after = started
       let ended = false
       const result = host.commit('local step', () => {
@@ -182,6 +182,7 @@ export class SagaNode {
         this.#write(progress, after, { ended, progressed: true })
       })
       // It may be done: only the database knows, and whoever claims the saga next asks it.
+      if (result !== 'refused') emitted?.(result)
       if (result === 'unknown') return this.#drop(progress)
       if (result === 'refused' || answer !== 'done') {
         const outcome = this.#outcome(progress, step, result === 'refused' ? 'lost' : answer)
@@ -191,7 +192,6 @@ export class SagaNode {
           set(progress, withStep(progress.state, step, { ...progress.state.steps[step.name]!, status: 'refused' }))
         return this.#step(progress)
       }
-      emitted?.()
       set(progress, { ...after, cancelCode: row.cancelCode })
       if (!ended) return this.#step(progress)
       this.#active.delete(row)

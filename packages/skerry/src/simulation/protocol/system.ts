@@ -9,6 +9,7 @@ import { InboxChecks } from './checks.ts'
 import type { ProtocolEngines } from './engines.ts'
 import type { ModelEvent } from './event.ts'
 import { KEYS } from './event.ts'
+import type { Ended } from './host.ts'
 import { Host } from './host.ts'
 import { InboxNode, RETRY } from './inbox-node.ts'
 import { InboxTable } from './inbox-table.ts'
@@ -116,9 +117,9 @@ export class System {
         start: () => {
           const relay = new RelayNode(host, { outbox, broker: this.#broker, engines, exclusive })
           service.relays.set(host, relay)
-          const emit = (keyIndex: number): (() => void) => {
+          const emit = (keyIndex: number): ((ended: Ended) => void) => {
             const row = outbox.add(keyIndex, host.nowMs())
-            return () => relay.offer([row])
+            return (ended) => relay.emitted([row], ended)
           }
           if (COMMANDED.includes(consumer.table.consumer as 0)) relay.start()
           if (shape.hasSagas) {
@@ -165,9 +166,7 @@ export class System {
       for (let index = 0; index < count; index++) rows.push(service.outbox.add((keyIndex + (index >> 1)) % KEYS.length, host.nowMs()))
     })
     if (!host.passes('transaction.committed')) return
-    // What nobody was told of is found in the table.
-    if (ended === 'committed') service.relays.get(host)!.offer(rows)
-    else if (ended === 'unknown') service.relays.get(host)!.wake()
+    if (ended !== 'refused') service.relays.get(host)!.emitted(rows, ended)
   }
 
   #startSaga(service: Service, host: Host, which: number): void {
