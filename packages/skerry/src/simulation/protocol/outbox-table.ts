@@ -113,7 +113,9 @@ export class OutboxTable {
     const kind = choices.sizeOf(choice, 'kind')
     if (kind < 0.5) return { kind: 'transient', times: 1 + Math.floor(choices.sizeOf(choice, 'times') * 2), consumer, struck: 0 }
     if (kind < 0.65) return { kind: 'transient', times: Infinity, consumer, struck: 0 }
-    return kind < 0.85 ? { kind: 'permanent', times: Infinity, consumer, struck: 0 } : { kind: 'killer', times: Infinity, consumer, struck: 0 }
+    return kind < 0.85
+      ? { kind: 'permanent', times: Infinity, consumer, struck: 0 }
+      : { kind: 'killer', times: Infinity, consumer, struck: 0 }
   }
 }
 

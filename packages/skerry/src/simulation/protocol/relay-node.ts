@@ -106,13 +106,14 @@ export class RelayNode {
     this.#leftBehind = false
     const from = this.#floor
     const limit = BATCH_ROWS + (from.id === 0 ? relay.inFlightRows : 0)
-    const waiting = relay.parkedKeys(host.nowMs())
+    const nowMs = host.nowMs()
+    const waiting = relay.parkedKeys(nowMs)
     const rows = outbox.claim(waiting, limit, exclusive ? ({ id }) => id > from.id : (row) => this.#parts.includes(partOf(row)))
-    if (rows.length === 0 && !relay.inFlightRows) return this.#read(rows, limit, waiting, from)
-    host.after('reads', 0, DB_MS.max, () => this.#read(rows, limit, waiting, from))
+    if (rows.length === 0 && !relay.inFlightRows) return this.#read(rows, limit, waiting, from, nowMs)
+    host.after('reads', 0, DB_MS.max, () => this.#read(rows, limit, waiting, from, nowMs))
   }
 
-  #read(rows: readonly ModelEvent[], limit: number, waiting: readonly string[], from: { id: number }): void {
+  #read(rows: readonly ModelEvent[], limit: number, waiting: readonly string[], from: { id: number }, askedMs: number): void {
     const relay = this.#relay
     const { sent, skipped, alive } = this.#send(rows)
     if (!alive) return
@@ -122,7 +123,7 @@ export class RelayNode {
       this.#leftBehind = true
       if (sent) this.#claimAgain = true
     }
-    relay.forgetAbsent(this.#host.nowMs())
+    relay.forgetAbsent(askedMs)
     this.#scheduleNextRetry()
     this.#claimed()
   }

@@ -29,6 +29,7 @@ export class SagaCalls {
   call(host: Host, row: SagaRow, step: StepDefinition, direction: 'run' | 'undo', answered: (answer: Answer) => void): void {
     const world = this.#world
     const name = `${row.id}/${step.name}/${direction}`
+    const { life } = host
     let isOver = false
     const end = (answer: Answer): void => {
       if (isOver) return
@@ -40,6 +41,7 @@ export class SagaCalls {
     const arrive = (): void => {
       const answer = direction === 'run' ? this.run(row, step) : this.undo(row, step)
       world.note(direction, step.name, row.id, answer.length)
+      if (host.life !== life) return
       if (world.strikes('lostAnswer', `${name} answer lost`) === undefined) host.after('is answered', 1, 10, () => end(answer))
       else world.reached('an answer was lost')
     }
