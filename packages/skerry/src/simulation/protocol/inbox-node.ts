@@ -164,7 +164,7 @@ export class InboxNode {
     const { engines, checks, table } = this.#options
     const { host } = this
     const { world } = host
-    if (tries.attempts > RETRY.maxAttempts) {
+    if (tries.attempts > RETRY.maxAttempts && this.#decide(place, event, tries.firstSeenMs) !== 'duplicate') {
       world.reached('a message that no attempt came to an end with was given up')
       return this.#recordFailure(place, event, tries, 'transient', undefined, done)
     }
