@@ -178,7 +178,8 @@ export class System {
     })
     if (!host.passes('saga.started') || row === undefined) return
     const started = row
-    if (ended === 'committed') service.workers.get(host)!.wake()
+    // Also when nobody knows whether it is committed.
+    if (ended !== 'refused') service.workers.get(host)!.wake()
     const cancelled = world.strikes('cancel', `saga ${id} is cancelled`)
     if (cancelled === undefined) return
     world.at(world.nowMs + world.sizeMs(cancelled, 0, 400), () => {
