@@ -10,24 +10,17 @@ import type { World } from './world.ts'
 export interface Consumer {
   readonly table: InboxTable
   readonly topics: readonly number[]
-  /** It subscribed in the middle: what was published before is not its business. */
-  readonly joinsLate: boolean
 }
 
 export class InboxChecks {
   readonly #world: World
   readonly #outboxes: readonly OutboxTable[]
   readonly #maxAttempts: number
-  readonly #late = new Set<InboxTable>()
 
   constructor(world: World, outboxes: readonly OutboxTable[], maxAttempts: number) {
     this.#world = world
     this.#outboxes = outboxes
     this.#maxAttempts = maxAttempts
-  }
-
-  joinsLate(table: InboxTable): void {
-    this.#late.add(table)
   }
 
   /** An event takes effect. */
@@ -38,7 +31,7 @@ export class InboxChecks {
     if (this.#outboxes[event.service]!.committed[event.id - 1] !== event) this.#fail(table, event, 'was handled and never committed')
     if (sequence <= last)
       this.#fail(table, event, place.applied.indexOf(sequence) < place.applied.length - 1 ? 'was handled twice' : 'was handled too late')
-    else if (sequence !== last + 1 && !this.#late.has(table)) this.#fail(table, event, 'was handled before the one before it')
+    else if (sequence !== last + 1 && !table.joinsLate) this.#fail(table, event, 'was handled before the one before it')
   }
 
   bury(table: InboxTable, place: KeyPlace, event: ModelEvent, cause: DeadRow['cause']): void {
@@ -47,7 +40,7 @@ export class InboxChecks {
     const isPoison = poison?.consumer === consumer
     if (cause === 'rejected' && !(isPoison && poison.kind === 'permanent')) this.#fail(table, event, 'was rejected for no reason')
     if (cause === 'exhausted' && event.tries[consumer]! < this.#maxAttempts) this.#fail(table, event, 'died before its last attempt')
-    if (cause === 'overtaken' && !this.#late.has(table)) this.#fail(table, event, 'was overtaken')
+    if (cause === 'overtaken' && !table.joinsLate) this.#fail(table, event, 'was overtaken')
     if (cause !== 'overtaken' && place.applied.includes(event.sequence)) this.#fail(table, event, 'died although it had been handled')
   }
 
@@ -59,10 +52,10 @@ export class InboxChecks {
   }
 
   /** Once all is quiet. */
-  final({ table, topics, joinsLate }: Consumer): void {
+  final({ table, topics }: Consumer): void {
     for (const topic of topics)
       for (const event of this.#outboxes[topic]!.committed) {
-        if (joinsLate && (event.routed & (1 << table.consumer)) === 0) continue
+        if (table.joinsLate && (event.routed & (1 << table.consumer)) === 0) continue
         const place = table.placeOf(event)
         const isDead = place.dead.some((row) => row.event === event)
         if (place.applied.includes(event.sequence) || isDead) continue

@@ -44,10 +44,13 @@ export interface Until {
 
 export class InboxTable {
   readonly consumer: number
+  /** It subscribes in the middle: what was published before is not its business. */
+  readonly joinsLate: boolean
   readonly places: readonly KeyPlace[]
 
-  constructor(consumer: number, services: number) {
+  constructor(consumer: number, services: number, joinsLate: boolean) {
     this.consumer = consumer
+    this.joinsLate = joinsLate
     this.places = Array.from({ length: services * KEYS.length }, (_, index) => ({
       index,
       cursor: undefined,

@@ -31,6 +31,13 @@ class SilentRelay extends Relay {
   }
 }
 
+/** A relay that takes a key whose pause has just ended for one of which nothing is left. */
+class ForgetfulRelay extends Relay {
+  override forgetAbsent(nowMs: number): void {
+    super.forgetAbsent(nowMs + 6)
+  }
+}
+
 /** A relay that lets keys wait for ever. */
 class DeafRelay extends Relay {
   override get nextRetryMs(): undefined {
@@ -48,6 +55,7 @@ const BUGS: Readonly<Record<string, Partial<ProtocolEngines>>> = {
   },
   'a failed batch does not park its key': { relay: (settings) => new HopefulRelay(settings) },
   'what the relay has passed by is not looked for again': { relay: (settings) => new SilentRelay(settings) },
+  'a key is forgotten whose pause ends while the outbox is read': { relay: (settings) => new ForgetfulRelay(settings) },
   'a parked key is never tried again': { relay: (settings) => new DeafRelay(settings) },
   'nobody looks for what a transaction may have written whose COMMIT was not answered': { looksAgain: false },
   'the cursor is not moved with the effect': { advance: (place, sequence) => sequence === (place.cursor?.sequence ?? 0) + 1 },
@@ -82,6 +90,13 @@ const BUGS: Readonly<Record<string, Partial<ProtocolEngines>>> = {
     },
   },
   'a dead letter lets those behind it overtake': {
+    advance: (place, sequence) => {
+      if (!place.dead.some(({ event }) => event.sequence === sequence - 1)) return ENGINES.advance(place, sequence)
+      place.cursor = { sequence, began: place.cursor?.began ?? 1 }
+      return true
+    },
+  },
+  'nothing ever dies': {
     afterFailure: (...parameters) => {
       const next = ENGINES.afterFailure(...parameters)
       return 'deadLetter' in next ? { retryAtMs: parameters[3] + 1_000_000 } : next

@@ -10,7 +10,7 @@ import type { SagaRow } from './saga-table.ts'
 import { effectOf } from './saga-table.ts'
 import type { World } from './world.ts'
 
-/** `error`: an attempt that failed and counts. `lost`: no answer came in time. `broken`: refused for good where nothing may be refused. */
+/** `refused`: for good. `error`: an attempt that failed and counts. `lost`: no answer came in time. */
 export type Answer = 'done' | 'refused' | 'error' | 'lost'
 
 const LATE_MS = 6_000
@@ -84,12 +84,12 @@ export class SagaCalls {
     return 'done'
   }
 
-  #failureOf(row: SagaRow, { name, pivot, undo }: StepDefinition, direction: 'run' | 'undo'): 'refused' | 'error' | undefined {
+  #failureOf(row: SagaRow, step: StepDefinition, direction: 'run' | 'undo'): 'refused' | 'error' | undefined {
     const world = this.#world
+    const { name, pivot, undo } = step
     const about = `${row.id}/${name}/${direction}`
     if (direction === 'undo') {
-      if (world.strikes('poisonedUndo', `${about} poisoned`) !== undefined || effectOf(row, { name } as StepDefinition).undoPoisoned)
-        return 'refused'
+      if (world.strikes('poisonedUndo', `${about} poisoned`) !== undefined || effectOf(row, step).undoPoisoned) return 'refused'
     } else if (pivot || undo !== undefined) {
       // What is behind the pivot must not be refused.
       if (world.strikes('refusedStep', `${about} refused`) !== undefined) return 'refused'

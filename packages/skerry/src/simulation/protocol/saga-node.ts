@@ -6,7 +6,7 @@
 import { Alarm } from '../../base/alarm.ts'
 import type { StepDefinition } from '../../saga/definition.ts'
 import type { SagaState, StepOutcome, StepState } from '../../saga/saga.ts'
-import { failure, park, withStep } from '../../saga/saga.ts'
+import { park, withStep } from '../../saga/saga.ts'
 import type { ProtocolEngines } from './engines.ts'
 import type { Ended, Host } from './host.ts'
 import type { Answer, SagaCalls } from './saga-calls.ts'
@@ -44,7 +44,6 @@ export class SagaNode {
   readonly #alarm: Alarm
   readonly #active = new Set<SagaRow>()
   #claiming = false
-  #again = false
   #freed = false
 
   constructor(host: Host, options: SagaNodeOptions) {
@@ -58,7 +57,6 @@ export class SagaNode {
   }
 
   wake(): void {
-    this.#again = true
     if (this.#claiming) return
     this.#claiming = true
     this.#host.after('claims sagas', DB_MS.min, DB_MS.max, () => this.#claim())
@@ -68,7 +66,6 @@ export class SagaNode {
     const { table, exclusive } = this.#options
     const host = this.#host
     const nowMs = host.nowMs()
-    this.#again = false
     this.#claiming = false
     let nextMs = nowMs + TROUBLE_MS
     if (!host.isRefused('claim sagas')) {

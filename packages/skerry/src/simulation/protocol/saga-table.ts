@@ -1,6 +1,7 @@
 /**
  * Sagas as their service's database holds them, and what their steps have brought about in it and at other services. The functions mirror
- * the statements of `saga/saga-store.ts`; what a participant remembers is what `docs` asks of one: an action whose undo came first is refused.
+ * the statements of `saga/saga-store.ts`; a participant remembers what it has done and undone, and refuses an action whose
+ * undo came first.
  */
 import type { SagaDefinition, StepDefinition } from '../../saga/definition.ts'
 import type { SagaState } from '../../saga/saga.ts'

@@ -43,7 +43,7 @@ const SHAPES: readonly Shape[] = [
 ]
 
 /** Whose commands there are. */
-const COMMANDED = [0, 1] as const
+const COMMANDED: readonly number[] = [0, 1]
 
 interface Service {
   readonly shape: Shape
@@ -77,7 +77,7 @@ export class System {
       return {
         shape,
         outbox: new OutboxTable(world, number, shape.name, subscribers),
-        consumer: { table: new InboxTable(number, SHAPES.length), topics: shape.topics, joinsLate },
+        consumer: { table: new InboxTable(number, SHAPES.length, joinsLate), topics: shape.topics },
         sagas: new SagaTable(),
         hosts: [],
         relays: new Map(),
@@ -98,11 +98,8 @@ export class System {
   start(joinsAtMs: number): void {
     this.#broker.start()
     for (const service of this.services) {
-      if (!service.consumer.joinsLate) this.#open(service, START_MS - 3 * CLOCK_DOUBT_MS)
-      else {
-        this.#inboxChecks.joinsLate(service.consumer.table)
-        this.#world.at(joinsAtMs, () => this.#open(service, joinsAtMs))
-      }
+      if (service.consumer.table.joinsLate) this.#world.at(joinsAtMs, () => this.#open(service, joinsAtMs))
+      else this.#open(service, START_MS - 3 * CLOCK_DOUBT_MS)
     }
   }
 
@@ -121,7 +118,7 @@ export class System {
             const row = outbox.add(keyIndex, host.nowMs())
             return (ended) => relay.emitted([row], ended)
           }
-          if (COMMANDED.includes(consumer.table.consumer as 0)) relay.start()
+          if (COMMANDED.includes(consumer.table.consumer)) relay.start()
           if (shape.hasSagas) {
             const worker = new SagaNode(host, {
               table: sagas,
