@@ -1,8 +1,8 @@
-import { afterFailure, arrival, recheckAtMs } from '../../events/inbox.ts'
 /**
  * The decisions that a run puts to the test: the platform's own, and the few rules that are SQL statements in the platform and functions
  * over a table here. A test replaces one to see that a mistake in it is found.
  */
+import { afterFailure, arrival, recheckAtMs } from '../../events/inbox.ts'
 import { confirmation, Relay } from '../../events/relay.ts'
 import type { RelaySettings } from '../../events/relay.ts'
 import { afterRun, afterUndo, compensate, decide, giveUp, isPastPivot } from '../../saga/saga.ts'

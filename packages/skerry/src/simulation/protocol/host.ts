@@ -19,6 +19,7 @@ export type Ended = 'committed' | 'refused' | 'unknown'
 const PAUSE_MS = { min: 6_000, max: 25_000 }
 const RESTART_MS = { min: 50, max: 7_000 }
 const SKEW_MS = 20_000
+const NEVER: Timer = { cancel: () => undefined }
 
 export class Host implements Clock, Random {
   readonly name: string
@@ -82,6 +83,8 @@ export class Host implements Clock, Random {
 
   #at(atMs: number, action: () => void): Timer {
     const { life, world } = this
+    // Of a life that has just ended, whoever called goes on to here.
+    if (!this.isUp) return NEVER
     const run = (): void => {
       if (this.life !== life) return
       if (this.#pausedUntilMs > world.nowMs) world.at(this.#pausedUntilMs, run)
@@ -92,6 +95,7 @@ export class Host implements Clock, Random {
 
   /** Passes a crash point. False: it died there, and nothing of what follows happens. */
   passes(point: CrashPoint): boolean {
+    if (!this.isUp) return false
     if (this.world.strikes('crash', this.#named(point)) === undefined) return true
     this.world.reached(`crash at ${point}`)
     this.die()
