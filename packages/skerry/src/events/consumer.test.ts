@@ -143,6 +143,18 @@ describe('a message that ended its process', () => {
     expect(await select('select * from skerry_delivery')).toEqual([])
   })
 
+  it('is no dead letter when another delivery of it has been handled meanwhile', async () => {
+    await killedWhileHandling('a', 12)
+    const handled: number[] = []
+    consume('effect', (orderId) => void handled.push(orderId))
+    await publish('a', 1)
+    expect(handled).toEqual([1])
+    await publish('a', 1, { redelivered: true })
+    expect(await select('select cause, attempts from skerry_dead_letter')).toEqual([])
+    expect(await select('select * from skerry_delivery')).toEqual([])
+    expect(handled).toEqual([1])
+  })
+
   it('is handled alone from the third time on, so that only it is counted', async () => {
     await killedWhileHandling('a', 2)
     await killedWhileHandling('b', 2)

@@ -254,7 +254,7 @@ export class InboxWorker {
     const handler = this.#handlers.get(message.envelope.type)
     const scope = this.#scopeOf(message.envelope)
     try {
-      if (tries.attempts > this.#retry.maxAttempts)
+      if (tries.attempts > this.#retry.maxAttempts && !(await this.#isHandled(message, tries)))
         throw new Error(`none of ${this.#retry.maxAttempts} attempts came to an end: each time the process died, or its database was lost`)
       const outcome =
         handler?.kind === 'effect'
@@ -267,6 +267,14 @@ export class InboxWorker {
       await runInScope(scope, () => this.#recordFailure(message, tries, describeFailure(error)))
       return false
     }
+  }
+
+  /** Another delivery of it may have been handled, or an attempt whose COMMIT was not answered. */
+  async #isHandled(message: StoredMessage, { firstSeenMs }: Tries): Promise<boolean> {
+    const { database, service } = this.#options
+    const { sequence, id } = message.envelope
+    if (sequence === undefined) return store.isRemembered(database, service, id)
+    return (await this.#look(message, firstSeenMs)) === 'duplicate'
   }
 
   async #handleInTransaction(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { VirtualClock } from '../base/clock.ts'
+import { sleep, VirtualClock } from '../base/clock.ts'
 import type { NewId } from '../base/id.ts'
 import { idSource } from '../base/id.ts'
 import { seededRandom } from '../base/random.ts'
@@ -203,6 +203,35 @@ describe('a relay', () => {
     failing = false
     await until(() => sent.length === 9, 1_000)
     expect(keysOf(sent[8]!.messages)).toEqual(['1'])
+  })
+
+  it('does not forget a key whose pause ends while the outbox is being read', async () => {
+    let slow = false
+    const slowly: Database = {
+      ...delegate(database),
+      async query(sql, parameters) {
+        const result = await database.query(sql, parameters)
+        if (slow) await sleep(clock, 20)
+        return result as never
+      },
+    }
+    const worker = relay({ database: slowly })
+    await settle()
+    await commit(1, worker)
+    await commit(2, worker)
+    await until(() => sent.length === 2)
+    sent[0]!.answer([down])
+    await settle()
+    await clock.advance(10)
+    sent[1]!.answer([down])
+    await settle()
+    slow = true
+    await until(() => sent.length === 3, 1)
+    expect(keysOf(sent[2]!.messages)).toEqual(['1'])
+    await clock.advance(20)
+    slow = false
+    await until(() => sent.length === 4, 100)
+    expect(keysOf(sent[3]!.messages)).toEqual(['2'])
   })
 
   it('finds what was committed although the answer to the commit was lost', async () => {

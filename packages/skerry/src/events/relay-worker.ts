@@ -107,7 +107,8 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
     const from = floor
     // Rows on their way are still in the table: ask for that many more where they are in front.
     const limit = BATCH_ROWS + (from.id === 0 ? relay.inFlightRows : 0)
-    const waiting = relay.parkedKeys(clock.nowMs())
+    const askedMs = clock.nowMs()
+    const waiting = relay.parkedKeys(askedMs)
     const { rows } = options.exclusive
       ? await database.query<OutboxEntry>(CLAIM_ALL, [waiting, limit, from.id])
       : await database.query<OutboxEntry>(CLAIM, [waiting, limit, parts])
@@ -119,7 +120,8 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
       leftBehind = true
       if (sent) claimAgain = true
     }
-    relay.forgetAbsent(clock.nowMs())
+    // As of when it was asked: of a key whose pause has ended since, nothing was asked for.
+    relay.forgetAbsent(askedMs)
     // Once more, for a failed claim may have put its own time in the place of this one.
     scheduleNextRetry()
   }
