@@ -14,13 +14,19 @@ export interface WorkLeft {
   readonly dueMs: number | undefined
 }
 
-/** Asks its database and its workers. */
+/**
+ * Asks its database and its workers. A message that waits for an earlier one is counted while it may begin, when somebody was at it and
+ * could not record what came of it, and when the earlier one has been handled.
+ */
 export async function workLeft({ name, database, workers }: ServiceInstance): Promise<WorkLeft> {
   if (database === undefined) return { name, outbox: 0, dueMs: undefined }
   const { rows } = await database.query<{ outbox: number; retry: Date | null; early: Date | null }>(
     `select (select count(*) from skerry_outbox) as outbox,
             (select min(next_at) from skerry_delivery where reason = 'retry') as retry,
-            (select min(next_at) from skerry_delivery where reason = 'early' and next_at <= first_at + make_interval(secs => $1)) as early`,
+            (select min(next_at) from skerry_delivery waits where reason = 'early' and (
+               next_at <= first_at + make_interval(secs => $1) or claimed_by is not null or exists (
+                 select from skerry_key_cursor c
+                 where c.consumer = waits.consumer and c.source = waits.source and c.key = waits.key and c.seq = waits.seq - 1))) as early`,
     [BEGIN_GRACE_MS / 1_000],
   )
   const { outbox, retry, early } = rows[0]!

@@ -88,6 +88,8 @@ export interface Run {
 }
 
 const MAX_THINKING_MS = 200
+/** How long chaos goes on when clients have done. */
+const MAX_AFTERMATH_MS = 10_000
 const REQUEST_MS = 60_000
 /** How long to wait before the world is asked again whether it has come to rest, twice as long each time. */
 const LOOK_AGAIN_MS = 50
@@ -220,6 +222,8 @@ class Scene<State> {
     const left = [...operations]
     const working = Array.from({ length: clients }, (_, index) => this.#client(`client ${index + 1}`, left))
     await world.until(Promise.all(working), 'clients still wait for answers')
+    // What follows from it goes wrong, too: deliveries that are late, retries, compensations.
+    await world.advance(world.nowMs + world.choices.sizeOf('aftermath') * MAX_AFTERMATH_MS)
     await this.#check(invariants, 'invariant', false)
     world.say('everything heals')
     world.faults.heal()
