@@ -3,6 +3,7 @@
  * the rest (pnpm, the locked dependencies, Node 24; for tests PostgreSQL, RabbitMQ and nginx), says what it does, and
  * ends with the exit code of the command. When something is in the way it names the cause and the cure.
  */
+import { availableParallelism } from 'node:os'
 import { dependencies } from './run/dependencies.mjs'
 import { pinnedNode } from './run/pinned-node.mjs'
 import { passThrough } from './run/process.mjs'
@@ -41,6 +42,15 @@ const commands = {
   generate: {
     purpose: 'write the generated files of the examples again: Dockerfiles, Compose file, nginx configuration',
     run: (node) => passThrough(node, ['test/containers/ecommerce-files.ts']),
+  },
+  simulate: {
+    purpose: 'simulations of the shop under new seeds, until it is stopped; with arguments (`npm run simulate -- --seed 7`) what they say',
+    run: (node, parameters) =>
+      passThrough(node, [
+        'packages/cli/src/main.ts',
+        'simulate',
+        ...(parameters.length === 0 ? ['--until-stopped', '--workers', String(availableParallelism())] : parameters),
+      ]),
   },
   bench: {
     purpose: 'every figure we claim, measured against a peer',

@@ -4,7 +4,7 @@ import { cart } from '@shop/cart-contract'
 import { orders } from '@shop/orders-contract'
 import { users } from '@shop/users-contract'
 import fc from 'fast-check'
-import type { Outside } from 'skerry/simulation'
+import type { Outside, Run } from 'skerry/simulation'
 import { simulation } from 'skerry/simulation'
 import { shop } from '../system.ts'
 import type { SimulatedMailServer } from './mail-server.ts'
@@ -94,6 +94,17 @@ export default simulation('the whole shop', {
       run: async ({ clientOf }, input) => outcome(await clientOf(users).registerUser.try(input)),
     },
   },
+  sometimes: {
+    'an order is confirmed': published('orders.orderConfirmed'),
+    'an order is cancelled': published('orders.orderCancelled'),
+    'an order that was paid is called off': published('orders.orderRefunded'),
+    'an event comes again': ({ trace }) => trace.filter(({ text }) => text.startsWith('event ') && text.endsWith(', again')).length,
+    'an event comes before the one before it': passed('inbox.early-parked'),
+    'a step of a checkout is undone': passed('saga.undone'),
+    'a process dies at work on a checkout': ({ choices }) => choices.filter((choice) => /: saga\.[a-z-]+: crash/.test(choice)).length,
+    'a commit is carried out and nobody knows': ({ trace }) =>
+      trace.filter(({ text }) => text === 'the answer to COMMIT is lost: it was carried out').length,
+  },
   invariants: {
     'the auditor finds nothing': async ({ databases, state, now, atRest }) => {
       const { provider, acknowledged, refused } = state
@@ -110,4 +121,12 @@ export default simulation('the whole shop', {
 
 function outcome(result: { readonly ok: true } | { readonly ok: false; readonly error: { readonly code: string } }): string {
   return result.ok ? 'done' : result.error.code
+}
+
+function published(type: string): (run: Run) => number {
+  return ({ trace }) => trace.filter(({ text }) => text.startsWith(`publishes ${type}.`)).length
+}
+
+function passed(point: string): (run: Run) => number {
+  return ({ crashPoints }) => crashPoints.get(point) ?? 0
 }

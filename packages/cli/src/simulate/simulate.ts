@@ -1,5 +1,6 @@
 /** `skerry simulate`: runs simulations, first the failures that are kept, then seeds, and says of each failure how little it takes. */
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
@@ -78,7 +79,8 @@ async function runSeeds(loaded: LoadedSimulation, options: SimulateOptions): Pro
   const stop = (): void => void (stopped = true)
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  const first = options.seed ?? 1
+  // Whoever goes on until he is stopped has been through the first ones before.
+  const first = options.seed ?? (options.untilStopped === true ? randomInt(1, 2 ** 31) : 1)
   let given = 0
   const failed: SeedReport[] = []
   try {
