@@ -1,11 +1,11 @@
 /** `skerry simulate`: runs simulations, first the failures that are kept, then seeds, and says of each failure how little it takes. */
 import { spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
 import { styleText } from 'node:util'
+import { systemRandom } from 'skerry/engine'
 import type { FaultLevel } from 'skerry/simulation'
 import { CommandError, EXIT } from '../failure.ts'
 import { Progress, Totals } from './progress.ts'
@@ -80,7 +80,7 @@ async function runSeeds(loaded: LoadedSimulation, options: SimulateOptions): Pro
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   // Whoever goes on until he is stopped has been through the first ones before.
-  const first = options.seed ?? (options.untilStopped === true ? randomInt(1, 2 ** 31) : 1)
+  const first = options.seed ?? (options.untilStopped === true ? systemRandom.int(1, 2 ** 31) : 1)
   let given = 0
   const failed: SeedReport[] = []
   try {

@@ -2,8 +2,6 @@
 import { observeCrashPoints } from '../base/crash-points.ts'
 import type { CrashPoint } from '../base/crash-points.ts'
 import { seededRandom } from '../base/random.ts'
-import type { BrokerEngine } from '../engine/broker.ts'
-import type { DatabaseEngine } from '../engine/database.ts'
 import type { HostConfiguration } from '../runtime/configuration.ts'
 import { readConfiguration, variablePrefix } from '../runtime/configuration.ts'
 import type { Host } from '../runtime/host.ts'
@@ -20,6 +18,7 @@ import type { SimulatedDatabases } from './databases.ts'
 import { currentLife, inLife, Life } from './life.ts'
 import type { Network } from './network.ts'
 import { urlOf } from './network.ts'
+import type { Engineering } from './outcome.ts'
 import type { World } from './world.ts'
 
 const MIN_DOWN_MS = 20
@@ -39,10 +38,7 @@ export interface ClusterOptions {
   /** What a service is given instead of its resources; asked for each start. */
   readonly resources: ReadonlyMap<string, unknown>
   readonly maxSkewMs: number
-  readonly engineering: {
-    readonly database?: (engine: DatabaseEngine) => DatabaseEngine
-    readonly broker?: (engine: BrokerEngine) => BrokerEngine
-  }
+  readonly engineering: Engineering
   readonly log: Log
 }
 

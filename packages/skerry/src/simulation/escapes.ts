@@ -18,6 +18,8 @@ interface Replaced {
   readonly instead: string
 }
 
+// What is watched must be named.
+/* eslint-disable no-restricted-globals */
 const REPLACED: readonly Replaced[] = [
   { owner: Date, name: 'now', what: 'Date.now()', instead: 'clock.nowMs() of the context' },
   { owner: Math, name: 'random', what: 'Math.random()', instead: 'random.next() of the context' },
@@ -28,6 +30,7 @@ const REPLACED: readonly Replaced[] = [
   { owner: Crypto.prototype, name: 'randomUUID', what: 'crypto.randomUUID()', instead: 'id() of the context' },
   { owner: Crypto.prototype, name: 'getRandomValues', what: 'crypto.getRandomValues()', instead: 'random of the context' },
 ]
+/* eslint-enable no-restricted-globals */
 
 /** Thrown where the real thing would have been used. */
 export class EscapeError extends Error {

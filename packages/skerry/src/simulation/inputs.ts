@@ -19,7 +19,7 @@ export type Sample = (arbitrary: FastCheckArbitrary<unknown>, seed: number) => u
 export async function samplerFor({ operations }: Pick<SimulationOptions<never>, 'operations'>): Promise<Sample> {
   const needsIt = Object.values(operations).some(({ input }) => typeof input === 'object')
   if (!needsIt) return () => undefined
-  const { sample } = (await import('fast-check' as string)) as {
+  const { sample } = (await import('fast-check')) as {
     sample: (arbitrary: unknown, options: { seed: number; numRuns: number }) => unknown[]
   }
   return (arbitrary, seed) => sample(arbitrary, { seed, numRuns: 1 })[0]

@@ -14,7 +14,7 @@ import {
   rewritten,
   trustingPublishes,
 } from './fixtures/planted.ts'
-import type { Engineering } from './run.ts'
+import type { Engineering } from './outcome.ts'
 import { openSimulator } from './simulator.ts'
 
 const MAX_SEEDS = 2_000

@@ -2,7 +2,7 @@
 import { SkerryError } from '../base/errors.ts'
 import type { FaultLevel } from './faults.ts'
 import { FAULT_LEVELS } from './faults.ts'
-import type { Run, RunOptions } from './run.ts'
+import type { Run, RunOptions } from './outcome.ts'
 
 export interface Regression {
   /** The name of the simulation. */

@@ -2,90 +2,24 @@ import { sleep } from '../base/clock.ts'
 import { seededRandom } from '../base/random.ts'
 import { createClient } from '../client/client.ts'
 import type { Contract } from '../contract/contract.ts'
-import type { BrokerEngine } from '../engine/broker.ts'
-import type { DatabaseEngine } from '../engine/database.ts'
 import { GATEWAY } from '../runtime/system.ts'
 /** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
 import { createLog } from '../telemetry/log.ts'
 import { childTrace, formatTraceparent } from '../telemetry/trace-context.ts'
 import { SimulatedBroker } from './broker.ts'
-import type { Choice } from './choices.ts'
 import { Choices, unit } from './choices.ts'
 import { Cluster } from './cluster.ts'
 import { SimulatedDatabases } from './databases.ts'
 import { watchForEscapes } from './escapes.ts'
-import type { FaultKind, FaultLevel, FaultRates } from './faults.ts'
 import { Faults, MAX_SKEW_MS, ratesOf } from './faults.ts'
 import type { Sample } from './inputs.ts'
 import { planOperations } from './inputs.ts'
 import type { Invariant, OperationRecord } from './invariant.ts'
 import { Network } from './network.ts'
+import type { Engineering, Failure, FailureKind, Run, RunOptions } from './outcome.ts'
 import type { GatewayAnswer, OperationContext, Outside, Simulation } from './simulation.ts'
 import type { Store } from './store.ts'
-import type { TraceLine } from './trace.ts'
 import { World } from './world.ts'
-
-export interface RunOptions {
-  readonly seed: number
-  /** Default: `rough`. */
-  readonly faults?: FaultLevel
-  /** In the place of the level's. */
-  readonly rates?: Partial<FaultRates>
-  /** How many operations the clients carry out. Default: 40. */
-  readonly operations?: number
-  /** Only these choices happen, as in the replay of a failure. Default: what the seed decides. */
-  readonly only?: ReadonlySet<Choice>
-  /** Only these operations, by their index. Default: all. */
-  readonly onlyOperations?: ReadonlySet<number>
-  /** Delays and ties are not varied. Default: false. */
-  readonly calm?: boolean
-}
-
-/** What stands between the services and the simulated engines. Default: nothing. */
-export interface Engineering {
-  readonly database?: (engine: DatabaseEngine) => DatabaseEngine
-  readonly broker?: (engine: BrokerEngine) => BrokerEngine
-}
-
-export type FailureKind =
-  /** An invariant does not hold. */
-  | 'invariant'
-  /** What had to come about eventually has not. */
-  | 'eventually'
-  /** The system did not come to rest. */
-  | 'restless'
-  /** Code went around the platform. */
-  | 'escape'
-  /** The run itself broke. */
-  | 'error'
-
-export interface Failure {
-  readonly kind: FailureKind
-  /** The invariant's name, or what was used. */
-  readonly name: string
-  readonly messages: readonly string[]
-}
-
-export interface Run {
-  readonly seed: number
-  readonly failure: Failure | undefined
-  /** SHA-256 over all that has happened: the same for the same seed and code. */
-  readonly hash: string
-  readonly trace: readonly TraceLine[]
-  /** The choices that were made, in order. */
-  readonly choices: readonly Choice[]
-  /** Choices that were to be repeated, and were never asked for. */
-  readonly unasked: readonly Choice[]
-  readonly history: readonly OperationRecord[]
-  /** Moments at which the seed had a say. */
-  readonly steps: number
-  readonly faults: ReadonlyMap<FaultKind, number>
-  readonly crashPoints: ReadonlyMap<string, number>
-  /** How often rare things have happened, by the simulation's own counting. */
-  readonly sometimes: ReadonlyMap<string, number>
-  /** How much time has passed in the world, in milliseconds. */
-  readonly elapsedMs: number
-}
 
 const MAX_THINKING_MS = 200
 /** How long chaos goes on when clients have done. */

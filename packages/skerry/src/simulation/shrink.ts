@@ -3,7 +3,7 @@
  * that all the rest stays as it was; what still fails in the same way is kept, and the search goes on from there (Zeller's ddmin).
  */
 import type { Choice } from './choices.ts'
-import type { Failure, Run, RunOptions } from './run.ts'
+import type { Failure, Run, RunOptions } from './outcome.ts'
 
 /** What a failure needs. */
 export interface Shrunk {

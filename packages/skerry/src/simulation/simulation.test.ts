@@ -69,7 +69,9 @@ describe('what can happen, happens', () => {
     const missing = new Set<string>([
       ...FAULT_KINDS,
       ...CRASH_POINTS.filter((point) => !/^(saga|store|sequencer|projection|later|inbox\.dead|inbox\.failure)/.test(point)),
-      ...['statement', 'before COMMIT', 'committed'],
+      'statement',
+      'before COMMIT',
+      'committed',
     ])
     for (let seed = 1; seed <= 2_000 && missing.size > 0; seed++) {
       const run = await simulator.run({ seed, faults: 'rough', rates: { crash: [0.1, 0.03][seed % 2]!, lateDelivery: 0.5, conflict: 0.1 } })
@@ -269,6 +271,6 @@ describe('a simulation that cannot be meant is refused:', () => {
     const broken = { ...userServiceImplementation, migrations: new URL('./nowhere/', import.meta.url) }
     const { system } = notedOrders({ notes: noteServiceImplementation }).options
     const services = [broken, ...system.services.slice(1)]
-    await expect(openSimulator(notedOrders({}, { system: { ...system, services } }))).rejects.toThrow()
+    await expect(openSimulator(notedOrders({}, { system: { ...system, services } }))).rejects.toThrow('the migrations folder')
   })
 })

@@ -8,7 +8,7 @@ import type { Contract } from '../contract/contract.ts'
 import type { System } from '../runtime/system.ts'
 import type { Service } from '../service/service.ts'
 import type { Invariant } from './invariant.ts'
-import type { Run } from './run.ts'
+import type { Run } from './outcome.ts'
 
 /** What is in the simulated world and not part of the system: third parties, and what clients remember. */
 export interface Outside {
@@ -17,11 +17,11 @@ export interface Outside {
   /** Draws from the seed. */
   readonly random: Random
   /** Carries a request to a third party: it may be lost, or refused. */
-  reach(way: string): Promise<'delivered' | 'lost' | 'refused'>
+  readonly reach: (way: string) => Promise<'delivered' | 'lost' | 'refused'>
   /** Carries its answer back. */
-  answer(way: string): Promise<'delivered' | 'lost'>
+  readonly answer: (way: string) => Promise<'delivered' | 'lost'>
   /** Sends a request to the gateway, as a client outside. Rejects when no answer comes within a minute. */
-  request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<GatewayAnswer>
+  readonly request: (method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>) => Promise<GatewayAnswer>
 }
 
 export interface GatewayAnswer {
@@ -34,7 +34,7 @@ export interface OperationContext<State> extends Outside {
   readonly client: string
   readonly state: State
   /** A typed client of a contract's public operations, through the gateway. */
-  clientOf<C extends Contract>(contract: C): Client<C>
+  readonly clientOf: <C extends Contract>(contract: C) => Client<C>
 }
 
 /** Makes a value from what a seed decides. */

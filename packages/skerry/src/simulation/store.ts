@@ -4,6 +4,9 @@
  */
 import type { Database, DatabaseEngine, Queryable } from '../engine/database.ts'
 
+/** As text, because the core does not depend on it. */
+const PGLITE: string = '@skerry/pglite'
+
 interface PgliteModule {
   readonly pglite: (options: { readonly thread: 'main' }) => DatabaseEngine
 }
@@ -57,7 +60,7 @@ export class Store {
   static async open(): Promise<Store> {
     let module: PgliteModule
     try {
-      module = (await import('@skerry/pglite' as string)) as PgliteModule
+      module = (await import(PGLITE)) as PgliteModule
     } catch (error) {
       throw new Error('A simulation keeps its data in @skerry/pglite: install it as a development dependency', { cause: error })
     }
