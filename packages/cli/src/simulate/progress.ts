@@ -35,7 +35,7 @@ function addAll(sums: Map<string, number>, counts: Readonly<Record<string, numbe
 
 export class Progress {
   readonly #startedMs = performance.now()
-  #shownMs = 0
+  #shownMs = this.#startedMs
   readonly #total: number | undefined
   readonly #points: number
 
