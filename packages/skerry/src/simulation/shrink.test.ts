@@ -17,6 +17,7 @@ async function shrunk(options: Partial<MadeUpOptions> & Pick<MadeUpOptions, 'fai
   tried.length = 0
   const result = await shrink(failed, { seed: 7, faults: 'hell', operations: OPERATIONS }, { run, ...more })
   expect(result.tries).toBe(tried.length)
+  expect(result.options.only).toEqual(new Set(result.run.choices))
   return {
     ...result,
     failed,
@@ -64,20 +65,45 @@ test('what depends on what comes late is not made calm', async () => {
   expect(operations).toEqual([5])
 })
 
-test('what is not asked for without an operation goes with it', async () => {
-  const { run, options } = await shrunk({
-    asked: (operations) => operations.map((index) => `call ${index}: lostAnswer #1`),
-    failure: needing([4], []),
-  })
-  expect([run.choices, [...options.only!], run.unasked]).toEqual([[], [], []])
+test('what is not asked for without an operation goes with it, and takes no runs of its own', async () => {
+  const { run, operations } = await shrunk(
+    {
+      asked: (carriedOut) => carriedOut.map((index) => `call ${index}: lostAnswer #1`),
+      failure: needing([4], ['call 4: lostAnswer #1']),
+    },
+    { maxTries: 16 },
+  )
+  expect([operations, run.choices]).toEqual([[4], ['call 4: lostAnswer #1']])
 })
 
 test('a fault that may as well happen the first time does, and needs nothing before it', async () => {
   const { run, operations } = await shrunk({
     asked: (done) => done.map((_, place) => `call: lostAnswer #${place + 1}`),
+    seeded: new Set(['call: lostAnswer #11']),
     failure: ({ choices }) => (choices.length > 0 ? broken : undefined),
   })
   expect([operations.length, run.choices]).toEqual([1, ['call: lostAnswer #1']])
+})
+
+test('a fault that must happen where it does stays there, with what leads up to it', async () => {
+  const { run, operations } = await shrunk({
+    asked: (done) => done.map((_, place) => `call: lostAnswer #${place + 1}`),
+    seeded: new Set(['call: lostAnswer #6']),
+    failure: ({ choices }) => (choices.includes('call: lostAnswer #6') ? broken : undefined),
+  })
+  expect([operations.length, run.choices]).toEqual([6, ['call: lostAnswer #6']])
+})
+
+test('what can be left out only without something else is left out when that has gone', async () => {
+  const [cause, other] = [FAULTS[2]!, FAULTS[11]!]
+  const { run, operations } = await shrunk({
+    failure: (made) => {
+      if (made.choices.includes(other) && !made.operations.includes(2)) return undefined
+      if (made.operations.includes(9) && !made.operations.includes(4)) return undefined
+      return needing([5], [cause])(made)
+    },
+  })
+  expect([operations, run.choices]).toEqual([[5], [cause]])
 })
 
 test('it takes no more runs than it may, and what it has then still fails', async () => {
