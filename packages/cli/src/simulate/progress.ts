@@ -1,6 +1,7 @@
 /** How far a run of seeds is, on standard error: one line that changes at a terminal, else a line now and then. */
 import process from 'node:process'
 import { styleText } from 'node:util'
+import { systemClock } from 'skerry/engine'
 import type { SeedReport } from './runner.ts'
 
 const QUIET_MS = 10_000
@@ -34,7 +35,7 @@ function addAll(sums: Map<string, number>, counts: Readonly<Record<string, numbe
 }
 
 export class Progress {
-  readonly #startedMs = performance.now()
+  readonly #startedMs = systemClock.nowMs()
   #shownMs = this.#startedMs
   readonly #total: number | undefined
   readonly #points: number
@@ -46,7 +47,7 @@ export class Progress {
   }
 
   show(totals: Totals): void {
-    const nowMs = performance.now()
+    const nowMs = systemClock.nowMs()
     if (nowMs - this.#shownMs < (process.stderr.isTTY ? TERMINAL_MS : QUIET_MS)) return
     this.#shownMs = nowMs
     const line = this.line(totals)
@@ -59,7 +60,7 @@ export class Progress {
 
   /** `  37 of 100 seeds  412 a minute  1,204 faults  48,113 scheduling points  19 of 32 crash points` */
   line(totals: Totals): string {
-    const perMinute = Math.round(totals.seeds / ((performance.now() - this.#startedMs) / 60_000))
+    const perMinute = Math.round(totals.seeds / ((systemClock.nowMs() - this.#startedMs) / 60_000))
     const of = this.#total === undefined ? '' : ` of ${number(this.#total)}`
     const counts = [
       `${number(totals.seeds)}${of} seeds`,
