@@ -2,7 +2,20 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { openProject } from './fixtures/project.ts'
 
-const COMMANDS = ['dev', 'start', 'migrate', 'projections', 'openapi', 'asyncapi', 'events', 'sagas', 'generate']
+const COMMANDS = [
+  'dev',
+  'start',
+  'migrate',
+  'projections',
+  'openapi',
+  'asyncapi',
+  'events',
+  'sagas',
+  'contract',
+  'check',
+  'simulate',
+  'generate',
+]
 
 test('--version is that of the package', async () => {
   await using project = await openProject({ files: {} })
@@ -24,7 +37,8 @@ test.each(COMMANDS)('help of %s: its purpose in one sentence, examples, the vari
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(new RegExp(`^Usage: skerry ${command}.*\\n\\n[A-Z][^.]*\\.\\n`))
   expect(stdout).toMatch(new RegExp(`^Examples:\\n( {2}\\$ .*skerry ${command}.* # .*\\n)+`, 'm'))
-  if (!['openapi', 'asyncapi', 'generate'].includes(command)) expect(stdout).toMatch(/^Environment:\n(.*\n)* {2}DATABASE_URL /m)
+  if (!['openapi', 'asyncapi', 'contract', 'check', 'simulate', 'generate'].includes(command))
+    expect(stdout).toMatch(/^Environment:\n(.*\n)* {2}DATABASE_URL /m)
   expect(await project.run(['help', command])).toMatchObject({ code: 0, stdout })
 })
 
@@ -32,7 +46,7 @@ test.each([
   [
     ['strat'],
     "unknown command 'strat'",
-    'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, sagas, contract, check, generate, help.',
+    'Use one of: dev, start, migrate, projections, openapi, asyncapi, events, sagas, contract, check, simulate, generate, help.',
   ],
   [['events', 'dead', 'bury'], "unknown command 'bury'", 'Use one of: list, show, replay, discard, audit, help.'],
   [['events', 'dead', 'list', '--cause', 'boredom'], "option '--cause <cause>' argument 'boredom' is invalid", 'See skerry help'],

@@ -263,16 +263,16 @@ function addSimulate(skerry: Command): void {
     .argument('[file...]', 'files that export a simulation (default: every *.simulation.ts below this folder)')
     .option('--seeds <number>', 'how many seeds to run (default: 100)', wholeNumber)
     .option('--seed <number>', 'the first seed; without --seeds the only one', wholeNumber)
-    .option('--until-stopped', 'go on with new seeds until SIGINT or SIGTERM')
+    .addOption(new Option('--until-stopped', 'go on with new seeds until SIGINT or SIGTERM').conflicts('seeds'))
     .addOption(new Option('--faults <level>', 'how much goes wrong').choices(['none', 'mild', 'rough', 'hell']).default('rough'))
     .option('--operations <number>', 'how many operations the clients of a seed carry out', wholeNumber, 40)
     .option('--workers <number>', 'how many processes run seeds', wholeNumber, 1)
-    .option('--replay <file>', 'run a failure that was kept, and nothing else')
+    .addOption(new Option('--replay <file>', 'run a failure that was kept, and nothing else').conflicts(['seed', 'seeds', 'untilStopped']))
     .option('--no-shrink', 'do not look for the least that a failure takes')
     .option('--require-sometimes', 'fail when something that must happen in some seed has happened in none')
     .option('--debug', 'run it under the inspector; it waits for a debugger')
     .option('--json', 'print one line of JSON for each simulation')
-    .option('--verbose', 'also print how often rare things have happened')
+    .option('--verbose', 'also print how often rare things have happened, and the stack of errors')
     .addHelpText(
       'after',
       helpText({
@@ -284,6 +284,7 @@ function addSimulate(skerry: Command): void {
         ],
         notes: [
           'A failure is shrunk and kept in regressions/ beside the simulation: commit it with what cures it.',
+          'After five failures no more seeds are run.',
           'The same seed of the same code always does the same.',
           EXIT_CODES,
         ],

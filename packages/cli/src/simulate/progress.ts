@@ -36,7 +36,7 @@ function addAll(sums: Map<string, number>, counts: Readonly<Record<string, numbe
 
 export class Progress {
   readonly #startedMs = systemClock.nowMs()
-  #shownMs = 0
+  #shownMs = this.#startedMs
   readonly #total: number | undefined
   readonly #points: number
 

@@ -21,6 +21,8 @@ export interface SeedReport {
   readonly crashPoints: Readonly<Record<string, number>>
   readonly sometimes: Readonly<Record<string, number>>
   readonly failed: FailedSeed | undefined
+  /** Choices that were to be repeated, and were never asked for: the code has changed since. */
+  readonly unasked: readonly string[]
 }
 
 export interface FailedSeed {
@@ -32,8 +34,6 @@ export interface FailedSeed {
   readonly before: { readonly operations: number; readonly choices: number }
   /** How many runs it took to shrink it. */
   readonly tries: number
-  /** Choices that were to be repeated, and were never asked for: the code has changed since. */
-  readonly unasked: readonly string[]
 }
 
 export class Runner implements AsyncDisposable {
@@ -68,7 +68,7 @@ export class Runner implements AsyncDisposable {
 
   async #run(options: RunOptions, shrink: boolean): Promise<SeedReport> {
     const run = await this.#simulator.run(options)
-    const { seed, steps, hash, faults, crashPoints, sometimes } = run
+    const { seed, steps, hash, faults, crashPoints, sometimes, unasked } = run
     return {
       seed,
       steps,
@@ -77,6 +77,7 @@ export class Runner implements AsyncDisposable {
       crashPoints: Object.fromEntries(crashPoints),
       sometimes: Object.fromEntries(sometimes),
       failed: run.failure === undefined ? undefined : await this.#describe(run, options, shrink),
+      unasked,
     }
   }
 
@@ -91,7 +92,6 @@ export class Runner implements AsyncDisposable {
       trace: platform.formatTrace(smallest.run.trace),
       before: { operations: failed.history.length, choices: failed.choices.length },
       tries: smallest.tries,
-      unasked: smallest.run.unasked,
     }
   }
 }

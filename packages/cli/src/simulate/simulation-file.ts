@@ -1,5 +1,5 @@
 /** Finds the files that define simulations, what they export, and the failures that are kept beside them. */
-import { existsSync, globSync } from 'node:fs'
+import { globSync, statSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,7 +23,7 @@ const EXAMPLE = `export default simulation('orders', { system: shop, … })`
 /** The absolute paths of the files that are named; of none, of all that there are below the current directory. */
 export function findSimulationFiles(named: readonly string[]): readonly string[] {
   const files = named.length > 0 ? named.map((file) => resolve(file)) : everySimulationFile()
-  const missing = files.find((file) => !existsSync(file))
+  const missing = files.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
   if (missing !== undefined) throw new CommandError(EXIT.usage, `There is no file ${missing}.`, 'Name files that export a simulation.')
   if (files.length === 0)
     throw new CommandError(
@@ -59,15 +59,32 @@ export interface KeptFailure {
   readonly regression: platform.Regression
 }
 
-export async function keptFailures({ path, platform: { readRegression } }: LoadedSimulation): Promise<readonly KeptFailure[]> {
-  const folder = regressionFolder(path)
+export async function keptFailures(loaded: LoadedSimulation): Promise<readonly KeptFailure[]> {
+  const folder = regressionFolder(loaded.path)
   const found = await stat(folder).catch(() => undefined)
   if (found === undefined) return []
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.json')).toSorted()
-  return Promise.all(
-    names.map(async (name) => {
-      const file = relative(process.cwd(), join(folder, name))
-      return { file, regression: readRegression(await readFile(file, 'utf8'), file) }
-    }),
-  )
+  const files = (await readdir(folder))
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((name) => relative(process.cwd(), join(folder, name)))
+  return Promise.all(files.map(async (file) => ({ file, regression: await readKept(loaded, file) })))
+}
+
+/** A failure that was kept. One of another simulation would do something here, and prove nothing. */
+export async function readKept({ path, simulation, platform }: LoadedSimulation, file: string): Promise<platform.Regression> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new CommandError(
+      EXIT.usage,
+      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      'Name the file of a kept failure.',
+    )
+  })
+  const regression = platform.readRegression(text, file)
+  if (regression.simulation !== simulation.name)
+    throw new CommandError(
+      EXIT.usage,
+      `${file} is a failure of the simulation "${regression.simulation}", and ${path} is "${simulation.name}".`,
+      'Name the file of the simulation that it belongs to; if that was renamed, correct its name in the file.',
+    )
+  return regression
 }

@@ -8,14 +8,11 @@ export interface FailureTextOptions {
   /** The simulation's file, as a person would write it here. */
   readonly file: string
   readonly name: string
-  /** Where the failure is kept; undefined when it is not. */
-  readonly keptIn: string | undefined
+  /** Where the failure is kept. */
+  readonly keptIn: string
 }
 
-export function failureText(
-  { failure, regression, trace, before, tries, unasked }: FailedSeed,
-  { file, name, keptIn }: FailureTextOptions,
-): string {
+export function failureText({ failure, regression, trace, before, tries }: FailedSeed, { file, name, keptIn }: FailureTextOptions): string {
   const { seed, faults, choices, onlyOperations } = regression
   const lines = trace.split('\n')
   const left = lines.length - SHOWN_LINES
@@ -34,12 +31,23 @@ export function failureText(
     ...(left > 0 ? [`    (${left} lines before that)`] : []),
     ...lines.slice(-SHOWN_LINES).map((line) => `  ${line}`),
     '',
-    ...(unasked.length === 0 ? [] : [`  Never asked for, so the code has changed since it was kept: ${unasked.join(', ')}`, '']),
-    keptIn === undefined
-      ? `  Again:  skerry simulate ${file} --seed ${seed} --faults ${faults}`
-      : `  Again:  skerry simulate ${file} --replay ${keptIn}`,
+    `  Again:  skerry simulate ${shellWord(file)} --replay ${shellWord(keptIn)}`,
     '',
   ].join('\n')
+}
+
+/** Of a kept failure that does not fail any more. Faults that never came can be why, and then it proves less than it did. */
+export function fineText(unasked: readonly string[], { name, keptIn }: FailureTextOptions): string {
+  return [
+    `${styleText('green', '✓')} ${styleText('bold', name)}  ${keptIn} does not fail any more`,
+    ...(unasked.length === 0 ? [] : [`  Never asked for, so the code has changed since it was kept: ${unasked.join(', ')}`]),
+    '',
+  ].join('\n')
+}
+
+/** As a POSIX shell reads it. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function count(number: number, noun: string): string {

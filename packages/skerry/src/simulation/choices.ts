@@ -63,8 +63,18 @@ export class Choices {
   #next(name: string): Choice {
     const count = (this.#counts.get(name) ?? 0) + 1
     this.#counts.set(name, count)
-    return `${name} #${count}`
+    return choiceOf(name, count)
   }
+}
+
+/** The choice that is asked for by this name for the first, second, … time. */
+export function choiceOf(name: string, time: number): Choice {
+  return `${name} #${time}`
+}
+
+export function partsOf(choice: Choice): { readonly name: string; readonly time: number } {
+  const end = choice.lastIndexOf(' #')
+  return { name: choice.slice(0, end), time: Number(choice.slice(end + 2)) }
 }
 
 /** A number in [0, 1) of 32 bits: FNV-1a over the text, begun from the seed, and mixed as MurmurHash3 does at its end. */

@@ -2,6 +2,7 @@
  * Finds code of a simulated process that goes around the platform: real time, real chance and real sockets are not the seed's, so a run
  * that uses them cannot be repeated. They throw while a simulation runs, and the run fails with where they were used.
  */
+import process from 'node:process'
 import { currentLife } from './life.ts'
 
 export interface Escape {
@@ -26,6 +27,7 @@ const REPLACED: readonly Replaced[] = [
   { owner: globalThis, name: 'setTimeout', what: 'setTimeout()', instead: 'clock.setTimer() of the context' },
   { owner: globalThis, name: 'setInterval', what: 'setInterval()', instead: 'service.every(…)' },
   { owner: globalThis, name: 'fetch', what: 'fetch()', instead: 'a resource of the service, which the simulation gives it' },
+  { owner: process, name: 'exit', what: 'process.exit()', instead: 'a thrown error' },
   { owner: performance, name: 'now', what: 'performance.now()', instead: 'clock.nowMs() of the context' },
   { owner: Crypto.prototype, name: 'randomUUID', what: 'crypto.randomUUID()', instead: 'id() of the context' },
   { owner: Crypto.prototype, name: 'getRandomValues', what: 'crypto.getRandomValues()', instead: 'random of the context' },

@@ -56,8 +56,13 @@ export function readRegression(text: string, file: string): Regression {
   if (typeof value.simulation !== 'string') throw wrong('"simulation" must be the name of one')
   if (!Number.isSafeInteger(value.seed)) throw wrong('"seed" must be a whole number')
   if (!FAULT_LEVELS.includes(value.faults as FaultLevel)) throw wrong(`"faults" must be one of ${FAULT_LEVELS.join(', ')}`)
-  if (!Number.isSafeInteger(value.operations)) throw wrong('"operations" must be a whole number')
-  if (!isListOf(value.onlyOperations, 'number')) throw wrong('"onlyOperations" must be a list of indexes')
+  const operations = value.operations as number
+  if (!Number.isSafeInteger(operations) || operations < 1) throw wrong('"operations" must be a whole number from 1')
+  // One that is not drawn would be left out in silence, and what then does not fail would pass for cured.
+  const isIndex = (index: number): boolean => Number.isInteger(index) && index >= 0 && index < operations
+  if (!isListOf(value.onlyOperations, 'number') || !(value.onlyOperations as number[]).every(isIndex))
+    throw wrong(`"onlyOperations" must be a list of indexes from 0 to ${operations - 1}`)
   if (!isListOf(value.choices, 'string')) throw wrong('"choices" must be a list of texts')
+  if (value.calm !== undefined && typeof value.calm !== 'boolean') throw wrong('"calm" must be true or false')
   return { failure: '', calm: false, ...value } as Regression
 }

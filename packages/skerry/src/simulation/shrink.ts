@@ -3,7 +3,11 @@
  * that all the rest stays as it was; what still fails in the same way is kept, and the search goes on from there (Zeller's ddmin).
  */
 import type { Choice } from './choices.ts'
+import { choiceOf, partsOf } from './choices.ts'
 import type { Failure, Run, RunOptions } from './outcome.ts'
+
+/** Up to which time a fault is tried to happen instead of later. */
+const FIRST_TIMES = 4
 
 /** What a failure needs. */
 export interface Shrunk {
@@ -26,12 +30,14 @@ export interface ShrinkOptions {
 /** Shrinks a run that has failed. Resolves with the run itself when nothing can be left out, or when it does not fail a second time. */
 export async function shrink(failed: Run, options: RunOptions, { run, maxTries = 300, onProgress }: ShrinkOptions): Promise<Shrunk> {
   const search = new Search(failed, options, run, maxTries, onProgress)
-  await search.try({ only: new Set(failed.choices), onlyOperations: new Set(failed.history.map(({ index }) => index)) })
+  // What does not fail a second time cannot be searched.
+  if (!(await search.try({}))) return search.result
   let size: number
   do {
     size = search.size
     await search.try({ calm: true })
     await search.try({ only: new Set() })
+    await search.hasten()
     await search.reduce(
       ({ onlyOperations }) => [...onlyOperations],
       (operations) => ({ onlyOperations: new Set(operations) }),
@@ -42,6 +48,11 @@ export async function shrink(failed: Run, options: RunOptions, { run, maxTries =
     )
   } while (search.size < size)
   return search.result
+}
+
+/** Of a run that broke it is the error: they all go by one name. What else is in its message, such as a stack, differs from run to run. */
+function wayOf({ kind, name, messages }: Failure): string {
+  return JSON.stringify([kind, name, kind === 'error' ? messages[0]?.split('\n', 1)[0] : undefined])
 }
 
 interface Kept extends RunOptions {
@@ -88,7 +99,7 @@ class Search {
     this.#tries++
     const options = { ...this.#options, ...change }
     const run = await this.#run(options)
-    if (run.failure?.kind !== this.#failure.kind || run.failure.name !== this.#failure.name) return false
+    if (run.failure === undefined || wayOf(run.failure) !== wayOf(this.#failure)) return false
     this.#best = run
     // What was not asked for any more is not needed.
     const began = new Set(run.history.map(({ index }) => index))
@@ -99,6 +110,18 @@ class Search {
     }
     this.#onProgress?.(this.#options.onlyOperations.size, this.#options.only.size)
     return true
+  }
+
+  /** Has faults happen one of the first times, and not one of the later: what leads up to those is then not needed. */
+  async hasten(): Promise<void> {
+    for (const choice of this.#options.only) {
+      const { name, time } = partsOf(choice)
+      for (let earlier = 1; earlier < time && earlier <= FIRST_TIMES; earlier++) {
+        const { only } = this.#options
+        if (!only.has(choice)) break
+        if (await this.try({ only: new Set([...only].map((other) => (other === choice ? choiceOf(name, earlier) : other))) })) break
+      }
+    }
   }
 
   /** Leaves out halves, quarters, … and at last single ones. */
