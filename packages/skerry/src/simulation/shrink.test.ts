@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { seededRandom } from '../base/random.ts'
 import type { MadeUp, MadeUpOptions } from './fixtures/made-up-run.ts'
 import { broken, madeUp } from './fixtures/made-up-run.ts'
-import type { Failure } from './run.ts'
+import type { Failure } from './outcome.ts'
 import type { ShrinkOptions } from './shrink.ts'
 import { shrink } from './shrink.ts'
 
