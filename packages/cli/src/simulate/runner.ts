@@ -34,6 +34,8 @@ export interface FailedSeed {
   readonly before: { readonly operations: number; readonly choices: number }
   /** How many runs it took to shrink it. */
   readonly tries: number
+  /** It failed again when it was run again; true also when nobody tried. */
+  readonly repeats: boolean
 }
 
 export class Runner implements AsyncDisposable {
@@ -92,6 +94,7 @@ export class Runner implements AsyncDisposable {
       trace: platform.formatTrace(smallest.run.trace),
       before: { operations: failed.history.length, choices: failed.choices.length },
       tries: smallest.tries,
+      repeats: smallest.tries === 0 || smallest.run !== failed,
     }
   }
 }

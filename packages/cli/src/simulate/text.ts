@@ -12,7 +12,10 @@ export interface FailureTextOptions {
   readonly keptIn: string
 }
 
-export function failureText({ failure, regression, trace, before, tries }: FailedSeed, { file, name, keptIn }: FailureTextOptions): string {
+export function failureText(
+  { failure, regression, trace, before, tries, repeats }: FailedSeed,
+  { file, name, keptIn }: FailureTextOptions,
+): string {
   const { seed, faults, choices, onlyOperations } = regression
   const lines = trace.split('\n')
   const left = lines.length - SHOWN_LINES
@@ -24,6 +27,7 @@ export function failureText({ failure, regression, trace, before, tries }: Faile
     `${styleText('red', '✗')} ${styleText('bold', name)}, seed ${seed}, faults ${faults}: ${failure.name}`,
     ...failure.messages.map((message) => `    ${message}`),
     '',
+    ...(repeats ? [] : ['  It did not fail a second time: something that it depends on is not decided by the seed.', '']),
     `  It takes ${count(onlyOperations.length, 'operation')} and ${count(choices.length, 'fault')}${shrunk}${choices.length === 0 ? '' : ':'}`,
     ...choices.map((choice) => `    ${choice}`),
     '',
