@@ -24,9 +24,10 @@ const MAX_LATE_MS = 5_000
 const MAX_AWAY_MS = 5_000
 const REQUEUE_MS = 200
 
+/** One delivery. The same message delivered again is another one: an answer to the first says nothing about it. */
 interface Held {
   readonly message: Message
-  redelivered: boolean
+  readonly redelivered: boolean
 }
 
 interface Subscriber {
@@ -107,10 +108,7 @@ export class SimulatedBroker {
   forget(queue: Queue, subscriber: Subscriber): void {
     subscriber.open = false
     queue.subscribers.splice(queue.subscribers.indexOf(subscriber), 1)
-    for (const held of subscriber.inHand) {
-      held.redelivered = true
-      queue.waiting.unshift(held)
-    }
+    for (const { message } of subscriber.inHand) queue.waiting.unshift({ message, redelivered: true })
     subscriber.inHand.clear()
     this.deliver(queue)
   }
@@ -152,10 +150,7 @@ export class SimulatedBroker {
   #answered(queue: Queue, subscriber: Subscriber, held: Held, isDone: boolean): void {
     const end = (): void => {
       if (!subscriber.inHand.delete(held)) return
-      if (!isDone) {
-        held.redelivered = true
-        queue.waiting.push(held)
-      }
+      if (!isDone) queue.waiting.push({ message: held.message, redelivered: true })
       if (subscriber.inHand.size === 0) subscriber.onIdle?.()
       this.deliver(queue)
     }
@@ -206,10 +201,7 @@ export class SimulatedBroker {
     this.#world.say(`the broker is away for ${Math.round(forMs)} ms`)
     for (const queue of this.#queues.values())
       for (const { inHand } of queue.subscribers) {
-        for (const held of inHand) {
-          held.redelivered = true
-          queue.waiting.unshift(held)
-        }
+        for (const { message } of inHand) queue.waiting.unshift({ message, redelivered: true })
         inHand.clear()
       }
     this.#tell()

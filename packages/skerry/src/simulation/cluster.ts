@@ -35,8 +35,8 @@ export interface ClusterOptions {
   /** How many processes run a service. Default: 1. */
   readonly instances: Readonly<Record<string, number>>
   readonly environment: Readonly<Record<string, string>>
-  /** What a service is given instead of its resources; asked for each start. */
-  readonly resources: ReadonlyMap<string, unknown>
+  /** What services are given instead of their resources; asked for each start. */
+  readonly resources: () => Readonly<Record<string, unknown>>
   readonly maxSkewMs: number
   readonly engineering: Engineering
   readonly log: Log
@@ -85,7 +85,7 @@ export class Cluster {
 
   /** Starts all processes; resolves when they are up. */
   async start(): Promise<void> {
-    for (const node of this.#nodes) await this.#options.world.until(this.#start(node), `${node.name} is not up`)
+    for (const node of this.#nodes) await this.#options.world.until(this.#start(node), () => `${node.name} is not up`)
   }
 
   /** Stops all processes as an operator would: in order, and with nothing left behind. */
@@ -93,7 +93,7 @@ export class Cluster {
     for (const { host, life, name } of this.#nodes)
       await this.#options.world.until(
         inLife(life, async () => host?.stop()),
-        `${name} does not stop`,
+        () => `${name} does not stop`,
       )
   }
 
@@ -103,7 +103,7 @@ export class Cluster {
     const isOld = (service: string): boolean => this.#options.previous.some(({ contract }) => contract.name === service)
     for (const node of this.#nodes) {
       if (isOld(node.service) && node.life !== undefined) this.#end(node, 'stops for the present version')
-      if (node.life === undefined) await this.#options.world.until(this.#start(node), `${node.name} is not up`)
+      if (node.life === undefined) await this.#options.world.until(this.#start(node), () => `${node.name} is not up`)
     }
   }
 
@@ -111,6 +111,25 @@ export class Cluster {
   close(): void {
     observeCrashPoints(undefined)
     for (const { life } of this.#nodes) life?.end()
+  }
+
+  /** What keeps the world from coming to rest, for a person. */
+  async restlessness(): Promise<readonly string[]> {
+    const { world } = this.#options
+    const reasons: string[] = []
+    for (const { name, host, life } of this.#nodes) {
+      if (host === undefined) reasons.push(`${name} is down`)
+      for (const instance of host?.instances.values() ?? []) {
+        if (isBusy(instance)) reasons.push(`${name} is at something`)
+        const left = await world.until(
+          inLife(life, () => workLeft(instance)),
+          () => `${instance.name} does not say what it has to do`,
+        )
+        if (left.outbox > 0) reasons.push(`${left.outbox} events in the outbox of ${name}`)
+        if (left.dueMs !== undefined) reasons.push(`${name} has something to do at ${new Date(left.dueMs).toISOString()}`)
+      }
+    }
+    return reasons
   }
 
   /** Nobody is at anything this very moment. */
@@ -126,7 +145,7 @@ export class Cluster {
       for (const instance of host?.instances.values() ?? []) {
         const left = await world.until(
           inLife(life, () => workLeft(instance)),
-          `${instance.name} does not say what it has to do`,
+          () => `${instance.name} does not say what it has to do`,
         )
         const next = left.outbox > 0 ? world.nowMs : left.dueMs
         if (next !== undefined && (dueMs === undefined || next < dueMs)) dueMs = next
@@ -157,7 +176,7 @@ export class Cluster {
             broker: async () => engineering.broker?.(broker.engineOf(life)) ?? broker.engineOf(life),
           },
           transport: network.transportOf(life),
-          resources,
+          resources: new Map(Object.entries(resources())),
           clock: world.clockOf(life, skewMs),
           random: seededRandom(unit(world.choices.seed, start) * 0x1_0000_0000),
           log,
@@ -174,7 +193,7 @@ export class Cluster {
   #versionOf({ service, name }: Node): System {
     const { system, previous, world } = this.#options
     const old = previous.find(({ contract }) => contract.name === service)
-    if (old === undefined || this.#isHealed || world.choices.delayMs(`${name}: version`, 0, 2) < 1) return system
+    if (old === undefined || this.#isHealed || world.choices.happens(`${name}: the version before`, 0.5) === undefined) return system
     world.say('is of the version before', name)
     return { ...system, services: system.services.map((other) => (other.contract.name === service ? old : other)) }
   }
@@ -212,7 +231,7 @@ export class Cluster {
 
   #startLater(node: Node, afterMs: number): void {
     this.#options.world.after(afterMs, undefined, () => {
-      if (node.life === undefined) void this.#start(node)
+      if (node.life === undefined) this.#start(node).catch((error: unknown) => this.#options.world.breakOff(error as Error))
     })
   }
 }

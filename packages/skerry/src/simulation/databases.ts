@@ -15,7 +15,7 @@ export interface SimulatedDatabasesOptions {
   /** Opened once for all seeds, by the name of the service. */
   readonly open: (service: string) => Promise<Database>
   /** Told of each statement, before it runs. */
-  readonly onStatement: (service: string, sql: string) => void
+  readonly onStatement: (sql: string) => void
 }
 
 const MAX_STATEMENT_MS = 2
@@ -93,7 +93,7 @@ class SimulatedDatabase implements Database {
     const life = this.#life
     await world.pause(`${life.node}: begin`, 0, MAX_STATEMENT_MS)
     await this.#turns.take(life)
-    const open = new SimulatedTransaction(this.#options, this.#turns, life, this.#service)
+    const open = new SimulatedTransaction(this.#options, this.#turns, life)
     try {
       const value = await open.run(this.#database, isolation, work)
       await world.pause(`${life.node}: committed`, 0, MAX_STATEMENT_MS)
@@ -117,7 +117,6 @@ class SimulatedTransaction implements Transaction {
   readonly #world: World
   readonly #life: Life
   readonly #options: SimulatedDatabasesOptions
-  readonly #service: string
   readonly #turns: SimulatedDatabases
   #real: Transaction | undefined
   /** What is sent at once is carried out in the order in which it was sent. */
@@ -127,12 +126,11 @@ class SimulatedTransaction implements Transaction {
   /** COMMIT was carried out, and its answer is to be lost. */
   #answerIsLost = false
 
-  constructor(options: SimulatedDatabasesOptions, turns: SimulatedDatabases, life: Life, service: string) {
+  constructor(options: SimulatedDatabasesOptions, turns: SimulatedDatabases, life: Life) {
     this.#options = options
     this.#world = options.world
     this.#turns = turns
     this.#life = life
-    this.#service = service
   }
 
   /** Runs the work and gives the turn back when it has been committed or rolled back. */
@@ -165,17 +163,18 @@ class SimulatedTransaction implements Transaction {
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
     return this.#inOrder(async () => {
-      await this.#beforeStatement(sql)
-      return this.#world.outside(() => this.#real!.query<Row>(sql, parameters))
+      await this.#beforeStatement(sql, parameters)
+      return this.#seen(await this.#world.outside(() => this.#real!.query<Row>(sql, parameters)))
     })
   }
 
   async queryLast<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {
     return this.#inOrder(async () => {
-      await this.#beforeStatement(sql)
+      await this.#beforeStatement(sql, parameters)
       await this.#beforeCommit()
       const result = await this.#world.outside(() => this.#real!.queryLast<Row>(sql, parameters))
       this.#committedFromWithin = true
+      this.#seen(result)
       if (this.#answerIsLost) throw answerLost()
       return result
     })
@@ -183,7 +182,7 @@ class SimulatedTransaction implements Transaction {
 
   async script(sql: string): Promise<void> {
     return this.#inOrder(async () => {
-      await this.#beforeStatement(sql)
+      await this.#beforeStatement(sql, [])
       await this.#world.outside(() => this.#real!.script(sql))
     })
   }
@@ -203,15 +202,18 @@ class SimulatedTransaction implements Transaction {
     return result
   }
 
-  async #beforeStatement(sql: string): Promise<void> {
+  async #beforeStatement(sql: string, parameters: readonly unknown[]): Promise<void> {
     const world = this.#world
+    // Back behind what failed, a transaction goes on.
+    if (this.#failed?.kind === 'serialization' && /^\s*rollback\s+to\b/i.test(sql)) this.#failed = undefined
+    if (this.#failed?.kind === 'unavailable') throw this.#failed
     if (this.#failed !== undefined)
       throw new DatabaseError('statement', 'current transaction is aborted, commands ignored until end of transaction block', {
         sqlState: '25P02',
       })
     await world.pause(this.#at('statement'), 0, MAX_STATEMENT_MS)
-    world.trace.detail(world.nowMs, this.#life.node, sql)
-    this.#options.onStatement(this.#service, sql)
+    world.trace.detail(world.nowMs, this.#life.node, `${sql} ${inJson(parameters)}`)
+    this.#options.onStatement(sql)
     const conflict = world.fault('conflict', this.#at('database'))
     if (conflict !== undefined) this.#fail(conflictOf(world.choices.sizeOf(conflict) < 0.5))
     if (world.fault('lostConnection', this.#at('database')) !== undefined) this.#fail(connectionLost())
@@ -228,6 +230,12 @@ class SimulatedTransaction implements Transaction {
     this.#answerIsLost = true
   }
 
+  /** What the database says belongs to what has happened. */
+  #seen<Row>(result: QueryResult<Row>): QueryResult<Row> {
+    this.#world.trace.detail(this.#world.nowMs, this.#life.node, `${result.affected} ${inJson(result.rows)}`)
+    return result
+  }
+
   #fail(error: DatabaseError): never {
     this.#failed = error
     this.#world.say(`the database says: ${error.message}`, this.#life.node)
@@ -237,6 +245,10 @@ class SimulatedTransaction implements Transaction {
   #at(what: string): string {
     return `${this.#life.node}: ${what}`
   }
+}
+
+function inJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
 function conflictOf(isDeadlock: boolean): DatabaseError {

@@ -29,6 +29,8 @@ export class Network {
   readonly #listeners = new Map<string, Listener[]>()
   /** Until when two nodes do not reach each other. */
   readonly #cutUntilMs = new Map<string, number>()
+  /** Who waits for an answer that is neither there nor lost; undefined is a client outside. */
+  readonly #waiting = new Set<{ readonly life: Life | undefined }>()
 
   constructor(world: World) {
     this.#world = world
@@ -74,6 +76,11 @@ export class Network {
     this.#forget((listener) => listener.life === life)
   }
 
+  /** How many messages are neither there nor lost. */
+  get onTheirWay(): number {
+    return [...this.#waiting].filter(({ life }) => life?.isOver !== true).length
+  }
+
   /** Cuts end. */
   heal(): void {
     this.#cutUntilMs.clear()
@@ -101,6 +108,13 @@ export class Network {
   }
 
   async #carry(from: string, baseUrl: string, message: HttpMessage): Promise<HttpAnswer> {
+    const waiting = { life: currentLife() }
+    this.#waiting.add(waiting)
+    const answer = await this.#deliver(from, baseUrl, message).finally(() => this.#waiting.delete(waiting))
+    return answer === 'lost' ? never() : answer
+  }
+
+  async #deliver(from: string, baseUrl: string, message: HttpMessage): Promise<HttpAnswer | 'lost'> {
     const world = this.#world
     const service = new URL(baseUrl).hostname
     const way = `${from} → ${service}`
@@ -124,7 +138,7 @@ export class Network {
     }
     if (this.#isCut(from, listener.life.node) || happens('lostRequest') !== undefined) {
       say(`${describe(service, message)} is lost on the way`)
-      return never()
+      return 'lost'
     }
     say(describe(service, message))
     const { status, body, headers } = await this.#serve(listener, message)
@@ -135,7 +149,7 @@ export class Network {
     }
     if (this.#isCut(from, listener.life.node) || happens('lostAnswer') !== undefined) {
       say(`the answer ${status} of ${service} is lost on the way`)
-      return never()
+      return 'lost'
     }
     say(`← ${status} of ${service}`)
     return { status, text: body === undefined ? '' : JSON.stringify(body), retryAfter: headers?.['retry-after'] }
@@ -157,7 +171,8 @@ export class Network {
           readBody: async () => readJson(Buffer.from(body ?? ''), headers['content-type']),
           signal,
         }).then(
-          (response) => back(() => resolve(response)),
+          // Who has died meanwhile answers no more; that its connection is reset is told already.
+          (response) => (life.isOver ? undefined : back(() => resolve(response))),
           (error: unknown) => back(() => reject(error)),
         )
       })

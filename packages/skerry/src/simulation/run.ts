@@ -1,17 +1,20 @@
-import { sleep } from '../base/clock.ts'
+import process from 'node:process'
 import { seededRandom } from '../base/random.ts'
 import { createClient } from '../client/client.ts'
 import type { Contract } from '../contract/contract.ts'
 import { GATEWAY } from '../runtime/system.ts'
 /** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
+import { beforeDeadline } from '../resilience/deadline.ts'
 import { createLog } from '../telemetry/log.ts'
 import { childTrace, formatTraceparent } from '../telemetry/trace-context.ts'
 import { SimulatedBroker } from './broker.ts'
 import { Choices, unit } from './choices.ts'
 import { Cluster } from './cluster.ts'
 import { SimulatedDatabases } from './databases.ts'
-import { watchForEscapes } from './escapes.ts'
-import { Faults, MAX_SKEW_MS, ratesOf } from './faults.ts'
+import type { Escape } from './escapes.ts'
+import { refuseEscapesInSql, watchForEscapes } from './escapes.ts'
+import type { FaultKind } from './faults.ts'
+import { FAULT_KINDS, FAULT_LEVELS, Faults, MAX_SKEW_MS, ratesOf } from './faults.ts'
 import type { Sample } from './inputs.ts'
 import { planOperations } from './inputs.ts'
 import type { Invariant, OperationRecord } from './invariant.ts'
@@ -48,23 +51,23 @@ export async function runSeed<State>(
   options: RunOptions,
 ): Promise<Run> {
   const { seed, faults: level = 'rough', rates, operations = 40, only, onlyOperations, calm = false } = options
+  checkOptions(options)
   const choices = new Choices({ seed, only, calm })
   const faults = new Faults(choices, ratesOf(level, rates))
   const world = new World({ choices, faults })
   const history: OperationRecord[] = []
   await store.reset()
-  const stopWatching = watchForEscapes((escape) =>
-    world.breakOff(new Failed('escape', escape.what, [`in ${escape.node}: ${escape.stack}`])),
-  )
-  const scene = new Scene(simulation, world, store, engineering, history, MAX_SKEW_MS[level])
+  const stopWatching = watch(world)
+  let scene: Scene<State> | undefined
   let failure: Failure | undefined
   try {
+    scene = new Scene(simulation, world, store, engineering, history, MAX_SKEW_MS[level])
     const planned = planOperations(simulation.options, seed, operations, sample).filter(({ index }) => onlyOperations?.has(index) ?? true)
     await scene.play(planned)
   } catch (error) {
     failure = error instanceof Failed ? error.failure : { kind: 'error', name: 'the run', messages: [textOf(error)] }
   } finally {
-    scene.close()
+    scene?.close()
     stopWatching()
   }
   const run: Run = {
@@ -78,11 +81,42 @@ export async function runSeed<State>(
     history,
     steps: world.steps,
     faults: faults.injected,
-    crashPoints: scene.cluster.crashPoints,
+    crashPoints: scene?.cluster.crashPoints ?? new Map(),
     elapsedMs: world.elapsedMs,
   }
   const sometimes = Object.entries(simulation.options.sometimes ?? {}).map(([name, count]) => [name, count(run)] as const)
   return { ...run, sometimes: new Map(sometimes) }
+}
+
+function checkOptions({ seed, faults = 'rough', rates = {}, operations = 0 }: RunOptions): void {
+  if (!Number.isSafeInteger(seed)) throw new TypeError(`A seed is a whole number, not ${seed}`)
+  if (!Number.isSafeInteger(operations) || operations < 0) throw new TypeError(`The number of operations is a whole one, not ${operations}`)
+  if (!FAULT_LEVELS.includes(faults)) throw new TypeError(`There are no faults "${String(faults)}": use ${FAULT_LEVELS.join(', ')}`)
+  for (const [kind, rate] of Object.entries(rates)) {
+    if (!FAULT_KINDS.includes(kind as FaultKind)) throw new TypeError(`There is no fault "${kind}": there are ${FAULT_KINDS.join(', ')}`)
+    if (!(rate >= 0 && rate <= 1)) throw new TypeError(`The rate of ${kind} is a probability from 0 to 1, not ${rate}`)
+  }
+}
+
+function breakingOff(world: World): (escape: Escape) => void {
+  return ({ node, what, stack }) => world.breakOff(new Failed('escape', what, [`in ${node}: ${stack}`]))
+}
+
+let isWatching = false
+
+/** Has what a run must not do break it off, until the returned function is called. Throws when another one is running in this thread. */
+function watch(world: World): () => void {
+  if (isWatching)
+    throw new Error('Another simulation is running in this thread: what is watched for belongs to all of it. Run one after the other')
+  isWatching = true
+  const stopWatching = watchForEscapes(breakingOff(world))
+  const onRejection = (reason: unknown): void => world.breakOff(new Failed('error', 'a rejection that nobody handles', [textOf(reason)]))
+  process.on('unhandledRejection', onRejection)
+  return () => {
+    isWatching = false
+    process.off('unhandledRejection', onRejection)
+    stopWatching()
+  }
 }
 
 /** Starts everything once and stops it in order, so that what services make for themselves at their first start is there for every seed. */
@@ -128,7 +162,7 @@ class Scene<State> {
     this.#databases = new SimulatedDatabases({
       world,
       open: (service) => store.of(service),
-      onStatement: (service, sql) => store.wrote(service, sql),
+      onStatement: (sql) => refuseEscapesInSql(sql, breakingOff(world)),
     })
     const outside = this.#outsideOf('outside', 'outside')
     this.#state = state(outside)
@@ -142,7 +176,7 @@ class Scene<State> {
       instances,
       environment,
       engineering,
-      resources: new Map(Object.entries(resources?.(this.#state, outside) ?? {})),
+      resources: () => resources?.(this.#state, outside) ?? {},
       maxSkewMs,
       log: silent,
     })
@@ -155,7 +189,12 @@ class Scene<State> {
     world.faults.begin()
     const left = [...operations]
     const working = Array.from({ length: clients }, (_, index) => this.#client(`client ${index + 1}`, left))
-    await world.until(Promise.all(working), 'clients still wait for answers')
+    await world.until(
+      Promise.all(working),
+      () =>
+        `these still wait: ${this.#history.flatMap(({ client, name, endedAtMs }) => (endedAtMs === undefined ? [`${client}, ${name}`] : [])).join('; ')}`,
+      this.#simulation.restWithinMs,
+    )
     // What follows from it goes wrong, too: deliveries that are late, retries, compensations.
     await world.advance(world.nowMs + world.choices.sizeOf('aftermath') * MAX_AFTERMATH_MS)
     await this.#check(invariants, 'invariant', false)
@@ -192,7 +231,7 @@ class Scene<State> {
         error: undefined,
       }
       this.#history.push(record)
-      world.say(`${name} ${JSON.stringify(input) ?? ''}`.trimEnd(), client)
+      world.say(`${name} ${textOfValue(input)}`.trimEnd(), client)
       const context: OperationContext<State> = {
         ...this.#outsideOf(client, `operation ${index}`),
         random,
@@ -207,7 +246,7 @@ class Scene<State> {
       }
       try {
         record.result = await this.#simulation.options.operations[name]!.run(context, input)
-        world.say(`${name} → ${JSON.stringify(record.result) ?? 'done'}`, client)
+        world.say(`${name} → ${record.result === undefined ? 'done' : textOfValue(record.result)}`, client)
       } catch (error) {
         record.error = error
         world.say(`${name} failed: ${error instanceof Error ? error.message : String(error)}`, client)
@@ -218,7 +257,7 @@ class Scene<State> {
 
   #outsideOf(name: string, seededBy: string): Outside {
     const world = this.#world
-    const clock = world.clockOf(undefined, 0)
+    const clock = world.outsideClock()
     const random = seededRandom(unit(world.choices.seed, seededBy) * 0x1_0000_0000)
     const carry = async (way: string, lost: 'lostRequest' | 'lostAnswer'): Promise<'delivered' | 'lost'> => {
       await world.pause(way, 1, 8)
@@ -241,11 +280,10 @@ class Scene<State> {
         const traceparent = formatTraceparent(childTrace(undefined, random))
         const message = { method, path, headers: { traceparent, ...type, ...headers }, body: text }
         const answer = this.#network.request(name, GATEWAY, seededBy, message)
-        const late = sleep(clock, REQUEST_MS).then(() => {
-          throw new Error(`${method} ${path} was not answered within ${REQUEST_MS} ms`)
-        })
-        const { status, text: answered } = await Promise.race([answer, late])
-        return { status, body: answered === '' ? undefined : (JSON.parse(answered) as unknown) } satisfies GatewayAnswer
+        const answered = await beforeDeadline(clock, REQUEST_MS, answer)
+        if (answered === undefined) throw new Error(`${method} ${path} was not answered within ${REQUEST_MS} ms`)
+        const { status, text: content } = answered
+        return { status, body: content === '' ? undefined : (JSON.parse(content) as unknown) } satisfies GatewayAnswer
       },
     }
   }
@@ -260,27 +298,39 @@ class Scene<State> {
       if (world.nowMs > giveUpAtMs)
         throw new Failed('restless', 'the system comes to rest', [
           `${Math.round(this.#simulation.restWithinMs / 60_000)} minutes after everything had healed there was still something to do`,
+          ...(this.#databases.isFree ? await this.cluster.restlessness() : ['a transaction is open all the while']),
         ])
-      dueMs = this.#isIdle ? await this.cluster.dueMs() : world.nowMs
+      dueMs = this.#isIdle ? earlier(await this.cluster.dueMs(), world.outsideDueMs) : world.nowMs
       // To be asked takes time, and something may have been taken up meanwhile.
       if (!this.#isIdle) dueMs = world.nowMs
     }
   }
 
   get #isIdle(): boolean {
-    return this.cluster.isIdle && this.#broker.isEmpty && this.#databases.isFree
+    return this.cluster.isIdle && this.#broker.isEmpty && this.#databases.isFree && this.#network.onTheirWay === 0
   }
 
   async #check(invariants: Readonly<Record<string, Invariant<State>>>, kind: 'invariant' | 'eventually', atRest: boolean): Promise<void> {
     const world = this.#world
     // A transaction that is open keeps the one session to itself.
-    while (!this.#databases.isFree) await world.step()
+    while (!this.#databases.isFree)
+      if (!(await world.step()))
+        throw new Failed('restless', 'the system comes to rest', ['a transaction is open, and nothing is left to do that could end it'])
     const seen = { databases: this.#store.all, state: this.#state, history: this.#history, now: new Date(world.nowMs), atRest }
     for (const [name, invariant] of Object.entries(invariants)) {
-      const messages = await invariant(seen)
+      const messages = await Promise.resolve(invariant(seen)).catch((error: unknown) => [`it could not be told: ${textOf(error)}`])
+      if (!Array.isArray(messages)) throw new TypeError(`"${name}" must return a list of what is wrong, not ${typeof messages}`)
       if (messages.length > 0) throw new Failed(kind, name, messages)
     }
   }
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+}
+
+function textOfValue(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part)) ?? ''
 }
 
 function textOf(error: unknown): string {

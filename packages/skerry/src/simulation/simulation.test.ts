@@ -1,5 +1,7 @@
 /** What a simulation promises whoever relies on it: it repeats, it reaches what can happen, and it says what went around it. */
 import { execFile } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -107,6 +109,13 @@ describe('code that goes around the platform is named with its place:', () => {
     ['fetch()', () => fetch('http://localhost')],
     ['crypto.randomUUID()', () => crypto.randomUUID()],
     ['performance.now()', () => performance.now()],
+    ['process.hrtime.bigint()', () => process.hrtime.bigint()],
+    ['randomUUID()', () => randomUUID()],
+    ['randomBytes()', () => randomBytes(8)],
+    ['a file', () => void readFile('/nowhere').catch(() => undefined)],
+    ['setImmediate()', () => setImmediate(() => undefined)],
+    ['a timer of Node', () => AbortSignal.timeout(1)],
+    ['WebCrypto or node:crypto in the background', () => void crypto.subtle.digest('SHA-256', new Uint8Array(1))],
   ])('%s', async (name, escape) => {
     await using watched = await openSimulator(notedOrders({ notes: noteServiceThat(() => void escape()) }))
     const { failure } = await watched.run({ seed: 1, faults: 'none' })

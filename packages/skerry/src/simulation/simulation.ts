@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { System } from '../runtime/system.ts'
+import { GATEWAY } from '../runtime/system.ts'
 import type { Service } from '../service/service.ts'
 import type { Invariant } from './invariant.ts'
 import type { Run } from './outcome.ts'
@@ -116,5 +117,18 @@ export function simulation<State>(name: string, options: SimulationOptions<State
     throw new TypeError(`simulation "${name}": clients must be a whole number from 1, not ${clients}`)
   for (const [operation, { weight = 1 }] of Object.entries(operations))
     if (!(weight > 0)) throw new TypeError(`simulation "${name}": the weight of "${operation}" must be above 0, not ${weight}`)
+  const { system, instances = {}, previous = [] } = options
+  if (system.gateway === undefined)
+    throw new TypeError(`simulation "${name}": its system has no gateway, so clients reach nothing: pass { gateway: gateway() }`)
+  const services = [...system.services.map(({ contract }) => contract.name), GATEWAY]
+  for (const [service, count] of Object.entries(instances)) {
+    if (!services.includes(service))
+      throw new TypeError(`simulation "${name}": there is no "${service}" to have instances of: there are ${services.join(', ')}`)
+    if (!Number.isInteger(count) || count < 1)
+      throw new TypeError(`simulation "${name}": the instances of "${service}" must be a whole number from 1, not ${count}`)
+  }
+  const strangers = previous.map(({ contract }) => contract.name).filter((service) => !services.includes(service))
+  if (strangers.length > 0)
+    throw new TypeError(`simulation "${name}": there is no "${strangers[0]!}" of which there could be an earlier version`)
   return Object.freeze({ kind: 'simulation', name, options, restWithinMs: milliseconds(restWithin) })
 }

@@ -1,6 +1,6 @@
 /**
  * The real database of simulations: one PGlite, opened and migrated once, and for each seed put back to what the migrations left. Only
- * tables that a run has written to are emptied: making them anew, or copying the whole, takes longer than most runs.
+ * tables that hold something are emptied: making them anew, or copying the whole, takes longer than most runs.
  */
 import type { Database, DatabaseEngine, Queryable } from '../engine/database.ts'
 
@@ -31,7 +31,7 @@ interface Kept {
 const TABLES = `
 with recursive own as (
   select c.oid, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = current_schema() and c.relkind = 'r'
+  where n.nspname = current_schema() and c.relkind in ('r', 'p')
 ), refers as (
   select distinct conrelid as child, confrelid as parent from pg_constraint where contype = 'f' and conrelid <> confrelid
 ), below as (
@@ -42,6 +42,10 @@ select own.relname as name,
         where a.attrelid = own.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
        (select array_agg(c.relname::text) from below join pg_class c on c.oid = below.oid where below.root = own.oid) as dependents
 from own order by (select count(*) from below where below.root = own.oid) desc, own.relname`
+/** Tables that have been written to since they were empty, whoever did it and whatever came of it: those that are kept always have. */
+const TOUCHED = `
+select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = current_schema() and c.relkind = 'r' and pg_relation_size(c.oid) > 0`
 /** One statement that puts all sequences back. */
 const SEQUENCES = `
 select coalesce(string_agg(format('setval(%L, %s, %L)', format('%I.%I', schemaname, sequencename), coalesce(last_value, start_value), last_value is not null), ', '), '') as calls
@@ -51,7 +55,6 @@ export class Store {
   readonly #engine: DatabaseEngine
   readonly #databases = new Map<string, Database>()
   readonly #kept = new Map<string, Kept>()
-  readonly #written = new Map<string, Set<string>>()
 
   private constructor(engine: DatabaseEngine) {
     this.#engine = engine
@@ -81,15 +84,6 @@ export class Store {
     return Object.fromEntries(this.#databases)
   }
 
-  /** Notes what a statement writes to. */
-  wrote(service: string, sql: string): void {
-    for (const [, quoted, plain] of sql.matchAll(/\b(?:insert\s+into|update|delete\s+from)\s+(?:"([^"]+)"|([a-z_][a-z0-9_]*))/gi)) {
-      let tables = this.#written.get(service)
-      if (tables === undefined) this.#written.set(service, (tables = new Set()))
-      tables.add(quoted ?? plain!.toLowerCase())
-    }
-  }
-
   /** Takes what the databases hold now for what each run begins with. */
   async keep(): Promise<void> {
     for (const [service, database] of this.#databases) {
@@ -102,16 +96,23 @@ export class Store {
       const sequences = await database.query<{ calls: string }>(SEQUENCES)
       this.#kept.set(service, { tables, sequences: sequences.rows[0]!.calls })
     }
-    this.#written.clear()
   }
 
   /** Puts everything back. */
   async reset(): Promise<void> {
-    for (const [service, written] of this.#written) {
-      const { tables, sequences } = this.#kept.get(service)!
-      const empty = new Set(tables.filter(({ name }) => written.has(name)).flatMap(({ dependents }) => dependents))
+    for (const [service, { tables, sequences }] of this.#kept) {
+      const database = this.#databases.get(service)!
+      const { rows: touched } = await database.query<{ name: string }>(TOUCHED)
+      const empty = new Set(tables.filter(({ name }) => touched.some((one) => one.name === name)).flatMap(({ dependents }) => dependents))
+      const made = touched.filter(({ name }) => !tables.some((known) => known.name === name))
+      if (made.length > 0)
+        throw new Error(
+          `${service} makes tables while it runs (${made.map(({ name }) => name).join(', ')}): a simulation cannot put that back. Make them in a migration`,
+        )
       if (empty.size === 0) continue
-      await this.#databases.get(service)!.transaction('read committed', async (transaction) => {
+      await database.transaction('read committed', async (transaction) => {
+        // The session is everybody's, and outlives who took them.
+        await transaction.query('select pg_advisory_unlock_all()')
         await transaction.query(`truncate ${[...empty].map(quoted).join(', ')}`)
         for (const { name, columns, rows } of tables) {
           if (rows === undefined || !empty.has(name)) continue
@@ -125,7 +126,6 @@ export class Store {
         if (sequences !== '') await transaction.query(`select ${sequences}`)
       })
     }
-    this.#written.clear()
   }
 
   close(): Promise<void> {

@@ -33,6 +33,7 @@ export class World {
   #nowMs = WORLD_START_MS
   #steps = 0
   #order = 0
+  readonly #outsideTimers = new Set<{ readonly atMs: number }>()
   #outside = 0
   #broken: Error | undefined
 
@@ -99,6 +100,33 @@ export class World {
     }
   }
 
+  /** When the first timer that the world outside has set is due: a webhook that is late, a client that tries again. */
+  get outsideDueMs(): number | undefined {
+    return this.#outsideTimers.size === 0 ? undefined : Math.min(...[...this.#outsideTimers].map(({ atMs }) => atMs))
+  }
+
+  /** The clock of the world outside, whose timers keep it from coming to rest. */
+  outsideClock(): Clock {
+    return {
+      now: () => new Date(this.#nowMs),
+      nowMs: () => this.#nowMs,
+      setTimer: (delayMs, action) => {
+        const due = { atMs: this.#nowMs + Math.max(0, delayMs) }
+        this.#outsideTimers.add(due)
+        const timer = this.after(delayMs, undefined, () => {
+          this.#outsideTimers.delete(due)
+          action()
+        })
+        return {
+          cancel: () => {
+            this.#outsideTimers.delete(due)
+            timer.cancel()
+          },
+        }
+      },
+    }
+  }
+
   /** The clock of a process, apart from the true time by `skewMs`. */
   clockOf(life: Life | undefined, skewMs: number): Clock {
     return {
@@ -125,7 +153,11 @@ export class World {
   async step(untilMs = Infinity): Promise<boolean> {
     if (this.#broken !== undefined) throw this.#broken
     const nextMs = this.#agenda.nextMs
-    if (nextMs === undefined || nextMs > untilMs) return false
+    if (nextMs === undefined || nextMs > untilMs) {
+      // Whoever asks again and again must let the process live meanwhile.
+      await turn()
+      return false
+    }
     const { atMs, action } = this.#agenda.take()!
     this.#nowMs = Math.max(this.#nowMs, atMs)
     this.#steps++
@@ -135,13 +167,21 @@ export class World {
     return true
   }
 
-  /** Runs until something has come about. Rejects when nothing is left that could bring it about, or with what it rejects with. */
-  async until<T>(work: Promise<T>, what: string): Promise<T> {
+  /**
+   * Runs until something has come about. Rejects when nothing is left that could bring it about, when it takes longer than that, or with what
+   * it rejects with. `what` says what has not come about.
+   */
+  async until<T>(work: Promise<T>, what: () => string, withinMs = Infinity): Promise<T> {
+    const giveUpAtMs = this.#nowMs + withinMs
     let isOver = false
     const ended = work.finally(() => (isOver = true))
     ended.catch(() => undefined)
     await turn()
-    while (!isOver) if (!(await this.step())) throw new Error(`The simulation cannot go on: nothing is left to do, and ${what}`)
+    while (!isOver) {
+      if (!(await this.step())) throw new Error(`The simulation cannot go on: nothing is left to do, and ${what()}`)
+      if (this.#nowMs > giveUpAtMs)
+        throw new Error(`The simulation has gone on for ${Math.round(withinMs / 60_000)} minutes, and ${what()}`)
+    }
     return ended
   }
 
