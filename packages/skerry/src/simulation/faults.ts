@@ -10,7 +10,7 @@ export interface FaultRates {
   readonly refusedCall: number
   /** The request is carried out, and its answer never arrives. */
   readonly lostAnswer: number
-  /** Request or answer take up to twice the longest deadline. */
+  /** Request or answer take up to 20 s. */
   readonly slowCall: number
   /** Two nodes do not reach each other for a while; asked once for each call between them. */
   readonly partition: number
