@@ -35,7 +35,7 @@ export class SimulatedDatabases {
       description: 'the simulated database',
       exclusive,
       open: async ({ service }) =>
-        new SimulatedDatabase(this.#options, this, life, service, await this.#options.world.outside(() => this.#options.open(service))),
+        new SimulatedDatabase(this.#options, this, life, await this.#options.world.outside(() => this.#options.open(service))),
       close: async () => undefined,
     }
   }
@@ -73,14 +73,12 @@ class SimulatedDatabase implements Database {
   readonly #options: SimulatedDatabasesOptions
   readonly #turns: SimulatedDatabases
   readonly #life: Life
-  readonly #service: string
   readonly #database: Database
 
-  constructor(options: SimulatedDatabasesOptions, turns: SimulatedDatabases, life: Life, service: string, database: Database) {
+  constructor(options: SimulatedDatabasesOptions, turns: SimulatedDatabases, life: Life, database: Database) {
     this.#options = options
     this.#turns = turns
     this.#life = life
-    this.#service = service
     this.#database = database
   }
 

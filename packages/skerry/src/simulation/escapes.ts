@@ -48,7 +48,7 @@ const ASYNCHRONOUS = new Map([
 ])
 
 // What is watched must be named.
-/* eslint-disable no-restricted-globals */
+/* eslint-disable no-restricted-globals, no-restricted-properties */
 const REPLACED: readonly Replaced[] = [
   { owner: Date, name: 'now', what: 'Date.now()', instead: 'clock.nowMs() of the context' },
   { owner: Math, name: 'random', what: 'Math.random()', instead: 'random.next() of the context' },
@@ -66,7 +66,7 @@ const REPLACED: readonly Replaced[] = [
   { owner: Crypto.prototype, name: 'randomUUID', what: 'crypto.randomUUID()', instead: 'id() of the context' },
   { owner: Crypto.prototype, name: 'getRandomValues', what: 'crypto.getRandomValues()', instead: 'random of the context' },
 ]
-/* eslint-enable no-restricted-globals */
+/* eslint-enable no-restricted-globals, no-restricted-properties */
 
 /** Thrown where the real thing would have been used. */
 export class EscapeError extends Error {

@@ -91,7 +91,7 @@ export async function runSeed<State>(
 function checkOptions({ seed, faults = 'rough', rates = {}, operations = 0 }: RunOptions): void {
   if (!Number.isSafeInteger(seed)) throw new TypeError(`A seed is a whole number, not ${seed}`)
   if (!Number.isSafeInteger(operations) || operations < 0) throw new TypeError(`The number of operations is a whole one, not ${operations}`)
-  if (!FAULT_LEVELS.includes(faults)) throw new TypeError(`There are no faults "${String(faults)}": use ${FAULT_LEVELS.join(', ')}`)
+  if (!FAULT_LEVELS.includes(faults)) throw new TypeError(`There are no faults "${faults}": use ${FAULT_LEVELS.join(', ')}`)
   for (const [kind, rate] of Object.entries(rates)) {
     if (!FAULT_KINDS.includes(kind as FaultKind)) throw new TypeError(`There is no fault "${kind}": there are ${FAULT_KINDS.join(', ')}`)
     if (!(rate >= 0 && rate <= 1)) throw new TypeError(`The rate of ${kind} is a probability from 0 to 1, not ${rate}`)
