@@ -1,5 +1,5 @@
-import { sleep } from 'skerry/engine'
 /** The mail server of a simulated shop: takes a mail once, by its id, and now and then does not answer. */
+import { sleep } from 'skerry/engine'
 import type { Outside } from 'skerry/simulation'
 
 export interface SimulatedMailServer {

@@ -1,10 +1,10 @@
+/** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
 import process from 'node:process'
 import { seededRandom } from '../base/random.ts'
 import { createClient } from '../client/client.ts'
 import type { Contract } from '../contract/contract.ts'
-import { GATEWAY } from '../runtime/system.ts'
-/** One run of a simulation: a seed from the first start to the last check. First chaos while clients work, then everything heals and must come to rest. */
 import { beforeDeadline } from '../resilience/deadline.ts'
+import { GATEWAY } from '../runtime/system.ts'
 import { createLog } from '../telemetry/log.ts'
 import { childTrace, formatTraceparent } from '../telemetry/trace-context.ts'
 import { SimulatedBroker } from './broker.ts'

@@ -1,7 +1,7 @@
+/** Runs simulations: opens what they share once, and gives each seed a world of its own. */
 import { systemClock } from '../base/clock.ts'
 import { needsDatabase } from '../service/hosted-service.ts'
 import { migrate } from '../service/migrations.ts'
-/** Runs simulations: opens what they share once, and gives each seed a world of its own. */
 import type { Service } from '../service/service.ts'
 import type { Sample } from './inputs.ts'
 import { samplerFor } from './inputs.ts'
