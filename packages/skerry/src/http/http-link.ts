@@ -86,7 +86,7 @@ async function exchange(
   maxAnswerBytes: number,
 ): Promise<HttpAnswer> {
   try {
-    const response = await pool.request({ path, method: method, headers, body: body ?? null, signal: signal() })
+    const response = await pool.request({ path, method, headers, body: body ?? null, signal: signal() })
     const chunks: Buffer[] = []
     let bytes = 0
     for await (const chunk of response.body as AsyncIterable<Buffer>) {

@@ -1,6 +1,7 @@
 /** The answer to the COMMIT that starts or ends a saga is lost: whether it was carried out, only the database knows, and it is asked. */
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Clock } from '../base/clock.ts'
 import { systemClock, VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { systemRandom } from '../base/random.ts'
@@ -11,6 +12,7 @@ import { createLog } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import { childTrace } from '../telemetry/trace-context.ts'
 import { migratedDatabases } from '../testing/fixtures/migrated-databases.ts'
+import type { Saga } from './definition.ts'
 import { declareSaga } from './definition.ts'
 import { Sagas } from './sagas.ts'
 
@@ -44,6 +46,20 @@ function losingAnswers(database: Database, committed: boolean, when: () => boole
   }
 }
 
+/** The sagas of a host whose transactions may lose an answer, and how one is started there. */
+function startSagas(saga: Saga, database: Database, losing: Database, clock: Clock) {
+  const parts = { clock, random: systemRandom, newId: idSource(clock, systemRandom) }
+  const scope = { service: 'shop', trace: childTrace(undefined, systemRandom), deadlineAtMs: Infinity }
+  const silent = { onEmitted: () => {}, onUncertain: () => {}, onDelayed: () => {} }
+  const transactions = createTransactionRunner({ topic: 'shop', database: losing, ...parts, ...silent })
+  const contexts = { remoteContext: () => ({}), localContext: () => ({}) }
+  const options = { service: 'shop', definitions: [saga.definition], database, exclusive: true, transactions, ...parts, ...contexts }
+  const sagas = new Sagas({ ...options, log: createLog({ level: 'silent' }) })
+  sagas.worker.begin()
+  const start = () => runInScope(scope, () => transactions(scope, 'repeatable read', async (open) => sagas.start(open, saga, {}, {})))
+  return { worker: sagas.worker, start }
+}
+
 test.each([
   [false, 0],
   [true, 1],
@@ -51,21 +67,12 @@ test.each([
   const database = await openDatabase()
   let ran = 0
   const saga = declareSaga('shop', 'checkout', { input: z.object({}) }).step('pay', { run: async () => ++ran })
-  const parts = { clock: systemClock, random: systemRandom, newId: idSource(systemClock, systemRandom) }
-  const scope = { service: 'shop', trace: childTrace(undefined, systemRandom), deadlineAtMs: Infinity }
-  const silent = { onEmitted: () => {}, onUncertain: () => {}, onDelayed: () => {} }
-  const losing = losingAnswers(database, committed)
-  const transactions = createTransactionRunner({ topic: 'shop', database: losing, ...parts, ...silent })
-  const contexts = { remoteContext: () => ({}), localContext: () => ({}) }
-  const options = { service: 'shop', definitions: [saga.definition], database, exclusive: true, transactions, ...parts, ...contexts }
-  const sagas = new Sagas({ ...options, log: createLog({ level: 'silent' }) })
-  sagas.worker.begin()
-  await expect.poll(() => sagas.worker.idle).toBe(true)
-  const started = runInScope(scope, () => transactions(scope, 'repeatable read', async (open) => sagas.start(open, saga, {}, {})))
-  await expect(started).rejects.toThrow('the answer to COMMIT was lost')
-  await expect.poll(() => sagas.worker.idle).toBe(true)
+  const { worker, start } = startSagas(saga, database, losingAnswers(database, committed), systemClock)
+  await expect.poll(() => worker.idle).toBe(true)
+  await expect(start()).rejects.toThrow('the answer to COMMIT was lost')
+  await expect.poll(() => worker.idle).toBe(true)
   expect(ran).toBe(times)
-  await sagas.worker.stop()
+  await worker.stop()
 })
 
 test.each([
@@ -78,16 +85,13 @@ test.each([
     .step('pay', { run: async () => 1 })
     .finally({ completed: async () => void ends++ })
   const clock = new VirtualClock()
-  const parts = { clock, random: systemRandom, newId: idSource(clock, systemRandom) }
-  const scope = { service: 'shop', trace: childTrace(undefined, systemRandom), deadlineAtMs: Infinity }
-  const silent = { onEmitted: () => {}, onUncertain: () => {}, onDelayed: () => {} }
-  const losing = losingAnswers(database, committed, () => ends > 0)
-  const transactions = createTransactionRunner({ topic: 'shop', database: losing, ...parts, ...silent })
-  const contexts = { remoteContext: () => ({}), localContext: () => ({}) }
-  const options = { service: 'shop', definitions: [saga.definition], database, exclusive: true, transactions, ...parts, ...contexts }
-  const sagas = new Sagas({ ...options, log: createLog({ level: 'silent' }) })
-  sagas.worker.begin()
-  await runInScope(scope, () => transactions(scope, 'repeatable read', async (open) => sagas.start(open, saga, {}, {})))
+  const { worker, start } = startSagas(
+    saga,
+    database,
+    losingAnswers(database, committed, () => ends > 0),
+    clock,
+  )
+  await start()
   const ended = async (): Promise<unknown> => {
     await clock.advance(1_000)
     const { rows } = await database.query('select status, ended_at is not null as ended, next_at from skerry_saga')
@@ -98,5 +102,5 @@ test.each([
   await clock.advance('20m')
   expect(await ended()).toEqual([{ status: 'completed', ended: true, next_at: null }])
   expect(ends).toBe(times)
-  await sagas.worker.stop()
+  await worker.stop()
 })

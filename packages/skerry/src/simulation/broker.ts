@@ -43,7 +43,6 @@ class Queue {
   readonly topics = new Set<string>()
   readonly waiting: Held[] = []
   readonly subscribers: Subscriber[] = []
-  turn = 0
 }
 
 export class SimulatedBroker {

@@ -8,6 +8,7 @@ import type { Host } from '../runtime/host.ts'
 import { startHost } from '../runtime/host.ts'
 import type { System } from '../runtime/system.ts'
 import { GATEWAY, select } from '../runtime/system.ts'
+import type { WorkLeft } from '../runtime/work-left.ts'
 import { isBusy, workLeft } from '../runtime/work-left.ts'
 import type { Service } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -55,7 +56,6 @@ export class Cluster {
   readonly #nodes: readonly Node[]
   readonly #crashPoints = new Map<CrashPoint, number>()
   #isHealed = false
-  #crashes = 0
 
   constructor(options: ClusterOptions) {
     this.#options = options
@@ -77,10 +77,6 @@ export class Cluster {
   /** How often each named point was passed. */
   get crashPoints(): ReadonlyMap<CrashPoint, number> {
     return this.#crashPoints
-  }
-
-  get crashes(): number {
-    return this.#crashes
   }
 
   /** Starts all processes; resolves when they are up. */
@@ -113,25 +109,6 @@ export class Cluster {
     for (const { life } of this.#nodes) life?.end()
   }
 
-  /** What keeps the world from coming to rest, for a person. */
-  async restlessness(): Promise<readonly string[]> {
-    const { world } = this.#options
-    const reasons: string[] = []
-    for (const { name, host, life } of this.#nodes) {
-      if (host === undefined) reasons.push(`${name} is down`)
-      for (const instance of host?.instances.values() ?? []) {
-        if (isBusy(instance)) reasons.push(`${name} is at something`)
-        const left = await world.until(
-          inLife(life, () => workLeft(instance)),
-          () => `${instance.name} does not say what it has to do`,
-        )
-        if (left.outbox > 0) reasons.push(`${left.outbox} events in the outbox of ${name}`)
-        if (left.dueMs !== undefined) reasons.push(`${name} has something to do at ${new Date(left.dueMs).toISOString()}`)
-      }
-    }
-    return reasons
-  }
-
   /** Nobody is at anything this very moment. */
   get isIdle(): boolean {
     return this.#nodes.every(({ host }) => host !== undefined && ![...host.instances.values()].some(isBusy))
@@ -140,17 +117,38 @@ export class Cluster {
   /** When the next thing that will go on by itself is due; undefined when there is nothing. */
   async dueMs(): Promise<number | undefined> {
     const { world } = this.#options
-    let dueMs: number | undefined
-    for (const { host, life } of this.#nodes)
+    const left = await this.#workLeft()
+    const due = left.map(({ outbox, dueMs }) => (outbox > 0 ? world.nowMs : dueMs)).filter((atMs) => atMs !== undefined)
+    return due.length === 0 ? undefined : Math.min(...due)
+  }
+
+  /** What keeps the world from coming to rest, for a person. */
+  async restlessness(): Promise<readonly string[]> {
+    const down = this.#nodes.filter(({ host }) => host === undefined).map(({ name }) => `${name} is down`)
+    const left = await this.#workLeft()
+    return [
+      ...down,
+      ...left.flatMap(({ name, busy, outbox, dueMs }) => [
+        ...(busy ? [`${name} is at something`] : []),
+        ...(outbox > 0 ? [`${outbox} events in the outbox of ${name}`] : []),
+        ...(dueMs === undefined ? [] : [`${name} has something to do at ${new Date(dueMs).toISOString()}`]),
+      ]),
+    ]
+  }
+
+  /** What each process that is up still has to do by itself. */
+  async #workLeft(): Promise<readonly (WorkLeft & { readonly busy: boolean })[]> {
+    const all: (WorkLeft & { readonly busy: boolean })[] = []
+    for (const { host, life, name } of this.#nodes)
       for (const instance of host?.instances.values() ?? []) {
-        const left = await world.until(
+        const busy = isBusy(instance)
+        const left = await this.#options.world.until(
           inLife(life, () => workLeft(instance)),
-          () => `${instance.name} does not say what it has to do`,
+          () => `${name} does not say what it has to do`,
         )
-        const next = left.outbox > 0 ? world.nowMs : left.dueMs
-        if (next !== undefined && (dueMs === undefined || next < dueMs)) dueMs = next
+        all.push({ ...left, name, busy })
       }
-    return dueMs
+    return all
   }
 
   async #start(node: Node): Promise<void> {
@@ -172,8 +170,8 @@ export class Cluster {
           selection,
           configuration,
           engines: {
-            database: async () => engineering.database?.(databases.engineOf(life, exclusive)) ?? databases.engineOf(life, exclusive),
-            broker: async () => engineering.broker?.(broker.engineOf(life)) ?? broker.engineOf(life),
+            database: async () => between(engineering.database, databases.engineOf(life, exclusive)),
+            broker: async () => between(engineering.broker, broker.engineOf(life)),
           },
           transport: network.transportOf(life),
           resources: new Map(Object.entries(resources())),
@@ -212,7 +210,6 @@ export class Cluster {
     const at = where.startsWith(`${node.name}: `) ? where : `${node.name}: ${where}`
     const crash = world.fault('crash', at, traceId)
     if (crash === undefined) return
-    this.#crashes++
     this.#end(node, `dies at ${at.slice(node.name.length + 2)}`)
     this.#startLater(node, MIN_DOWN_MS + world.choices.sizeOf(crash) * (MAX_DOWN_MS - MIN_DOWN_MS))
   }
@@ -234,6 +231,11 @@ export class Cluster {
       if (node.life === undefined) this.#start(node).catch((error: unknown) => this.#options.world.breakOff(error as Error))
     })
   }
+}
+
+/** What stands between the services and an engine, if anything does. */
+function between<Engine>(change: ((engine: Engine) => Engine) | undefined, engine: Engine): Engine {
+  return change === undefined ? engine : change(engine)
 }
 
 const configurations = new WeakMap<System, Map<string, Promise<HostConfiguration>>>()

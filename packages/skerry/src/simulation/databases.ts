@@ -7,6 +7,7 @@ import type { Database, DatabaseEngine, Isolation, QueryResult, Transaction } fr
 import { DatabaseError } from '../engine/database.ts'
 import type { Life } from './life.ts'
 import { inLife } from './life.ts'
+import { shown } from './trace.ts'
 import type { World } from './world.ts'
 
 /** What the world's databases are kept in. */
@@ -210,7 +211,7 @@ class SimulatedTransaction implements Transaction {
         sqlState: '25P02',
       })
     await world.pause(this.#at('statement'), 0, MAX_STATEMENT_MS)
-    world.trace.detail(world.nowMs, this.#life.node, `${sql} ${inJson(parameters)}`)
+    world.trace.detail(world.nowMs, this.#life.node, `${sql} ${shown(parameters)}`)
     this.#options.onStatement(sql)
     const conflict = world.fault('conflict', this.#at('database'))
     if (conflict !== undefined) this.#fail(conflictOf(world.choices.sizeOf(conflict) < 0.5))
@@ -230,7 +231,7 @@ class SimulatedTransaction implements Transaction {
 
   /** What the database says belongs to what has happened. */
   #seen<Row>(result: QueryResult<Row>): QueryResult<Row> {
-    this.#world.trace.detail(this.#world.nowMs, this.#life.node, `${result.affected} ${inJson(result.rows)}`)
+    this.#world.trace.detail(this.#world.nowMs, this.#life.node, `${result.affected} ${shown(result.rows)}`)
     return result
   }
 
@@ -243,10 +244,6 @@ class SimulatedTransaction implements Transaction {
   #at(what: string): string {
     return `${this.#life.node}: ${what}`
   }
-}
-
-function inJson(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
 function conflictOf(isDeadlock: boolean): DatabaseError {

@@ -15,7 +15,7 @@ import type { World } from './world.ts'
 
 const LATENCY_MS = 1
 const MAX_LATENCY_MS = 8
-/** Twice the longest deadline of the platform. */
+/** Far beyond the deadline that an operation has by itself, 3 s: whoever asked does not wait any more. */
 const MAX_SLOW_MS = 20_000
 const MAX_PARTITION_MS = 20_000
 

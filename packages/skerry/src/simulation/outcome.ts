@@ -22,6 +22,9 @@ export interface RunOptions {
   readonly calm?: boolean
 }
 
+/** What holds where nothing is said. */
+export const RUN_DEFAULTS: { readonly faults: FaultLevel; readonly operations: number } = { faults: 'rough', operations: 40 }
+
 /** What stands between the services and the simulated engines. Default: nothing. */
 export interface Engineering {
   readonly database?: (engine: DatabaseEngine) => DatabaseEngine

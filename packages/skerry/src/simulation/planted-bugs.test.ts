@@ -1,8 +1,14 @@
 /** Mistakes planted in copies of services and around the engines: each is found, and what is as it should be survives the same seeds. */
 import { expect, test } from 'vitest'
-import { service, tables } from '../service/index.ts'
 import type { Service } from '../service/service.ts'
-import { notes, noteServiceThat, orders, orderServiceImplementation, users } from '../testing/fixtures/small-shop.ts'
+import {
+  noteService,
+  noteServiceThat,
+  orderHandlers,
+  orders,
+  orderService,
+  orderServiceImplementation,
+} from '../testing/fixtures/small-shop.ts'
 import { notedOrders } from './fixtures/noted-orders.ts'
 import {
   acknowledgingFirst,
@@ -24,42 +30,13 @@ interface Planted {
   readonly engineering?: Engineering
 }
 
-const orderService = service(orders, {
-  uses: { users },
-  migrations: new URL('../testing/fixtures/orders-migrations/', import.meta.url),
-  tables: tables<{ orders: { id: number; user_id: number; product: string } }>(),
-})
-type Handlers = Parameters<typeof orderService.implement>[0]
+type PlaceOrder = typeof orderHandlers.placeOrder
 
 /** The order service with another way to place an order. */
-function placingBy(placeOrder: Handlers['placeOrder']): Planted {
-  const rest: Omit<Handlers, 'placeOrder'> = {
-    async renameProduct({ input, transaction, fail }) {
-      return transaction(async ({ db, emit }) => {
-        const row = await db
-          .updateTable('orders')
-          .set({ product: input.product })
-          .where('id', '=', input.id)
-          .returningAll()
-          .executeTakeFirst()
-        if (row === undefined) throw fail.orderNotFound()
-        emit.orderRenamed(input)
-        return { id: row.id, userId: row.user_id, product: row.product }
-      })
-    },
-    async getOrder({ fail }) {
-      throw fail.orderNotFound()
-    },
-    listOrders: async () => [],
-  }
-  return { services: { orders: orderService.implement({ ...rest, placeOrder }) } }
+function placingBy(placeOrder: PlaceOrder): Planted {
+  return { services: { orders: orderService.implement({ ...orderHandlers, placeOrder }) } }
 }
 
-const noteService = service(notes, {
-  uses: { orders },
-  migrations: new URL('../testing/fixtures/notes-migrations/', import.meta.url),
-  tables: tables<{ notes: { id: string; order_id: number; text: string } }>(),
-})
 const noted = { listNotes: async () => [] }
 
 const bugs: Readonly<Record<string, () => Planted>> = {

@@ -3,6 +3,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { FaultLevel } from './faults.ts'
 import { FAULT_LEVELS } from './faults.ts'
 import type { Run, RunOptions } from './outcome.ts'
+import { RUN_DEFAULTS } from './outcome.ts'
 
 export interface Regression {
   /** The name of the simulation. */
@@ -20,11 +21,9 @@ export interface Regression {
   readonly calm: boolean
 }
 
-const DEFAULT_OPERATIONS = 40
-
 /** What a file of a regression holds. */
 export function toRegression(simulation: string, run: Run, options: RunOptions): Regression {
-  const { seed, faults = 'rough', operations = DEFAULT_OPERATIONS, calm = false } = options
+  const { seed, faults, operations, calm = false } = { ...RUN_DEFAULTS, ...options }
   return {
     simulation,
     failure: run.failure === undefined ? '' : `${run.failure.name}: ${run.failure.messages.join('; ')}`,

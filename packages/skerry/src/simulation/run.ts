@@ -20,8 +20,10 @@ import { planOperations } from './inputs.ts'
 import type { Invariant, OperationRecord } from './invariant.ts'
 import { Network } from './network.ts'
 import type { Engineering, Failure, FailureKind, Run, RunOptions } from './outcome.ts'
+import { RUN_DEFAULTS } from './outcome.ts'
 import type { GatewayAnswer, OperationContext, Outside, Simulation } from './simulation.ts'
 import type { Store } from './store.ts'
+import { shown } from './trace.ts'
 import { World } from './world.ts'
 
 const MAX_THINKING_MS = 200
@@ -50,8 +52,8 @@ export async function runSeed<State>(
   engineering: Engineering,
   options: RunOptions,
 ): Promise<Run> {
-  const { seed, faults: level = 'rough', rates, operations = 40, only, onlyOperations, calm = false } = options
-  checkOptions(options)
+  const { seed, faults: level, rates, operations, only, onlyOperations, calm = false } = { ...RUN_DEFAULTS, ...options }
+  checkOptions({ ...RUN_DEFAULTS, ...options })
   const choices = new Choices({ seed, only, calm })
   const faults = new Faults(choices, ratesOf(level, rates))
   const world = new World({ choices, faults })
@@ -88,7 +90,7 @@ export async function runSeed<State>(
   return { ...run, sometimes: new Map(sometimes) }
 }
 
-function checkOptions({ seed, faults = 'rough', rates = {}, operations = 0 }: RunOptions): void {
+function checkOptions({ seed, faults, rates = {}, operations }: RunOptions & typeof RUN_DEFAULTS): void {
   if (!Number.isSafeInteger(seed)) throw new TypeError(`A seed is a whole number, not ${seed}`)
   if (!Number.isSafeInteger(operations) || operations < 0) throw new TypeError(`The number of operations is a whole one, not ${operations}`)
   if (!FAULT_LEVELS.includes(faults)) throw new TypeError(`There are no faults "${faults}": use ${FAULT_LEVELS.join(', ')}`)
@@ -231,7 +233,7 @@ class Scene<State> {
         error: undefined,
       }
       this.#history.push(record)
-      world.say(`${name} ${textOfValue(input)}`.trimEnd(), client)
+      world.say(`${name} ${shown(input)}`.trimEnd(), client)
       const context: OperationContext<State> = {
         ...this.#outsideOf(client, `operation ${index}`),
         random,
@@ -246,7 +248,7 @@ class Scene<State> {
       }
       try {
         record.result = await this.#simulation.options.operations[name]!.run(context, input)
-        world.say(`${name} → ${record.result === undefined ? 'done' : textOfValue(record.result)}`, client)
+        world.say(`${name} → ${record.result === undefined ? 'done' : shown(record.result)}`, client)
       } catch (error) {
         record.error = error
         world.say(`${name} failed: ${error instanceof Error ? error.message : String(error)}`, client)
@@ -318,7 +320,7 @@ class Scene<State> {
         throw new Failed('restless', 'the system comes to rest', ['a transaction is open, and nothing is left to do that could end it'])
     const seen = { databases: this.#store.all, state: this.#state, history: this.#history, now: new Date(world.nowMs), atRest }
     for (const [name, invariant] of Object.entries(invariants)) {
-      const messages = await Promise.resolve(invariant(seen)).catch((error: unknown) => [`it could not be told: ${textOf(error)}`])
+      const messages = await (async () => invariant(seen))().catch((error: unknown) => [`it could not be told: ${textOf(error)}`])
       if (!Array.isArray(messages)) throw new TypeError(`"${name}" must return a list of what is wrong, not ${typeof messages}`)
       if (messages.length > 0) throw new Failed(kind, name, messages)
     }
@@ -327,10 +329,6 @@ class Scene<State> {
 
 function earlier(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
-}
-
-function textOfValue(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part)) ?? ''
 }
 
 function textOf(error: unknown): string {

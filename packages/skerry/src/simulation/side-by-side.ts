@@ -1,6 +1,7 @@
 /** The ready-made test of a rolling upgrade: versions of services side by side, on one database, with the consumers that there are. */
 import type { Service } from '../service/service.ts'
 import type { Simulation } from './simulation.ts'
+import { simulation as declare } from './simulation.ts'
 
 /**
  * The simulation with earlier versions of services beside the present ones: each of these services runs in two processes, and every start of
@@ -13,15 +14,13 @@ import type { Simulation } from './simulation.ts'
  * export default sideBySide(wholeShop, [previous])
  */
 export function sideBySide<State>(simulation: Simulation<State>, previous: readonly Service[]): Simulation<State> {
-  const { options } = simulation
-  const names = options.system.services.map(({ contract }) => contract.name)
-  const unknown = previous.map(({ contract }) => contract.name).filter((name) => !names.includes(name))
-  if (unknown.length > 0)
-    throw new TypeError(`The system "${options.system.name}" has no service "${unknown.join('", "')}": it has ${names.join(', ')}`)
-  const instances = Object.fromEntries(previous.map(({ contract: { name } }) => [name, Math.max(2, options.instances?.[name] ?? 1)]))
-  return Object.freeze({
-    ...simulation,
-    name: `${simulation.name}, beside ${previous.map(({ contract: { name, version } }) => `${name} ${version}`).join(' and ')}`,
-    options: { ...options, previous: [...(options.previous ?? []), ...previous], instances: { ...options.instances, ...instances } },
+  const { name, options } = simulation
+  const instances = Object.fromEntries(
+    previous.map(({ contract }) => [contract.name, Math.max(2, options.instances?.[contract.name] ?? 1)]),
+  )
+  return declare(`${name}, beside ${previous.map(({ contract }) => `${contract.name} ${contract.version}`).join(' and ')}`, {
+    ...options,
+    previous: [...(options.previous ?? []), ...previous],
+    instances: { ...options.instances, ...instances },
   })
 }

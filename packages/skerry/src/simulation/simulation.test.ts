@@ -6,8 +6,8 @@ import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CRASH_POINTS } from '../base/crash-points.ts'
-import { service, tables } from '../service/index.ts'
-import { noteServiceImplementation, noteServiceThat, orders, users } from '../testing/fixtures/small-shop.ts'
+import { service } from '../service/index.ts'
+import { noteServiceImplementation, noteServiceThat, orderHandlers, orderService, users } from '../testing/fixtures/small-shop.ts'
 import { FAULT_KINDS } from './faults.ts'
 import type { Placed } from './fixtures/noted-orders.ts'
 import { notedOrders, userServiceImplementation } from './fixtures/noted-orders.ts'
@@ -176,14 +176,10 @@ test('rare things are counted', async () => {
 })
 
 describe('versions side by side', () => {
-  const orderService = service(orders, {
-    uses: { users },
-    migrations: new URL('../testing/fixtures/orders-migrations/', import.meta.url),
-    tables: tables<{ orders: { id: number; user_id: number; product: string } }>(),
-  })
   /** The release before: it could not rename yet, and wrote the same rows and events. */
   const before = (product: (given: string) => string) =>
     orderService.implement({
+      ...orderHandlers,
       async placeOrder({ input, transaction, fail }) {
         return transaction(async ({ db, emit }) => {
           const existing = await db.selectFrom('orders').select('id').where('id', '=', input.id).executeTakeFirst()
@@ -196,10 +192,6 @@ describe('versions side by side', () => {
       async renameProduct({ fail }) {
         throw fail.orderNotFound()
       },
-      async getOrder({ fail }) {
-        throw fail.orderNotFound()
-      },
-      listOrders: async () => [],
     })
 
   test('that get on hold what must hold, and both are at work', async () => {

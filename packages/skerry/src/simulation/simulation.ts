@@ -120,15 +120,16 @@ export function simulation<State>(name: string, options: SimulationOptions<State
   const { system, instances = {}, previous = [] } = options
   if (system.gateway === undefined)
     throw new TypeError(`simulation "${name}": its system has no gateway, so clients reach nothing: pass { gateway: gateway() }`)
-  const services = [...system.services.map(({ contract }) => contract.name), GATEWAY]
-  for (const [service, count] of Object.entries(instances)) {
-    if (!services.includes(service))
-      throw new TypeError(`simulation "${name}": there is no "${service}" to have instances of: there are ${services.join(', ')}`)
+  const services = system.services.map(({ contract }) => contract.name)
+  const refuseStrangers = (named: readonly string[]): void => {
+    const unknown = named.filter((service) => !services.includes(service) && service !== GATEWAY)
+    if (unknown.length > 0)
+      throw new TypeError(`The system "${system.name}" has no service "${unknown.join('", "')}": it has ${services.join(', ')}`)
+  }
+  refuseStrangers(previous.map(({ contract }) => contract.name))
+  refuseStrangers(Object.keys(instances))
+  for (const [service, count] of Object.entries(instances))
     if (!Number.isInteger(count) || count < 1)
       throw new TypeError(`simulation "${name}": the instances of "${service}" must be a whole number from 1, not ${count}`)
-  }
-  const strangers = previous.map(({ contract }) => contract.name).filter((service) => !services.includes(service))
-  if (strangers.length > 0)
-    throw new TypeError(`simulation "${name}": there is no "${strangers[0]!}" of which there could be an earlier version`)
   return Object.freeze({ kind: 'simulation', name, options, restWithinMs: milliseconds(restWithin) })
 }

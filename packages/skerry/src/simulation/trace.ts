@@ -35,6 +35,11 @@ export class Trace {
   }
 }
 
+/** A value as it stands in a trace; of nothing, nothing. */
+export function shown(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part)) ?? ''
+}
+
 /** The last lines, aligned: `  1.204 s  orders         answered 200`. */
 export function formatTrace(lines: readonly TraceLine[]): string {
   const width = Math.max(0, ...lines.map(({ node }) => node.length))

@@ -13,9 +13,9 @@ import type { Life } from './life.ts'
 import { currentLife, inLife } from './life.ts'
 import { Trace } from './trace.ts'
 
-export const WORLD_START_MS = Date.UTC(2026, 0, 1)
+const WORLD_START_MS = Date.UTC(2026, 0, 1)
 /** Who says what nobody in the world does. */
-export const WORLD = 'world'
+const WORLD = 'world'
 
 export interface WorldOptions {
   readonly choices: Choices

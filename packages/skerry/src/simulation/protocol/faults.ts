@@ -3,8 +3,9 @@
  * failure hides what a single fault would show.
  */
 import { unit } from '../choices.ts'
+import type { FaultLevel as AnyLevel } from '../faults.ts'
 
-export type FaultLevel = 'mild' | 'rough' | 'hell'
+export type FaultLevel = Exclude<AnyLevel, 'none'>
 
 const KINDS = [
   /** A process ends at a crash point. */
