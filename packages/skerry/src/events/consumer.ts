@@ -33,7 +33,8 @@ export interface RunningConsumer {
 const PREFETCH = 256
 /** Kept messages in progress at once. */
 const MAX_RESUMED = 50
-const IDLE_POLL_MS = 5_000
+/** How often it looks for what other hosts have left, and for what it could not see to. */
+const POLL_MS = 5_000
 const SWEEP_EVERY_MS = 3_600_000
 /** Between two batches when there is more, so that sweeping takes little of the database's time. */
 const SWEEP_PAUSE_MS = 1_000
@@ -159,7 +160,7 @@ class EventConsumer implements RunningConsumer {
         return
       } catch (error) {
         log.warn('The beginning of a subscription could not be recorded and will be tried again', { subscription: what, cause: error })
-        await sleep(clock, IDLE_POLL_MS, signal)
+        await sleep(clock, POLL_MS, signal)
       }
   }
 
@@ -188,43 +189,46 @@ class EventConsumer implements RunningConsumer {
   /** Looks for kept messages that are due, and again when it was woken meanwhile. Never rejects. */
   async #pump(): Promise<void> {
     const { clock, log } = this.#options
-    let waitMs = IDLE_POLL_MS
+    let nextMs = Infinity
     while (this.#wakeAgain && !this.#closing.signal.aborted) {
       this.#wakeAgain = false
       try {
-        waitMs = await this.#resumeDue()
+        nextMs = await this.#resumeDue()
       } catch (error) {
         log.warn('Kept messages could not be read and will be looked for again', { cause: error })
-        waitMs = IDLE_POLL_MS
+        nextMs = clock.nowMs() + POLL_MS
       }
     }
-    this.#alarm.by(clock.nowMs() + waitMs)
+    this.#alarm.by(nextMs)
   }
 
-  /** Starts to handle what is due, as far as there is room; returns how long to wait before looking again. */
+  /** Starts to handle what is due, as far as there is room; returns when to look again. */
   async #resumeDue(): Promise<number> {
-    const { database, service, clock } = this.#options
+    const { database, service, clock, exclusive } = this.#options
     await this.#known
     await this.#tidyUp()
     for (;;) {
       const room = MAX_RESUMED - this.#resumed.size
       // The first to be done looks for more.
-      if (room === 0) return IDLE_POLL_MS
+      if (room === 0) return this.#sweepAtMs
       const now = clock.now()
       const due = await store.claimDue(database, service, { by: this.#owner, now, until: new Date(now.getTime() + CLAIM_MS) }, room)
       for (const row of due) this.#resume(row)
       if (due.length < room || this.#closing.signal.aborted) break
     }
-    const next = Math.min((await store.nextDue(database, service))?.getTime() ?? Infinity, this.#sweepAtMs)
-    return Math.max(1, Math.min(IDLE_POLL_MS, next - clock.nowMs()))
+    const nextMs = (await store.nextDue(database, service))?.getTime() ?? Infinity
+    return Math.min(nextMs, this.#sweepAtMs, exclusive ? Infinity : clock.nowMs() + POLL_MS)
   }
 
   #resume(row: store.DeliveryRow): void {
     const resumed = this.#inbox
       .resume(row)
-      .catch((error: unknown) =>
-        this.#options.log.warn('A kept message could not be handled now and stays kept', { message: row.message_id, cause: error }),
-      )
+      .catch((error: unknown) => {
+        const { log, clock } = this.#options
+        log.warn('A kept message could not be handled now and stays kept', { message: row.message_id, cause: error })
+        // It is claimed until then.
+        this.#alarm.by(clock.nowMs() + CLAIM_MS)
+      })
       .finally(() => {
         const makesRoom = this.#resumed.size === MAX_RESUMED
         this.#resumed.delete(resumed)

@@ -2,7 +2,7 @@
  * Events that are to be published later. They wait in a table of the service, written by the transaction that emitted them, and get their
  * place in the order of their key when they are due: those emitted meanwhile do not wait for them.
  */
-import type { Queryable, Transaction } from '../engine/database.ts'
+import type { Transaction } from '../engine/database.ts'
 import type { PendingEvent } from './outbox.ts'
 
 export interface DelayedEvent extends PendingEvent {
@@ -38,12 +38,4 @@ export async function takeDue(on: Transaction, types: readonly string[], now: Da
     [now, limit, types],
   )
   return rows.toSorted((a, b) => a.due_at.getTime() - b.due_at.getTime() || (a.id < b.id ? -1 : 1))
-}
-
-/** Of these types: the others wait for a host that knows them. */
-export async function nextDelayedDue(on: Queryable, types: readonly string[]): Promise<Date | undefined> {
-  const { rows } = await on.query<{ at: Date | null }>(`select min(due_at) as at from skerry_delayed_event where type = any($1::text[])`, [
-    types,
-  ])
-  return rows[0]?.at ?? undefined
 }

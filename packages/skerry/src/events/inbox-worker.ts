@@ -260,6 +260,7 @@ export class InboxWorker {
         handler?.kind === 'effect'
           ? await this.#handleEffect(handler, message, tries, scope)
           : await this.#handleInTransaction(handler, message, tries, scope)
+      this.#lookAgain(message, tries, outcome)
       if (outcome === 'early') return false
       crashPoint('inbox.committed')
       return true
@@ -267,6 +268,17 @@ export class InboxWorker {
       await runInScope(scope, () => this.#recordFailure(message, tries, describeFailure(error)))
       return false
     }
+  }
+
+  /** Only what has been committed can be found when it is looked for. */
+  #lookAgain({ envelope }: StoredMessage, tries: Tries, outcome: 'done' | 'early'): void {
+    const nowMs = this.#options.clock.nowMs()
+    if (outcome === 'early') this.#options.onKept(recheckAtMs(tries.firstSeenMs, timeOf(envelope.previousTime), nowMs))
+    else if (this.#bringsAlong(envelope, tries)) this.#options.onKept(nowMs + NEXT_OF_KEY_MS)
+  }
+
+  #bringsAlong(envelope: Envelope, tries: Tries): boolean {
+    return envelope.sequence !== undefined && (tries.kept || this.#keysWithEarly.has(keyOf(envelope)))
   }
 
   /** Another delivery of it may have been handled, or an attempt whose COMMIT was not answered. */
@@ -381,7 +393,6 @@ export class InboxWorker {
     const now = clock.now()
     const nextMs = recheckAtMs(tries.firstSeenMs, timeOf(message.envelope.previousTime), now.getTime())
     await store.keepEarly(on, message, { ...this.#uncounted(tries), nextAt: new Date(nextMs), now }, cursor)
-    this.#options.onKept(nextMs)
     crashPoint('inbox.early-parked')
   }
 
@@ -390,8 +401,8 @@ export class InboxWorker {
     const { service, clock } = this.#options
     const { id, sequence } = message.envelope
     if (tries.kept) await store.drop(on, service, id)
-    if (sequence !== undefined && (tries.kept || this.#keysWithEarly.has(keyOf(message.envelope))))
-      await store.bringAlong(on, { consumer: message.consumer, ...message.envelope }, sequence, new Date(clock.nowMs() + NEXT_OF_KEY_MS))
+    if (this.#bringsAlong(message.envelope, tries))
+      await store.bringAlong(on, { consumer: message.consumer, ...message.envelope }, sequence!, new Date(clock.nowMs() + NEXT_OF_KEY_MS))
   }
 
   async #look(message: StoredMessage, firstSeenMs: number): Promise<Arrival> {

@@ -12,7 +12,8 @@ import type { Database } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { childTrace } from '../telemetry/trace-context.ts'
-import { nextDelayedDue, takeDue } from './delayed-events.ts'
+import { takeDue } from './delayed-events.ts'
+import { dueLater, firstAtMs } from './due-later.ts'
 import { describeFailure } from './event-failure.ts'
 import { afterFailure } from './inbox.ts'
 import type { OutboxEntry } from './outbox.ts'
@@ -80,31 +81,34 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
 
   /** Never rejects. */
   async function work(): Promise<void> {
-    let nextMs: number | undefined
+    let nextMs = Infinity
     while (again && !stopping) {
       again = false
       try {
         if (!prepared) await store.prepareSchedules(database, options.schedules, clock.now())
         prepared = true
-        const lookedMs = clock.nowMs()
-        await publishDue()
-        // Asked beforehand, so that a look that finds nothing costs no transaction.
-        const names = await store.dueSchedules(database, scheduleNames, clock.now())
-        for (const schedule of options.schedules) if (names.has(schedule.name)) await runIfDue(schedule)
-        const dueMs = await nextDue()
-        nextMs = dueMs !== undefined && dueMs <= lookedMs ? lookedMs + TAKEN_MS : dueMs
+        nextMs = await doDue()
       } catch (error) {
         nextMs = clock.nowMs() + POLL_MS
         log.warn('Delayed events and schedules could not be read and will be looked for again', { cause: error })
       }
     }
     const pollMs = options.exclusive ? Infinity : clock.nowMs() + POLL_MS
-    alarm.by(Math.min(nextMs ?? Infinity, pollMs))
+    alarm.by(Math.min(nextMs, pollMs))
+  }
+
+  /** Returns when to look again. Asks beforehand, so that a look that finds nothing costs one statement. */
+  async function doDue(): Promise<number> {
+    const nowMs = clock.nowMs()
+    const due = await dueLater(database, types, scheduleNames)
+    if (firstAtMs(due) > nowMs) return firstAtMs(due)
+    if (due.delayedAtMs <= nowMs) await publishDue()
+    for (const schedule of options.schedules) if ((due.schedulesAtMs.get(schedule.name) ?? Infinity) <= nowMs) await runIfDue(schedule)
+    const nextMs = firstAtMs(await dueLater(database, types, scheduleNames))
+    return nextMs <= nowMs ? nowMs + TAKEN_MS : nextMs
   }
 
   async function publishDue(): Promise<void> {
-    const firstDue = await nextDelayedDue(database, types)
-    if (firstDue === undefined || firstDue > clock.now()) return
     for (let taken = BATCH_ROWS; taken === BATCH_ROWS && !stopping;) {
       const now = clock.now()
       const entries = await database.transaction('read committed', async (transaction) => {
@@ -145,15 +149,6 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
       log.error(`The schedule "${schedule.name}" failed and will be tried again`, { attempt: attempt.attempts, cause: error })
       await store.retrySchedule(database, schedule.name, attempt, new Date(next.retryAtMs), describeFailure(error).message)
     }
-  }
-
-  async function nextDue(): Promise<number | undefined> {
-    const due = [
-      await nextDelayedDue(database, types),
-      scheduleNames.length === 0 ? undefined : await store.nextScheduleDue(database, scheduleNames),
-    ]
-    const times = due.filter((at) => at !== undefined).map((at) => at.getTime())
-    return times.length === 0 ? undefined : Math.min(...times)
   }
 
   wake()

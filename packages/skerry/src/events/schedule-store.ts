@@ -18,16 +18,6 @@ export async function prepareSchedules(
     )
 }
 
-/** The names of those that are due. */
-export async function dueSchedules(on: Queryable, names: readonly string[], now: Date): Promise<ReadonlySet<string>> {
-  if (names.length === 0) return new Set()
-  const { rows } = await on.query<{ name: string }>(`select name from skerry_schedule where name = any($1::text[]) and next_at <= $2`, [
-    names,
-    now,
-  ])
-  return new Set(rows.map(({ name }) => name))
-}
-
 /** The schedule, locked for the open transaction, when it is due and nobody else has it. */
 export async function takeSchedule(
   on: Transaction,
@@ -62,12 +52,4 @@ export async function retrySchedule(
     `update skerry_schedule set next_at = $3, attempts = $2, last_error = $4 where name = $1 and attempts < $2 and due_at = $5`,
     [name, attempts, at, error.replaceAll('\u0000', '\ufffd'), dueAt],
   )
-}
-
-/** Of these: what an earlier version of the service had is never due. */
-export async function nextScheduleDue(on: Queryable, names: readonly string[]): Promise<Date | undefined> {
-  const { rows } = await on.query<{ at: Date | null }>(`select min(next_at) as at from skerry_schedule where name = any($1::text[])`, [
-    names,
-  ])
-  return rows[0]?.at ?? undefined
 }

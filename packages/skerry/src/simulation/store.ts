@@ -42,10 +42,16 @@ select own.relname as name,
         where a.attrelid = own.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
        (select array_agg(c.relname::text) from below join pg_class c on c.oid = below.oid where below.root = own.oid) as dependents
 from own order by (select count(*) from below where below.root = own.oid) desc, own.relname`
-/** Tables that have been written to since they were empty, whoever did it and whatever came of it: those that are kept always have. */
+/**
+ * Tables of all services that have been written to since they were empty, whoever did it and whatever came of it: those that are kept always
+ * have. Asked once for all, and of these alone: the size of a table is that of a file.
+ */
 const TOUCHED = `
-select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = current_schema() and c.relkind = 'r' and pg_relation_size(c.oid) > 0`
+with own as materialized (
+  select n.nspname as schema, c.relname as name, c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = any($1::text[]) and c.relkind = 'r'
+)
+select schema, name from own where pg_relation_size(oid) > 0`
 /** One statement that puts all sequences back. */
 const SEQUENCES = `
 select coalesce(string_agg(format('setval(%L, %s, %L)', format('%I.%I', schemaname, sequencename), coalesce(last_value, start_value), last_value is not null), ', '), '') as calls
@@ -100,9 +106,10 @@ export class Store {
 
   /** Puts everything back. */
   async reset(): Promise<void> {
+    const written = await this.#written()
     for (const [service, { tables, sequences }] of this.#kept) {
       const database = this.#databases.get(service)!
-      const { rows: touched } = await database.query<{ name: string }>(TOUCHED)
+      const touched = written.filter(({ schema }) => schema === service)
       const empty = new Set(tables.filter(({ name }) => touched.some((one) => one.name === name)).flatMap(({ dependents }) => dependents))
       const made = touched.filter(({ name }) => !tables.some((known) => known.name === name))
       if (made.length > 0)
@@ -126,6 +133,13 @@ export class Store {
         if (sequences !== '') await transaction.query(`select ${sequences}`)
       })
     }
+  }
+
+  async #written(): Promise<readonly { readonly schema: string; readonly name: string }[]> {
+    const [anyone] = this.#databases.values()
+    if (anyone === undefined) return []
+    const { rows } = await anyone.query<{ schema: string; name: string }>(TOUCHED, [[...this.#kept.keys()]])
+    return rows
   }
 
   close(): Promise<void> {
