@@ -25,12 +25,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => un
 let runner: Runner | undefined
 
 process.on('message', (message: ToWorker) => {
-  void answer(message).then(
-    (reply) => process.send!(reply),
-    (error: unknown) => process.send!({ kind: 'broken', error: sentError(error) } satisfies FromWorker),
-  )
+  void answer(message).then(tell, (error: unknown) => tell({ kind: 'broken', error: sentError(error) }))
 })
 process.on('disconnect', () => process.exit(0))
+
+function tell(reply: FromWorker): void {
+  // A command that has ended needs no reply; without somewhere to say so, it would end this process with a stack.
+  process.send!(reply, undefined, undefined, () => undefined)
+}
 
 async function answer(message: ToWorker): Promise<FromWorker> {
   if (message.kind === 'seed') return { kind: 'ran', report: await runner!.runSeed(message.seed) }
