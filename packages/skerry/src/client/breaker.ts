@@ -1,19 +1,42 @@
-/** A circuit breaker in use: the pure machine of `resilience/` with its state and a clock. */
+/** A circuit breaker in use: failures in a row, or too large a share of them, open it. The machines of `resilience/` with their state and a clock. */
 import type { Clock } from '../base/clock.ts'
 import type { BreakerSettings, BreakerState, CallOutcome } from '../resilience/circuit-breaker.ts'
-import { admit, BREAKER_DEFAULTS, CLOSED, record } from '../resilience/circuit-breaker.ts'
+import { admit, BREAKER_DEFAULTS, CLOSED, open, record } from '../resilience/circuit-breaker.ts'
+import type { FailureRateSettings } from '../resilience/failure-rate.ts'
+import { FAILURE_RATE_DEFAULTS, FailureRate } from '../resilience/failure-rate.ts'
 
 export interface Breaker {
-  admit(): { readonly admitted: true; report(outcome: CallOutcome): void } | { readonly admitted: false; readonly retryAfterMs: number }
+  /** Whether a call could go through now, without sending one. */
+  readonly isOpen: boolean
+  admit(): Admitted | { readonly admitted: false; readonly retryAfterMs: number }
 }
 
-export function createBreaker(clock: Clock, settings: BreakerSettings = BREAKER_DEFAULTS): Breaker {
+export interface Admitted {
+  readonly admitted: true
+  report(outcome: CallOutcome): void
+}
+
+export function createBreaker(
+  clock: Clock,
+  settings: BreakerSettings = BREAKER_DEFAULTS,
+  rate: FailureRateSettings = FAILURE_RATE_DEFAULTS,
+): Breaker {
+  const failures = new FailureRate(rate)
   let state: BreakerState = CLOSED
   const reportFor = (probe: number | undefined) => (outcome: CallOutcome) => {
-    state = record(state, outcome, probe, clock.nowMs(), settings)
+    const nowMs = clock.nowMs()
+    const before = state.kind
+    state = record(state, outcome, probe, nowMs, settings)
+    if (state.kind !== 'closed') return
+    // What failed before the probe succeeded says nothing of what comes after it.
+    if (before !== 'closed') failures.clear()
+    else if (outcome !== 'ignored' && failures.record(outcome === 'failure', nowMs)) state = open(nowMs, settings)
   }
   const admitted = { admitted: true, report: reportFor(undefined) } as const
   return {
+    get isOpen() {
+      return state.kind !== 'closed' && !admit(state, clock.nowMs(), settings).admitted
+    },
     admit() {
       const admission = admit(state, clock.nowMs(), settings)
       state = admission.state

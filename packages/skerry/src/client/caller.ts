@@ -1,84 +1,99 @@
 /**
- * The policies of the calling side, the same for typed clients and for the gateway: the call is limited by its deadline,
- * asks the circuit breaker, and crosses the link. Every outcome is a `CallResponse`; that no answer came is one too.
+ * The policies of the calling side, the same for typed clients and for the gateway: the call is limited by its deadline and by how much may be
+ * asked of the dependency at once, each attempt by what is known of the instances, and what may be called again is. Every outcome is a
+ * `CallResponse`; that no answer came is one too.
  */
 import type { Clock } from '../base/clock.ts'
+import { sleep } from '../base/clock.ts'
 import { milliseconds } from '../base/duration.ts'
-import type { ErrorCode } from '../base/errors.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
-import { platformProblem } from '../contract/problem.ts'
-import { beforeDeadline } from '../resilience/deadline.ts'
+import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
+import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import { childTrace } from '../telemetry/trace-context.ts'
-import { createBreaker } from './breaker.ts'
+import { failure, makeAttempt } from './attempt.ts'
 import type { CallOptions } from './call.ts'
-import type { CallResponse, Link } from './link.ts'
+import type { Dependency } from './dependency.ts'
+import type { CallRequest, CallResponse } from './link.ts'
 
 export interface CallerOptions {
-  readonly link: Link
+  readonly dependency: Dependency
   readonly clock: Clock
   readonly random: Random
+  /** Default: one more attempt, after at most 25 ms. */
+  readonly retry?: RetryPolicy | undefined
 }
 
 /** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. `parent` is the trace to go on with; default: the current scope's. */
 export type Caller = (input: unknown, options?: CallOptions, parent?: TraceContext) => Promise<CallResponse>
 
-/** Makes the caller of one operation, with a circuit breaker of its own. */
-export function createCaller(operation: BoundOperation, { link, clock, random }: CallerOptions): Caller {
-  const breaker = createBreaker(clock)
-  const { deadlineMs } = operation.operation
+/** Makes the caller of one operation. */
+export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
+  const { dependency, clock, random } = options
+  const { deadlineMs, idempotent } = operation.operation
+  const needsKey = keepsAnswer(operation.operation)
 
-  return async (input, options, parent) => {
+  return async (input, callOptions, parent) => {
     const scope = currentScope()
     if (scope?.transaction !== undefined) throw callInTransaction(operation)
     // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
-    const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, keepsAnswer(operation.operation))
+    const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, needsKey)
     const nowMs = clock.nowMs()
-    const ownMs = options?.deadline === undefined ? deadlineMs : milliseconds(options.deadline)
+    const ownMs = callOptions?.deadline === undefined ? deadlineMs : milliseconds(callOptions.deadline)
     const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)
-    const remainingMs = deadlineAtMs - nowMs
-    if (remainingMs <= 0) return failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
-    const admission = breaker.admit()
-    if (!admission.admitted)
-      return failure(operation, 'unavailable', 'its circuit breaker is open after repeated failures', admission.retryAfterMs)
-
-    let abort: AbortController | undefined
-    const answer = link.send({
-      operation,
-      input,
-      trace: childTrace(parent ?? scope?.trace, random),
-      deadlineAtMs,
-      idempotencyKey: options?.idempotencyKey ?? drawnKey,
-      signal: () => (abort ??= new AbortController()).signal,
-    })
-    // Only a caller that waits at least the operation's own time learns something about the dependency when it runs out.
-    const patient = remainingMs >= deadlineMs
+    if (deadlineAtMs <= nowMs) return failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
+    const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
+    if (!dependency.enter()) return failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
     try {
-      const response = await beforeDeadline(clock, remainingMs, answer)
-      if (response === undefined) {
-        abort?.abort()
-        admission.report(patient ? 'failure' : 'ignored')
-        return failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`)
-      }
-      const status = response.ok ? 200 : response.problem.status
-      admission.report(status < 500 ? 'success' : status === 504 && !patient ? 'ignored' : 'failure')
-      return response
-    } catch (error) {
-      const unavailable = error instanceof SkerryError && error.code === 'unavailable'
-      admission.report(unavailable ? 'failure' : 'ignored')
-      if (!unavailable) throw error
-      return failure(operation, 'unavailable', error.message)
+      const request = { operation, input, trace: childTrace(parent ?? scope?.trace, random), deadlineAtMs, idempotencyKey }
+      // Without a key its service could not tell that it has been asked before.
+      return await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options)
+    } finally {
+      dependency.leave()
     }
   }
 }
 
-function failure({ contract }: BoundOperation, code: ErrorCode, reason: string, retryAfterMs?: number): CallResponse {
-  const detail = code === 'deadlineExceeded' ? `${contract} did not answer in time` : `${contract} is unavailable`
-  return { ok: false, problem: platformProblem(code, detail), reason, retryAfterMs }
+async function attempts(
+  request: Omit<CallRequest, 'signal'>,
+  repeatable: boolean,
+  { dependency, clock, random, retry = RETRY_POLICY_DEFAULTS }: CallerOptions,
+): Promise<CallResponse> {
+  const { instances, budget } = dependency
+  budget.deposit(clock.nowMs())
+  let attempt = await makeAttempt(instances, clock, request)
+  // Most calls end here.
+  if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
+  const tried = new Set<string>()
+  for (let made = 1; !attempt.response.ok; made++) {
+    const { response, instance } = attempt
+    const nowMs = clock.nowMs()
+    const facts = {
+      failure: failureOf(request.operation, response),
+      made,
+      repeatable,
+      retryAfterMs: response.retryAfterMs,
+      remainingMs: request.deadlineAtMs - nowMs,
+    }
+    const pauseMs = pauseBeforeRetry(facts, retry, random)
+    if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
+    if (instance !== undefined) tried.add(instance)
+    await sleep(clock, pauseMs)
+    attempt = await makeAttempt(instances, clock, { ...request, trace: childTrace(request.trace, random) }, { avoid: tried })
+  }
+  return attempt.response
+}
+
+/** 502, 503 and 504 say that the operation may have been run or not; any other answer is one, and so is what the contract declares. */
+function failureOf(operation: BoundOperation, response: CallResponse & { ok: false }): AttemptFailure {
+  if (response.unsent === true) return 'unsent'
+  const { status, code } = response.problem
+  if (operation.operation.errors[code] !== undefined) return 'final'
+  return status >= 502 && status <= 504 ? 'unavailable' : 'final'
 }
 
 function callInTransaction({ fullName }: BoundOperation): SkerryError {

@@ -16,7 +16,7 @@ interface Failure {
   readonly data: unknown
 }
 
-/** Makes the typed client of a contract. Each operation has a circuit breaker of its own. */
+/** Makes the typed client of a contract. */
 export function createClient<C extends Contract>(contract: C, options: CallerOptions): Client<C> {
   const client: Record<string, unknown> = {}
   for (const [name, operation] of boundOperations(contract)) {

@@ -4,4 +4,7 @@ export type { Call, CallOptions, Client, DeclaredFailure, InfrastructureFailure,
 export { createClient } from './client.ts'
 export { createCaller } from './caller.ts'
 export type { Caller, CallerOptions } from './caller.ts'
+export { Dependency, dependencyOn } from './dependency.ts'
+export type { DependencyOptions } from './dependency.ts'
+export type { InstanceLink } from './instances.ts'
 export type { CallRequest, CallResponse, Link } from './link.ts'

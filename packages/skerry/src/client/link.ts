@@ -22,10 +22,12 @@ export type CallResponse =
       readonly retryAfterMs?: number | undefined
       /** What went wrong on the way, for logs on this side only: it may name addresses. */
       readonly reason?: string | undefined
+      /** The operation has certainly not been run, so that it can be called again whatever it does. */
+      readonly unsent?: boolean | undefined
     }
 
 export interface Link {
-  /** Rejects with a `SkerryError` (`unavailable`) when no answer came. */
+  /** Rejects with a `SkerryError` (`unavailable`) when no answer came; its `data.unsent` says that the request never left. */
   send(request: CallRequest): Promise<CallResponse>
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
-/** A contract is what a service promises: operations, events, problems, a version and an owner. It is all that others may rely on. */
 import { ERRORS, SkerryError } from '../base/errors.ts'
+/** A contract is what a service promises: operations, events, problems, a version and an owner. It is all that others may rely on. */
+import { PRIORITIES } from '../base/priority.ts'
 import { mistakesInDeprecation } from './deprecation.ts'
 import type { Event, EventDeclaration } from './event.ts'
 import type { Operation } from './operation.ts'
@@ -102,12 +103,13 @@ function mistakesInMember(kind: string, name: string, where = ''): string[] {
 
 function mistakesInOperations(operations: Operations): string[] {
   const mistakes: string[] = []
-  for (const [name, { status, output, deadlineMs, deprecated }] of Object.entries(operations)) {
+  for (const [name, { status, output, deadlineMs, priority, deprecated }] of Object.entries(operations)) {
     if (!Number.isInteger(status) || status < 200 || status > 299)
       mistakes.push(`${name}: the status of the good answer must be from 200 to 299, not ${status}`)
     else if (output !== undefined && (status === 204 || status === 205))
       mistakes.push(`${name}: an answer with status ${status} has no body, but an output is declared`)
     if (deprecated !== undefined) mistakes.push(...mistakesInDeprecation(deprecated).map((mistake) => `${name}: deprecated: ${mistake}`))
+    if (!PRIORITIES.includes(priority)) mistakes.push(`${name}: there is no priority "${priority}", only ${PRIORITIES.join(', ')}`)
     if (!(deadlineMs > 0)) mistakes.push(`${name}: with a deadline of ${deadlineMs} ms every call would be too late`)
   }
   return mistakes

@@ -23,6 +23,7 @@ describe('get, post, put, patch, del', () => {
       summary: undefined,
       idempotent,
       deadlineMs: 3_000,
+      priority: 'normal',
       scopes: [],
       public: false,
       deprecated: undefined,

@@ -1,6 +1,7 @@
 /** An operation is one typed request and response with its HTTP mapping. `get`, `post`, `put`, `patch` and `del` declare one. */
 import type { Duration } from '../base/duration.ts'
 import { milliseconds } from '../base/duration.ts'
+import type { Priority } from '../base/priority.ts'
 import type { Deprecation } from './deprecation.ts'
 import type { Problems } from './problem.ts'
 import type { InputOf, Schema } from './schema.ts'
@@ -21,6 +22,7 @@ export interface Operation<I extends Schema = Schema, O extends Schema | undefin
   /** Repeating it has no further effect, so that a caller may retry it. GET, PUT and DELETE are, unless declared otherwise. */
   readonly idempotent: boolean
   readonly deadlineMs: number
+  readonly priority: Priority
   readonly scopes: readonly string[]
   /** Reachable from outside, through the gateway. */
   readonly public: boolean
@@ -49,6 +51,8 @@ export interface OperationOptions<I, O, E> {
   readonly idempotent?: boolean
   /** How long a call may take when the caller has not said. Default: `'3s'`. */
   readonly deadline?: Duration
+  /** Which requests are refused first when there are too many: `bulk`, then `normal`, `critical` last. Default: `normal`. */
+  readonly priority?: Priority
   /** OAuth 2.0 scopes that the caller needs. */
   readonly scopes?: readonly string[]
   /** Offered by the gateway to the outside. Default: false. */
@@ -106,6 +110,7 @@ function declare(method: Method, idempotent: boolean): Declare {
       summary: options.summary,
       idempotent: options.idempotent ?? idempotent,
       deadlineMs: options.deadline === undefined ? DEFAULT_DEADLINE_MS : milliseconds(options.deadline),
+      priority: options.priority ?? 'normal',
       scopes: Object.freeze([...(options.scopes ?? [])]),
       public: options.public ?? false,
       deprecated: options.deprecated === undefined ? undefined : Object.freeze({ ...options.deprecated }),

@@ -3,10 +3,10 @@
  * subscribers that have room; what was given back comes first. Nothing here knows of topics or publishers.
  */
 import type { Timer } from '../base/clock.ts'
+import { Fifo } from '../base/fifo.ts'
 import type { Delivery, Disposition, Message, PublishOutcome, SubscribeOptions } from './broker.ts'
 import type { Publication } from './embedded-publication.ts'
 import { BROKER_CLOSED } from './embedded-publication.ts'
-import { Fifo } from './fifo.ts'
 
 export type Pause = (action: () => void) => Timer
 

@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { createCaller } from '../client/caller.ts'
-import type { Link } from '../client/link.ts'
+import type { Dependency } from '../client/dependency.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { boundOperations } from '../contract/bound-operation.ts'
 import type { Contract } from '../contract/contract.ts'
@@ -14,6 +14,7 @@ import { mergeOpenApi } from '../contract/openapi.ts'
 import { operationRoute } from '../http/operation-target.ts'
 import type { Route } from '../http/router.ts'
 import type { HttpTarget } from '../http/server.ts'
+import type { RetryPolicy } from '../resilience/retry.ts'
 import type { Log } from '../telemetry/log.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 
@@ -39,16 +40,25 @@ export interface GatewayRoutesOptions {
   /** The system's name: the title of the merged API document. */
   readonly title: string
   readonly contracts: readonly Contract[]
-  readonly linkTo: (contract: Contract) => Link
+  readonly dependencyOn: (contract: Contract) => Dependency
   readonly clock: Clock
   readonly random: Random
+  readonly retry?: RetryPolicy | undefined
   readonly log: Log
 }
 
 /** The routes of a gateway. Throws `systemInvalid` when two contracts claim one public route. */
-export function gatewayRoutes({ title, contracts, linkTo, clock, random, log }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
+export function gatewayRoutes({
+  title,
+  contracts,
+  dependencyOn,
+  clock,
+  random,
+  retry,
+  log,
+}: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
   const routes = publicOperations(contracts).map(({ contract, bound }) => {
-    const caller = createCaller(bound, { link: linkTo(contract), clock, random })
+    const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry })
     return operationRoute(bound, async (input, { headers }) => {
       const idempotencyKey = headers['idempotency-key']
       // What a client outside says about deadlines is not trusted: the operation's own applies.

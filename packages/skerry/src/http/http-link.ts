@@ -23,6 +23,8 @@ const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
 const IDLE_MS = 30_000
 const CONNECT_MS = 3_000
 const CONNECTIONS = 128
+/** Errors of connecting: the request has never left. */
+const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** What a link sends of a call, and whoever carries it delivers. */
 export interface HttpMessage {
@@ -102,7 +104,10 @@ async function exchange(
     }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw new SkerryError('unavailable', `${baseUrl}: ${code ?? message}`, { cause: error })
+    throw new SkerryError('unavailable', `${baseUrl}: ${code ?? message}`, {
+      cause: error,
+      data: { unsent: NEVER_CONNECTED.has(code ?? '') },
+    })
   }
 }
 

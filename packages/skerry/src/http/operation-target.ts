@@ -17,6 +17,7 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
     path: operation.path,
     target: {
       takesBody: http.hasBody,
+      priority: operation.priority,
       async handle(request) {
         const response = await answer(http.decode(request.parameters, request.query, request.body), request)
         const answered = response.ok

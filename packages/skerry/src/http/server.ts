@@ -7,10 +7,13 @@ import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
+import type { Priority } from '../base/priority.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem, PROBLEM_MEDIA_TYPE } from '../contract/problem.ts'
+import type { Admission } from '../resilience/admission.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Route } from './router.ts'
 import { createRoutes } from './router.ts'
@@ -22,6 +25,8 @@ export interface HttpRequest {
   readonly headers: IncomingMessage['headers']
   /** The parsed JSON body; undefined when the request has none or the route takes none. */
   readonly body: unknown
+  /** How long it has waited for its turn since it came. */
+  readonly waitedMs: number
   /** Aborts when the peer has gone. Made on demand. */
   readonly signal: () => AbortSignal
 }
@@ -36,6 +41,8 @@ export interface HttpResponse {
 export interface HttpTarget {
   /** The request's JSON body is read and parsed. */
   readonly takesBody: boolean
+  /** Undefined: it is answered however much there is to do, as questions after health are. */
+  readonly priority?: Priority
   /** Runs the request; may throw a `SkerryError`, which becomes its problem. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
@@ -48,6 +55,9 @@ export interface HttpServerOptions {
   readonly routes: readonly Route<HttpTarget>[]
   /** Default: 1 048 576. */
   readonly maxBodyBytes?: number
+  /** Refuses what is too much. Default: everything is taken on. */
+  readonly admission?: Admission | undefined
+  readonly clock: Clock
   readonly log: Log
 }
 
@@ -151,8 +161,12 @@ export interface IncomingHttpMessage {
 export function httpAnswerer({
   routes,
   maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
+  admission,
+  clock,
   log,
-}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'log'>): (message: IncomingHttpMessage) => Promise<HttpResponse> {
+}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'admission' | 'clock' | 'log'>): (
+  message: IncomingHttpMessage,
+) => Promise<HttpResponse> {
   const router = createRoutes(routes)
   return async ({ method, url, isOfVersion11, headers, readBody: read, signal }) => {
     try {
@@ -160,13 +174,22 @@ export function httpAnswerer({
       const target = originForm(url)
       const mark = target.indexOf('?')
       const match = router.match(method, mark === -1 ? target : target.slice(0, mark))
-      return await match.target.handle({
+      const { handle, priority, takesBody } = match.target
+      const request = {
         parameters: match.parameters,
         query: mark === -1 ? '' : target.slice(mark + 1),
         headers,
-        body: match.target.takesBody ? await read(maxBodyBytes) : undefined,
+        body: takesBody ? await read(maxBodyBytes) : undefined,
+        waitedMs: 0,
         signal,
-      })
+      }
+      if (admission === undefined || priority === undefined) return await handle(request)
+      const turn = admission.enter(priority)
+      if (typeof turn === 'number') return problemResponse(platformProblem('overloaded'), turn)
+      if (!(turn instanceof Promise)) return await handle(request).finally(() => turn.end())
+      const cameMs = clock.nowMs()
+      const later = await turn
+      return await handle({ ...request, waitedMs: clock.nowMs() - cameMs }).finally(() => later.end())
     } catch (error) {
       return failureResponse(error, log)
     }

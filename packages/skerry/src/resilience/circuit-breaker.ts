@@ -45,6 +45,11 @@ export function admit(state: BreakerState, nowMs: number, settings: BreakerSetti
   return { admitted: true, probe: nowMs, state: { kind: 'half-open', sinceMs: nowMs } }
 }
 
+/** Open from now on. */
+export function open(nowMs: number, settings: BreakerSettings): BreakerState {
+  return { kind: 'open', untilMs: nowMs + settings.openMs }
+}
+
 /** The state after a call has ended. A call that began before the breaker opened does not close it, nor does a probe that was replaced. */
 export function record(
   state: BreakerState,
@@ -57,7 +62,7 @@ export function record(
     if (outcome === 'ignored') return state
     if (outcome === 'success') return state.failures === 0 ? state : CLOSED
     const failures = state.failures + 1
-    return failures >= settings.failureThreshold ? { kind: 'open', untilMs: nowMs + settings.openMs } : { kind: 'closed', failures }
+    return failures >= settings.failureThreshold ? open(nowMs, settings) : { kind: 'closed', failures }
   }
   if (state.kind === 'open' || state.sinceMs !== probe) return state
   if (outcome === 'success') return CLOSED

@@ -10,6 +10,8 @@ import type { Random } from '../base/random.ts'
 import { systemRandom } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
 import { createClient } from '../client/client.ts'
+import type { Dependency } from '../client/dependency.ts'
+import { dependencyOn } from '../client/dependency.ts'
 import type { Link } from '../client/link.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
@@ -18,6 +20,8 @@ import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
 import { httpTransport } from '../http/transport.ts'
+import { Admission } from '../resilience/admission.ts'
+import type { RetryPolicy } from '../resilience/retry.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import { adminRoutes } from './admin/routes.ts'
@@ -53,6 +57,8 @@ export interface HostOptions {
   readonly random?: Random
   /** How it is reached and reaches others. Default: HTTP. */
   readonly transport?: Transport
+  /** How calls that fail are made again. Default: once more, after at most 25 ms. */
+  readonly retry?: RetryPolicy | undefined
   /** By the name of the service: what it is given instead of the resources that it would open. */
   readonly resources?: ReadonlyMap<string, unknown>
   /** Told what the start is doing, for people. */
@@ -103,6 +109,7 @@ class RunningHost implements Host {
   readonly #newId: NewId
   readonly #transport: Transport
   readonly #links = new Map<string, Link>()
+  readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
@@ -143,7 +150,12 @@ class RunningHost implements Host {
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
-    return createClient(contract, { link: this.#linkTo(contract), clock: this.#clock, random: this.#random })
+    return createClient(contract, {
+      dependency: this.#dependencyOn(contract),
+      clock: this.#clock,
+      random: this.#random,
+      retry: this.#options.retry,
+    })
   }
 
   stop(): Promise<void> {
@@ -188,7 +200,16 @@ class RunningHost implements Host {
     )
   }
 
-  /** In this process, or at the URL that the configuration gives; the same link for all who call. */
+  /** The same for all who call, so that what one of them learns the others know. */
+  #dependencyOn(contract: Contract): Dependency {
+    const { name } = contract
+    let dependency = this.#dependencies.get(name)
+    if (dependency === undefined)
+      this.#dependencies.set(name, (dependency = dependencyOn(this.#linkTo(contract), { clock: this.#clock, random: this.#random })))
+    return dependency
+  }
+
+  /** In this process, or at the URL that the configuration gives. */
   #linkTo(contract: Contract): Link {
     const { name } = contract
     let link = this.#links.get(name)
@@ -219,7 +240,14 @@ class RunningHost implements Host {
       const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
-      const server = await this.#transport.listen({ host: configuration.host, port, routes, log: log.with({ service: name }) })
+      const server = await this.#transport.listen({
+        host: configuration.host,
+        port,
+        routes,
+        admission: new Admission(this.#clock),
+        clock: this.#clock,
+        log: log.with({ service: name }),
+      })
       this.#servers.push(server)
       this.serviceUrls.set(name, server.url)
     }
@@ -228,9 +256,10 @@ class RunningHost implements Host {
     const routes = gatewayRoutes({
       title: system.name,
       contracts: system.services.map((service) => service.contract),
-      linkTo: (contract) => this.#linkTo(contract),
+      dependencyOn: (contract) => this.#dependencyOn(contract),
       clock: this.#clock,
       random: this.#random,
+      retry: this.#options.retry,
       log: log.with({ service: GATEWAY }),
     })
     const server = await this.#transport.listen({
@@ -238,6 +267,8 @@ class RunningHost implements Host {
       port: configuration.gatewayPort,
       routes: [...routes, ...health],
       maxBodyBytes: system.gateway.maxBodyBytes,
+      admission: new Admission(this.#clock),
+      clock: this.#clock,
       log: log.with({ service: GATEWAY }),
     })
     this.#servers.push(server)
@@ -267,7 +298,13 @@ class RunningHost implements Host {
     )
     const hosted = hostAdmin({ targets, clock: this.#clock, random: this.#random, newId: this.#newId, log })
     const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
-    const server = await this.#transport.listen({ host: configuration.adminHost, port: configuration.adminPort, routes, log })
+    const server = await this.#transport.listen({
+      host: configuration.adminHost,
+      port: configuration.adminPort,
+      routes,
+      clock: this.#clock,
+      log,
+    })
     this.#servers.push(server)
     this.adminUrl = server.url
   }

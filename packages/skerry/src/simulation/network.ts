@@ -135,7 +135,7 @@ export class Network {
     }
     if (listener === undefined || listener.life.isOver || happens('refusedCall') !== undefined) {
       say(`${describe(service, message)} is refused`)
-      throw new SkerryError('unavailable', `${baseUrl}: ECONNREFUSED`)
+      throw new SkerryError('unavailable', `${baseUrl}: ECONNREFUSED`, { data: { unsent: true } })
     }
     if (this.#isCut(from, listener.life.node) || happens('lostRequest') !== undefined) {
       say(`${describe(service, message)} is lost on the way`)

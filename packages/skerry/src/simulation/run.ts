@@ -2,6 +2,7 @@
 import process from 'node:process'
 import { seededRandom } from '../base/random.ts'
 import { createClient } from '../client/client.ts'
+import { dependencyOn } from '../client/dependency.ts'
 import type { Contract } from '../contract/contract.ts'
 import { beforeDeadline } from '../resilience/deadline.ts'
 import { GATEWAY } from '../runtime/system.ts'
@@ -234,6 +235,7 @@ class Scene<State> {
       }
       this.#history.push(record)
       world.say(`${name} ${shown(input)}`.trimEnd(), client)
+      const clock = world.clockOf(undefined, 0)
       const context: OperationContext<State> = {
         ...this.#outsideOf(client, `operation ${index}`),
         random,
@@ -241,8 +243,8 @@ class Scene<State> {
         state: this.#state,
         clientOf: (contract: Contract) =>
           createClient(contract, {
-            link: this.#network.linkFrom(client, GATEWAY, `operation ${index}`),
-            clock: world.clockOf(undefined, 0),
+            dependency: dependencyOn(this.#network.linkFrom(client, GATEWAY, `operation ${index}`), { clock, random }),
+            clock,
             random,
           }) as never,
       }

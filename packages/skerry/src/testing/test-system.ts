@@ -11,6 +11,7 @@ import { embeddedBroker } from '../engine/embedded-broker.ts'
 import { readCloudEvent, sourceOf, writeCloudEvent } from '../events/cloud-event.ts'
 import { readStoredText } from '../events/stored-message.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { NO_RETRY } from '../resilience/retry.ts'
 import { readConfiguration } from '../runtime/configuration.ts'
 import type { Host } from '../runtime/host.ts'
 import { startHost } from '../runtime/host.ts'
@@ -97,6 +98,8 @@ export async function testSystem<const Services extends readonly Service[]>(
     engines: { database: testDatabaseEngine, broker: async () => recorder.engine },
     clock,
     random,
+    // Time stands still: who paused before another attempt would wait for ever.
+    retry: NO_RETRY,
     log: options.log ?? createLog({ level: 'silent' }),
   })
   const call = Object.fromEntries(options.services.map(({ contract }) => [camelCase(contract.name), host.clientFor(contract)]))

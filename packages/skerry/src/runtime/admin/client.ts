@@ -2,9 +2,12 @@
 import type { Clock } from '../../base/clock.ts'
 import { systemClock } from '../../base/clock.ts'
 import { idSource } from '../../base/id.ts'
+import type { Random } from '../../base/random.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Client } from '../../client/call.ts'
 import { createClient } from '../../client/client.ts'
+import { dependencyOn } from '../../client/dependency.ts'
+import type { Link } from '../../client/link.ts'
 import { httpLink } from '../../http/http-link.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { inProcessLink } from '../in-process/link.ts'
@@ -19,7 +22,7 @@ export interface AdminClient extends AsyncDisposable {
 /** Of the host whose admin API listens at `url`. */
 export function remoteAdmin(url: string, clock: Clock = systemClock): AdminClient {
   const link = httpLink({ baseUrl: url, clock })
-  return { call: createClient(admin, { link, clock, random: systemRandom }), [Symbol.asyncDispose]: () => link.close() }
+  return { call: clientOver(link, clock, systemRandom), [Symbol.asyncDispose]: () => link.close() }
 }
 
 /** Of the services whose databases are given; whoever opened them closes them. */
@@ -27,5 +30,10 @@ export function localAdmin(targets: readonly AdminTarget[], log: Log): AdminClie
   const clock = systemClock
   const random = systemRandom
   const hosted = hostAdmin({ targets, clock, random, newId: idSource(clock, random), log })
-  return { call: createClient(admin, { link: inProcessLink(() => hosted), clock, random }), [Symbol.asyncDispose]: async () => {} }
+  const link = inProcessLink(() => hosted)
+  return { call: clientOver(link, clock, random), [Symbol.asyncDispose]: async () => {} }
+}
+
+function clientOver(link: Link, clock: Clock, random: Random): Client<typeof admin> {
+  return createClient(admin, { dependency: dependencyOn(link, { clock, random }), clock, random })
 }

@@ -14,8 +14,8 @@ import { childTrace, parseTraceparent } from '../../telemetry/trace-context.ts'
 
 export function serviceRoutes(service: HostedService, clock: Clock, random: Random): readonly Route<HttpTarget>[] {
   const routes = [...service.operations.values()].map((bound) =>
-    operationRoute(bound, async (input, { headers, signal }) => {
-      const remainingMs = readDeadline(headers) ?? bound.operation.deadlineMs
+    operationRoute(bound, async (input, { headers, waitedMs, signal }) => {
+      const remainingMs = (readDeadline(headers) ?? bound.operation.deadlineMs) - waitedMs
       if (remainingMs <= 0)
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
       const { traceparent, 'idempotency-key': key } = headers

@@ -1,0 +1,95 @@
+/**
+ * One attempt of a call: an instance is chosen, its circuit breaker asked, the link crossed, and what came of it told to both. Every outcome is a
+ * `CallResponse`; that no answer came is one too.
+ */
+import type { Clock } from '../base/clock.ts'
+import type { ErrorCode } from '../base/errors.ts'
+import { SkerryError } from '../base/errors.ts'
+import type { BoundOperation } from '../contract/bound-operation.ts'
+import { platformProblem } from '../contract/problem.ts'
+import type { CallOutcome } from '../resilience/circuit-breaker.ts'
+import { beforeDeadline } from '../resilience/deadline.ts'
+import type { Instances } from './instances.ts'
+import type { CallRequest, CallResponse } from './link.ts'
+
+export interface Attempt {
+  readonly response: CallResponse
+  /** Whose answer it is; undefined when nobody was asked. */
+  readonly instance: string | undefined
+}
+
+const NOBODY: ReadonlySet<string> = new Set()
+
+/** Makes one attempt. Rejects only for mistakes in the calling code. */
+export async function makeAttempt(
+  instances: Instances,
+  clock: Clock,
+  request: Omit<CallRequest, 'signal'>,
+  { avoid = NOBODY, signal }: { readonly avoid?: ReadonlySet<string>; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Attempt> {
+  const { operation, deadlineAtMs } = request
+  const choice = instances.choose(operation, avoid)
+  if (!choice.chosen)
+    return {
+      response: failure(operation, 'unavailable', choice.reason, { retryAfterMs: choice.retryAfterMs, unsent: true }),
+      instance: undefined,
+    }
+  const { instance, admitted } = choice
+  const startMs = clock.nowMs()
+  const remainingMs = deadlineAtMs - startMs
+  // Only a caller that waits at least the operation's own time learns something about the dependency when it runs out.
+  const patient = remainingMs >= operation.operation.deadlineMs
+  let abort: AbortController | undefined
+  const end = (outcome: CallOutcome, retryAfterMs?: number): void => {
+    instance.outstanding--
+    admitted.report(outcome)
+    if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', retryAfterMs)
+    else if (retryAfterMs !== undefined) instance.avoidFor(retryAfterMs)
+  }
+  instance.outstanding++
+  try {
+    const answer = instance.link.send({
+      ...request,
+      signal: () => {
+        abort ??= new AbortController()
+        return signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
+      },
+    })
+    const response = await beforeDeadline(clock, remainingMs, answer)
+    if (response === undefined) {
+      abort?.abort()
+      end(patient ? 'failure' : 'ignored')
+      return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
+    }
+    end(outcomeOf(response, patient), response.ok ? undefined : response.retryAfterMs)
+    return { response, instance: instance.id }
+  } catch (error) {
+    const unavailable = error instanceof SkerryError && error.code === 'unavailable'
+    end(unavailable && signal?.aborted !== true ? 'failure' : 'ignored')
+    if (!unavailable) throw error
+    return {
+      response: failure(operation, 'unavailable', error.message, { unsent: error.data?.['unsent'] === true }),
+      instance: instance.id,
+    }
+  }
+}
+
+function outcomeOf(response: CallResponse, patient: boolean): CallOutcome {
+  if (response.ok) return 'success'
+  const { status, code } = response.problem
+  // It lives, and says itself how much it can do: to stop asking altogether would waste that.
+  if (status === 429 || code === 'overloaded') return 'ignored'
+  if (status < 500) return 'success'
+  return status === 504 && !patient ? 'ignored' : 'failure'
+}
+
+/** The answer when there is none. */
+export function failure(
+  { contract }: BoundOperation,
+  code: ErrorCode,
+  reason: string,
+  more: { readonly retryAfterMs?: number | undefined; readonly unsent?: boolean } = {},
+): CallResponse {
+  const detail = code === 'deadlineExceeded' ? `${contract} did not answer in time` : `${contract} is unavailable`
+  return { ok: false, problem: platformProblem(code, detail), reason, ...more }
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { VirtualClock } from '../base/clock.ts'
+import type { Priority } from '../base/priority.ts'
+import { ADAPTIVE_LIMIT_DEFAULTS } from './adaptive-limit.ts'
+import type { Turn } from './admission.ts'
+import { Admission } from './admission.ts'
+
+const fixed = (atOnce: number): { limit: typeof ADAPTIVE_LIMIT_DEFAULTS; maxWaitMs: number } => ({
+  limit: { ...ADAPTIVE_LIMIT_DEFAULTS, initial: atOnce, min: atOnce, max: atOnce },
+  maxWaitMs: 100,
+})
+
+/** Whether it may begin, must wait, or is refused. */
+function outcomeOf(entered: Turn | Promise<Turn> | number): 'begins' | 'waits' | 'is refused' {
+  if (typeof entered === 'number') return 'is refused'
+  return entered instanceof Promise ? 'waits' : 'begins'
+}
+
+describe('a request', () => {
+  it('begins at once while there is room, waits while its turn comes soon, and is refused otherwise', () => {
+    // Each takes 10 ms until it is known better: eight have their turn within 80 ms.
+    const admission = new Admission(new VirtualClock(), fixed(1))
+    const outcomes = Array.from({ length: 12 }, () => outcomeOf(admission.enter('normal')))
+    expect(outcomes).toEqual(['begins', ...Array.from({ length: 8 }, () => 'waits'), ...Array.from({ length: 3 }, () => 'is refused')])
+  })
+
+  it.each<[Priority, number]>([
+    ['bulk', 5],
+    ['normal', 8],
+    ['critical', 10],
+  ])('that is %s waits behind %i at most', (priority, most) => {
+    const admission = new Admission(new VirtualClock(), fixed(1))
+    void admission.enter('critical')
+    const waiting = Array.from({ length: 20 }, () => outcomeOf(admission.enter(priority))).filter((outcome) => outcome === 'waits')
+    expect(waiting).toHaveLength(most)
+  })
+
+  it('that is refused is told when to come back', () => {
+    const admission = new Admission(new VirtualClock(), fixed(1))
+    for (let waiting = 0; waiting < 9; waiting++) void admission.enter('normal')
+    expect(admission.enter('normal')).toBe(90)
+  })
+
+  it('that is critical has its turn before those that came earlier and are not', async () => {
+    const admission = new Admission(new VirtualClock(), fixed(1))
+    const first = admission.enter('bulk') as Turn
+    const order: Priority[] = []
+    for (const priority of ['bulk', 'normal', 'critical'] as const)
+      void (admission.enter(priority) as Promise<Turn>).then((turn) => {
+        order.push(priority)
+        turn.end()
+      })
+    first.end()
+    await new VirtualClock().advance(1)
+    expect(order).toEqual(['critical', 'normal', 'bulk'])
+  })
+
+  it('is counted until it has ended, and no more than there is room for are in progress', async () => {
+    const clock = new VirtualClock()
+    const admission = new Admission(clock, fixed(3))
+    let atOnce = 0
+    let most = 0
+    const one = async (): Promise<void> => {
+      const turn = admission.enter('normal')
+      if (typeof turn === 'number') return
+      const begun = await turn
+      most = Math.max(most, ++atOnce)
+      await new Promise<void>((resolve) => clock.setTimer(5, resolve))
+      atOnce--
+      begun.end()
+    }
+    const all = Promise.all(Array.from({ length: 20 }, one))
+    await clock.advance('1s')
+    await all
+    expect({ most, atOnce, next: outcomeOf(admission.enter('bulk')) }).toEqual({ most: 3, atOnce: 0, next: 'begins' })
+  })
+})
+
+describe('ten times as much as can be done', () => {
+  it('still gets done what can be done, in time', async () => {
+    const clock = new VirtualClock()
+    const admission = new Admission(clock, { limit: { ...ADAPTIVE_LIMIT_DEFAULTS, initial: 10, min: 10, max: 10 }, maxWaitMs: 500 })
+    // Ten at once, 100 ms each: a hundred a second.
+    let done = 0
+    let slowestMs = 0
+    const request = async (): Promise<void> => {
+      const cameMs = clock.nowMs()
+      const turn = admission.enter('normal')
+      if (typeof turn === 'number') return
+      const begun = await turn
+      await new Promise<void>((resolve) => clock.setTimer(100, resolve))
+      begun.end()
+      done++
+      slowestMs = Math.max(slowestMs, clock.nowMs() - cameMs)
+    }
+    for (let ms = 0; ms < 20_000; ms++) {
+      void request()
+      await clock.advance(1)
+    }
+    expect(done).toBeGreaterThan(20 * 100 * 0.8)
+    expect(slowestMs).toBeLessThan(1_500)
+  })
+})
