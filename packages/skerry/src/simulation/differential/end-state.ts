@@ -59,14 +59,14 @@ export function sagaEnd({ stages }: Pick<SagaDefinition, 'stages'>, facts: SagaF
   }
 }
 
-/** A run by the name of what it ran on. */
-export interface Ended {
+/** How one of two runs ended, by the name of what it ran on. */
+interface Side {
   readonly on: string
   readonly state: EndState
 }
 
 /** What two runs of the same workload do not agree on, one message each; an empty list when they do. */
-export function differences(one: Ended, other: Ended): readonly string[] {
+export function differences(one: Side, other: Side): readonly string[] {
   const givenUp = [one, other].flatMap(({ state }) => Object.keys(state.sagas).filter((saga) => state.sagas[saga]!.isGivenUp))
   const own = givenUp.flatMap((saga) => [sagaKey(Number(saga)), keyOfReaction(sagaKey(Number(saga)))])
   const isOpen = (place: string): boolean => own.some((key) => place.endsWith(`/${key}`))
