@@ -19,6 +19,8 @@ interface Planted {
   readonly engines?: Partial<ProtocolEngines>
 }
 
+/** A bound for what hangs. */
+const TEST_MS = 600_000
 const SEEDS = 15
 /** So many seeds a mistake may hide from. */
 const BUDGET = 25
@@ -39,7 +41,7 @@ function run(seed: number): Promise<Run> {
   return simulator.run({ seed, faults: LEVELS[seed % LEVELS.length]! })
 }
 
-test('both tiers end in the same state, whatever goes wrong in each', async () => {
+test('both tiers end in the same state, whatever goes wrong in each', { timeout: TEST_MS }, async () => {
   planted = {}
   ends.length = 0
   for (let seed = 1; seed <= SEEDS; seed++) expect((await run(seed)).failure, `seed ${seed}`).toBeUndefined()
@@ -123,7 +125,7 @@ describe('they do not', () => {
     },
   }
 
-  test.each(Object.entries(bugs))('%s', async (_, { says, ...mistake }) => {
+  test.each(Object.entries(bugs))('%s', { timeout: TEST_MS }, async (_, { says, ...mistake }) => {
     planted = mistake
     let failure: Run['failure']
     for (let seed = 1; failure === undefined && seed <= BUDGET; seed++) failure = (await run(seed)).failure
