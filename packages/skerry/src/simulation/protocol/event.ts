@@ -2,10 +2,12 @@
 import type { OutboxRow } from '../../events/relay.ts'
 
 export interface ModelEvent extends OutboxRow {
-  /** Of all events of a run. */
+  /** Of all events of a run, in the order in which they were committed. */
   readonly number: number
+  /** What it is called by whoever wanted it, whenever that was. */
+  readonly label: string
   readonly service: number
-  /** Of its key among the keys of its topic. */
+  /** Of its key among the scenario's. */
   readonly keyIndex: number
   readonly sequence: number
   readonly createdAtMs: number
@@ -27,4 +29,5 @@ export interface Poison {
   struck: number
 }
 
-export const KEYS = ['a', 'b', 'c', 'd'] as const
+/** An event that somebody is about to emit. */
+export type NewEvent = Pick<ModelEvent, 'keyIndex' | 'label'>

@@ -17,8 +17,6 @@ import { bury, drop, earlyAtMs, findNext, hasEarlier, recheckLater } from './inb
 const CLAIM_MS = 15_000
 const NEXT_OF_KEY_MS = 1_000
 const IDLE_POLL_MS = 5_000
-/** Fewer and sooner than the platform's, so that a run sees the last one. */
-export const RETRY: RetrySettings = { maxAttempts: 4, minBackoffMs: 100, maxBackoffMs: 2_000 }
 const DB_MS = { min: 1, max: 8 }
 
 interface Tries {
@@ -37,6 +35,7 @@ export interface InboxNodeOptions {
   readonly queue: QueueModel
   readonly engines: ProtocolEngines
   readonly checks: InboxChecks
+  readonly retry: RetrySettings
   /** No other process has the database open. */
   readonly exclusive: boolean
   readonly subscribedSinceMs: number
@@ -161,10 +160,10 @@ export class InboxNode {
   }
 
   #handle(place: KeyPlace, event: ModelEvent, tries: Tries, done: Done): void {
-    const { engines, checks, table } = this.#options
+    const { engines, checks, table, retry } = this.#options
     const { host } = this
     const { world } = host
-    if (tries.attempts > RETRY.maxAttempts && this.#decide(place, event, tries.firstSeenMs) !== 'duplicate') {
+    if (tries.attempts > retry.maxAttempts && this.#decide(place, event, tries.firstSeenMs) !== 'duplicate') {
       world.reached('a message that no attempt came to an end with was given up')
       return this.#recordFailure(place, event, tries, 'transient', undefined, done)
     }
@@ -253,10 +252,10 @@ export class InboxNode {
   #recordFailure(place: KeyPlace, event: ModelEvent, tries: Tries, kind: FailureKind, cause: 'overtaken' | undefined, done: Done): void {
     const { host } = this
     host.after('records a failure', DB_MS.min, DB_MS.max, () => {
-      const { engines, checks, table } = this.#options
+      const { engines, checks, table, retry } = this.#options
       const nowMs = host.nowMs()
       const { attempts, deferrals } = kind === 'infrastructure' ? uncounted({ ...tries, deferrals: tries.deferrals + 1 }) : tries
-      const next = engines.afterFailure(kind, attempts, deferrals, nowMs, host, RETRY)
+      const next = engines.afterFailure(kind, attempts, deferrals, nowMs, host, retry)
       host.world.note(kind, host.name, event.number, attempts)
       if ('retryAtMs' in next) {
         const until = { attempts, deferrals, counted: tries.counted, nextAtMs: next.retryAtMs, nowMs }

@@ -4,7 +4,6 @@
  */
 import type { Cursor } from '../../events/inbox.ts'
 import type { ModelEvent } from './event.ts'
-import { KEYS } from './event.ts'
 
 /** How soon a message is looked at that waits behind another one that waits: as in `inbox-store.ts`. */
 const BEHIND_MS = 600_000
@@ -47,11 +46,14 @@ export class InboxTable {
   /** It subscribes in the middle: what was published before is not its business. */
   readonly joinsLate: boolean
   readonly places: readonly KeyPlace[]
+  readonly #keys: number
 
-  constructor(consumer: number, services: number, joinsLate: boolean) {
+  /** `keys`: how many there are in each topic. */
+  constructor(consumer: number, services: number, keys: number, joinsLate: boolean) {
     this.consumer = consumer
     this.joinsLate = joinsLate
-    this.places = Array.from({ length: services * KEYS.length }, (_, index) => ({
+    this.#keys = keys
+    this.places = Array.from({ length: services * keys }, (_, index) => ({
       index,
       cursor: undefined,
       kept: [],
@@ -61,7 +63,7 @@ export class InboxTable {
   }
 
   placeOf({ service, keyIndex }: ModelEvent): KeyPlace {
-    return this.places[service * KEYS.length + keyIndex]!
+    return this.places[service * this.#keys + keyIndex]!
   }
 
   claimDue(owner: string, nowMs: number, untilMs: number): readonly Readonly<KeptRow>[] {

@@ -3,8 +3,8 @@
  * Mirrors the flush in `events/outbox.ts` and the statements of `events/lease.ts`.
  */
 import { fairShare } from '../../events/lease.ts'
-import type { ModelEvent, Poison } from './event.ts'
-import { KEYS } from './event.ts'
+import type { ModelEvent, NewEvent } from './event.ts'
+import type { Scenario } from './scenario.ts'
 import type { World } from './world.ts'
 
 /** Fewer than in the platform, so that every part is used. */
@@ -27,35 +27,37 @@ export class OutboxTable {
   /** Everything that was ever committed to it. */
   readonly committed: ModelEvent[] = []
   readonly #world: World
-  readonly #subscribers: readonly number[]
-  readonly #heads: (Head | undefined)[] = KEYS.map(() => undefined)
+  readonly #scenario: Scenario
+  readonly #heads: (Head | undefined)[] = []
   readonly #leases: Lease[] = Array.from({ length: PARTS }, () => ({ owner: undefined, expiresAtMs: 0 }))
   readonly #members = new Map<string, number>()
   #nextId = 1
 
-  constructor(world: World, service: number, topic: string, subscribers: readonly number[]) {
+  constructor(world: World, service: number, topic: string, scenario: Scenario) {
     this.#world = world
     this.service = service
     this.topic = topic
-    this.#subscribers = subscribers
+    this.#scenario = scenario
   }
 
   /** Writes an event in the transaction that is being committed. */
-  add(keyIndex: number, nowMs: number): ModelEvent {
+  add({ keyIndex, label }: NewEvent, nowMs: number): ModelEvent {
     const head = this.#heads[keyIndex]
     const sequence = (head?.sequence ?? 0) + 1
-    const key = KEYS[keyIndex]!
+    const key = this.#scenario.keys[keyIndex]!
+    const { topic, service } = this
     const event: ModelEvent = {
-      number: this.service * 100_000 + this.#nextId,
+      number: service * 100_000 + this.#nextId,
+      label,
       id: this.#nextId++,
-      topic: this.topic,
+      topic,
       key,
-      service: this.service,
+      service,
       keyIndex,
       sequence,
       createdAtMs: nowMs,
       previousAtMs: head?.atMs,
-      poison: this.#poison(`${this.topic}/${key}/${sequence} is poison`),
+      poison: this.#scenario.poisonOf({ topic, service, key, sequence, label }),
       routed: 0,
       tries: [],
     }
@@ -103,19 +105,6 @@ export class OutboxTable {
       mine.push(part)
     }
     return mine
-  }
-
-  #poison(name: string): Poison | undefined {
-    const choice = this.#subscribers.length === 0 ? undefined : this.#world.strikes('poison', name)
-    if (choice === undefined) return undefined
-    const { choices } = this.#world
-    const consumer = this.#subscribers[Math.floor(choices.sizeOf(choice, 'consumer') * this.#subscribers.length)]!
-    const kind = choices.sizeOf(choice, 'kind')
-    if (kind < 0.5) return { kind: 'transient', times: 1 + Math.floor(choices.sizeOf(choice, 'times') * 2), consumer, struck: 0 }
-    if (kind < 0.65) return { kind: 'transient', times: Infinity, consumer, struck: 0 }
-    return kind < 0.85
-      ? { kind: 'permanent', times: Infinity, consumer, struck: 0 }
-      : { kind: 'killer', times: Infinity, consumer, struck: 0 }
   }
 }
 

@@ -102,8 +102,8 @@ describe('a run', () => {
       const { taken, violations, state } = runProtocol({ seed, faults: 'hell', only: new Set(), calm: true })
       expect(taken).toEqual([])
       expect(violations).toEqual([])
-      expect(state.deadLetters).toEqual([])
-      expect(new Set(Object.values(state.sagas))).toEqual(new Set(['completed']))
+      expect(state.deadLetters).toEqual({})
+      expect(new Set(Object.values(state.sagas).map(({ outcome }) => outcome))).toEqual(new Set(['completed']))
     }
   })
 

@@ -3,10 +3,15 @@
  * everything that may go wrong between them. First chaos, then no more faults, and all must come to rest. The same seed does the same.
  */
 import type { Choice } from '../choices.ts'
+import type { EndState } from '../differential/end-state.ts'
+import type { Workload } from '../differential/workload.ts'
+import { DrawnClients } from './drawn-clients.ts'
+import { DrawnScenario } from './drawn-scenario.ts'
 import type { ProtocolEngines } from './engines.ts'
 import { ENGINES } from './engines.ts'
 import type { FaultLevel } from './faults.ts'
-import type { ProtocolState } from './state.ts'
+import { PlannedClients } from './planned-clients.ts'
+import { PlannedScenario } from './planned-scenario.ts'
 import { stateOf } from './state.ts'
 import { System } from './system.ts'
 import { START_MS, World } from './world.ts'
@@ -14,7 +19,9 @@ import { START_MS, World } from './world.ts'
 export interface ProtocolOptions {
   readonly seed: number
   readonly faults: FaultLevel
-  /** About how many entries of the agenda a run has. Default 2,000. */
+  /** What is to be done, planned before. Default: it is drawn as the run goes on. */
+  readonly workload?: Workload
+  /** About how many entries of the agenda a run has, where what is to be done is drawn. Default 2,000. */
   readonly events?: number
   /** Only these turns of events happen, as in a replay. Default: what the seed decides. */
   readonly only?: ReadonlySet<Choice>
@@ -38,12 +45,11 @@ export interface ProtocolRun {
   /** Promises that were broken. */
   readonly violations: readonly string[]
   /** How it ended, in words that do not depend on how tables are kept. */
-  readonly state: ProtocolState
+  readonly state: EndState
   readonly trace: readonly string[] | undefined
 }
 
 const EVENTS_PER_COMMAND = 30
-const COMMAND_MS = { min: 20, max: 500 }
 /** For what is on its way when the last command has come. */
 const LAST_MS = 3_000
 /** Longer than whatever anybody waits for: a pause, a lease, an early message that is looked at again. */
@@ -51,20 +57,22 @@ const REST_MS = 240_000
 const LOOK_EVERY_STEPS = 16
 
 export function runProtocol(options: ProtocolOptions): ProtocolRun {
-  const { seed, faults, only, calm = false, events = 2_000, traced = false } = options
+  const { seed, faults, workload, only, calm = false, events = 2_000, traced = false } = options
   const world = new World({ seed, faults, only, calm, traced })
-  const system = new System(world, options.engines === undefined ? ENGINES : { ...ENGINES, ...options.engines })
-  const commands = Math.ceil(events / EVENTS_PER_COMMAND)
-  let atMs = START_MS
-  for (let number = 1; number <= commands; number++) {
-    atMs += world.delayMs('until the next command', COMMAND_MS.min, COMMAND_MS.max)
-    world.at(atMs, () => system.command(number))
-  }
+  const scenario = workload === undefined ? new DrawnScenario(world) : new PlannedScenario(workload)
+  const system = new System(world, options.engines === undefined ? ENGINES : { ...ENGINES, ...options.engines }, scenario)
+  const clients =
+    workload === undefined
+      ? new DrawnClients(world, system, Math.ceil(events / EVENTS_PER_COMMAND))
+      : new PlannedClients(world, system, workload, scenario.keys)
+  const atMs = clients.begin()
   system.start(START_MS + Math.floor((atMs - START_MS) * 0.4))
   while (world.step(atMs + LAST_MS));
   world.heal()
   const maxSteps = world.steps + 20 * events
-  while (world.steps < maxSteps && world.step(atMs + LAST_MS + REST_MS)) if (world.steps % LOOK_EVERY_STEPS === 0 && system.isSettled) break
+  while (world.steps < maxSteps && world.step(atMs + LAST_MS + REST_MS))
+    if (world.steps % LOOK_EVERY_STEPS === 0 && clients.isOver && system.isSettled) break
+  if (!clients.isOver) world.violate('it did not come to rest: clients still ask for something')
   system.final()
   return {
     hash: world.hash,

@@ -8,6 +8,7 @@ import type { Host } from './host.ts'
 import type { SagaChecks } from './saga-checks.ts'
 import type { SagaRow } from './saga-table.ts'
 import { effectOf } from './saga-table.ts'
+import type { Scenario } from './scenario.ts'
 import type { World } from './world.ts'
 
 /** `refused`: for good. `error`: an attempt that failed and counts. `lost`: no answer came in time. */
@@ -19,11 +20,13 @@ export class SagaCalls {
   readonly #world: World
   readonly #engines: ProtocolEngines
   readonly #checks: SagaChecks
+  readonly #scenario: Scenario
 
-  constructor(world: World, engines: ProtocolEngines, checks: SagaChecks) {
+  constructor(world: World, engines: ProtocolEngines, checks: SagaChecks, scenario: Scenario) {
     this.#world = world
     this.#engines = engines
     this.#checks = checks
+    this.#scenario = scenario
   }
 
   call(host: Host, row: SagaRow, step: StepDefinition, direction: 'run' | 'undo', answered: (answer: Answer) => void): void {
@@ -58,7 +61,7 @@ export class SagaCalls {
       if (effect.record === 'undone') this.#world.reached('an action came after its undo')
       return effect.record === 'done' ? 'done' : 'refused'
     }
-    const failure = this.#failureOf(row, step, 'run')
+    const failure = this.#scenario.failureOf(row, step, 'run')
     if (failure !== undefined) {
       if (failure === 'refused') {
         effect.record = 'refused'
@@ -74,7 +77,7 @@ export class SagaCalls {
   undo(row: SagaRow, step: StepDefinition): Answer {
     const effect = effectOf(row, step)
     if (effect.record === 'undone') return 'done'
-    const failure = this.#failureOf(row, step, 'undo')
+    const failure = this.#scenario.failureOf(row, step, 'undo')
     if (failure !== undefined) {
       if (failure === 'refused') effect.undoPoisoned = true
       return failure
@@ -82,18 +85,5 @@ export class SagaCalls {
     this.#checks.isUndone(row, step, effect)
     effect.record = 'undone'
     return 'done'
-  }
-
-  #failureOf(row: SagaRow, step: StepDefinition, direction: 'run' | 'undo'): 'refused' | 'error' | undefined {
-    const world = this.#world
-    const { name, pivot, undo } = step
-    const about = `${row.id}/${name}/${direction}`
-    if (direction === 'undo') {
-      if (world.strikes('poisonedUndo', `${about} poisoned`) !== undefined || effectOf(row, step).undoPoisoned) return 'refused'
-    } else if (pivot || undo !== undefined) {
-      // What is behind the pivot must not be refused.
-      if (world.strikes('refusedStep', `${about} refused`) !== undefined) return 'refused'
-    }
-    return world.strikes('failedStep', `${about} fails`) === undefined ? undefined : 'error'
   }
 }

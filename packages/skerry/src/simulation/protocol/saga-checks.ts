@@ -36,6 +36,7 @@ export class SagaChecks {
           later.pivot ? `"${step.name}" was undone behind the pivot "${later.name}"` : `"${step.name}" was undone before "${later.name}"`,
         )
     if (effect.record === undefined) this.#world.reached('an undo came before its action')
+    if (effect.inEffect) row.undone.push(step.name)
     effect.inEffect = false
     effect.isOver = true
   }
@@ -50,13 +51,14 @@ export class SagaChecks {
     if (status === 'parked' && !this.#mayBeParked(row)) this.#fail(row, `is parked: ${row.state.parkedBecause}`)
   }
 
-  /** What only a person can decide: an undo that is refused for good, a pivot that failed too often, and what ends whoever works on it. */
-  #mayBeParked({ definition, effects, state, unfinished }: SagaRow): boolean {
+  /** What only a person can decide: what is refused for good, be it an undo or behind the pivot, a pivot that failed too often, and what ends whoever works on it. */
+  #mayBeParked({ definition, effects, state, unfinished, pastPivot }: SagaRow): boolean {
     if (unfinished >= MAX_UNFINISHED || state.parkedBecause?.includes('times in a row') === true) return true
     return definition.stages.flat().some(({ name, pivot, kind, maxAttempts }) => {
       const effect = effects.get(name)
       if (state.steps[name]?.parked !== true || effect === undefined) return false
-      return effect.undoPoisoned || (pivot && kind === 'remote' && effect.failures >= maxAttempts)
+      const isRefusedBehindPivot = effect.record === 'refused' && pastPivot && !pivot
+      return effect.undoPoisoned || isRefusedBehindPivot || (pivot && kind === 'remote' && effect.failures >= maxAttempts)
     })
   }
 

@@ -25,7 +25,7 @@ export interface SagaNodeOptions {
   readonly engines: ProtocolEngines
   readonly exclusive: boolean
   /** What a local step emits: writes it in the transaction, and gives what is to be done once that is committed. */
-  readonly emit: (row: SagaRow) => (ended: Ended) => void
+  readonly emit: (row: SagaRow, step: StepDefinition) => (ended: Ended) => void
 }
 
 interface Progress {
@@ -173,7 +173,7 @@ export class SagaNode {
         answer = calls.run(row, step)
         if (answer !== 'done') return
         after = engines.afterRun(row.definition, started, step, { kind: 'done', output: null })
-        emitted = emit(row)
+        emitted = emit(row, step)
         ended = engines.decide(row.definition, after, host.nowMs()).kind === 'end'
         if (ended) after = { ...after, status: 'completed' }
         this.#write(progress, after, { ended, progressed: true })

@@ -20,6 +20,8 @@ export interface SagaRow {
   ended: boolean
   /** What its steps have brought about, by name: the truth, whoever knows it. */
   readonly effects: Map<string, Effect>
+  /** The steps whose effects were taken back, in that order. */
+  readonly undone: string[]
 }
 
 export interface Effect {
@@ -64,6 +66,7 @@ export class SagaTable {
       pastPivot: false,
       ended: false,
       effects: new Map(),
+      undone: [],
     }
     this.rows.push(row)
     this.#open.push(row)

@@ -1,51 +1,29 @@
-/**
- * The services of a run and what goes between them: an exclusive one and one of two hosts, both of which emit and have sagas, a consumer of both
- * on two hosts, and one that may join in the middle.
- */
+/** The services of a run at work, and what goes between them. */
 import { CLOCK_DOUBT_MS } from '../../events/inbox.ts'
+import type { SagaDefinition } from '../../saga/definition.ts'
 import { BrokerModel, QueueModel } from './broker-model.ts'
 import type { Consumer } from './checks.ts'
 import { InboxChecks } from './checks.ts'
 import type { ProtocolEngines } from './engines.ts'
-import type { ModelEvent } from './event.ts'
-import { KEYS } from './event.ts'
+import type { ModelEvent, NewEvent } from './event.ts'
 import type { Ended } from './host.ts'
 import { Host } from './host.ts'
-import { InboxNode, RETRY } from './inbox-node.ts'
+import { InboxNode } from './inbox-node.ts'
 import { InboxTable } from './inbox-table.ts'
 import { OutboxTable } from './outbox-table.ts'
 import { RelayNode } from './relay-node.ts'
 import { SagaCalls } from './saga-calls.ts'
 import { SagaChecks } from './saga-checks.ts'
 import { SagaNode } from './saga-node.ts'
-import { SAGAS } from './saga-shapes.ts'
 import type { SagaRow } from './saga-table.ts'
 import { SagaTable } from './saga-table.ts'
+import type { Scenario } from './scenario.ts'
+import type { Shape } from './topology.ts'
+import { SHAPES } from './topology.ts'
 import type { World } from './world.ts'
 import { START_MS } from './world.ts'
 
-interface Shape {
-  readonly name: string
-  readonly hosts: number
-  /** Whose events it consumes. */
-  readonly topics: readonly number[]
-  readonly hasSagas: boolean
-  /** Handling an event emits one, of every second event. */
-  readonly emits: boolean
-  readonly mayJoinLate: boolean
-}
-
-const SHAPES: readonly Shape[] = [
-  { name: 'orders', hosts: 1, topics: [1], hasSagas: true, emits: false, mayJoinLate: false },
-  { name: 'billing', hosts: 2, topics: [0], hasSagas: true, emits: true, mayJoinLate: false },
-  { name: 'stock', hosts: 2, topics: [0, 1], hasSagas: false, emits: false, mayJoinLate: false },
-  { name: 'ledger', hosts: 1, topics: [0, 1], hasSagas: false, emits: false, mayJoinLate: true },
-]
-
-/** Whose commands there are. */
-const COMMANDED: readonly number[] = [0, 1]
-
-interface Service {
+export interface Service {
   readonly shape: Shape
   readonly outbox: OutboxTable
   readonly consumer: Consumer
@@ -63,21 +41,21 @@ export class System {
   readonly #inboxChecks: InboxChecks
   readonly #sagaChecks: SagaChecks
   readonly #calls: SagaCalls
-  #nextSaga = 1
+  readonly #scenario: Scenario
 
-  constructor(world: World, engines: ProtocolEngines) {
+  constructor(world: World, engines: ProtocolEngines, scenario: Scenario) {
     this.#world = world
     this.#engines = engines
+    this.#scenario = scenario
     this.#broker = new BrokerModel(world)
     this.#sagaChecks = new SagaChecks(world)
-    this.#calls = new SagaCalls(world, engines, this.#sagaChecks)
+    this.#calls = new SagaCalls(world, engines, this.#sagaChecks, scenario)
     this.services = SHAPES.map((shape, number) => {
-      const subscribers = SHAPES.flatMap(({ topics }, consumer) => (topics.includes(number) ? [consumer] : []))
-      const joinsLate = shape.mayJoinLate && world.strikes('joins', `${shape.name} joins late`) !== undefined
+      const joinsLate = shape.mayJoinLate && scenario.joinsLate(shape.name)
       return {
         shape,
-        outbox: new OutboxTable(world, number, shape.name, subscribers),
-        consumer: { table: new InboxTable(number, SHAPES.length, joinsLate), topics: shape.topics },
+        outbox: new OutboxTable(world, number, shape.name, scenario),
+        consumer: { table: new InboxTable(number, SHAPES.length, scenario.keys.length, joinsLate), topics: shape.topics },
         sagas: new SagaTable(),
         hosts: [],
         relays: new Map(),
@@ -87,7 +65,7 @@ export class System {
     this.#inboxChecks = new InboxChecks(
       world,
       this.services.map(({ outbox }) => outbox),
-      RETRY.maxAttempts,
+      scenario.retry.maxAttempts,
     )
     this.#broker.onBack = () => {
       for (const { relays, hosts } of this.services) for (const host of hosts) if (host.isUp) relays.get(host)?.retryNow()
@@ -108,24 +86,25 @@ export class System {
     const queue = new QueueModel(this.#world, consumer.table.consumer, `${shape.name} queue`)
     this.#broker.bind(queue, shape.topics)
     const engines = this.#engines
+    const scenario = this.#scenario
     const exclusive = shape.hosts === 1
     for (let number = 1; number <= shape.hosts; number++) {
       const host = new Host(this.#world, `${shape.name}-${number}`, () => ({
         start: () => {
           const relay = new RelayNode(host, { outbox, broker: this.#broker, engines, exclusive })
           service.relays.set(host, relay)
-          const emit = (keyIndex: number): ((ended: Ended) => void) => {
-            const row = outbox.add(keyIndex, host.nowMs())
+          const emit = (event: NewEvent): ((ended: Ended) => void) => {
+            const row = outbox.add(event, host.nowMs())
             return (ended) => relay.emitted([row], ended)
           }
-          if (COMMANDED.includes(consumer.table.consumer)) relay.start()
-          if (shape.hasSagas) {
+          if (shape.isCommanded) {
+            relay.start()
             const worker = new SagaNode(host, {
               table: sagas,
               calls: this.#calls,
               engines,
               exclusive,
-              emit: ({ id }) => emit(id % KEYS.length),
+              emit: (row, step) => emit(scenario.noteOf(row, step)),
             })
             service.workers.set(host, worker)
             worker.start()
@@ -135,9 +114,13 @@ export class System {
             queue,
             engines,
             checks: this.#inboxChecks,
+            retry: scenario.retry,
             exclusive,
             subscribedSinceMs,
-            emit: ({ id, keyIndex }) => (shape.emits && id % 2 === 0 ? emit(keyIndex) : undefined),
+            emit: (event) => {
+              const reaction = shape.emits ? scenario.reactionTo(event) : undefined
+              return reaction === undefined ? undefined : emit(reaction)
+            },
           }).start()
         },
       }))
@@ -147,42 +130,30 @@ export class System {
     }
   }
 
-  /** A client asks a service for something that changes data, and emits events or starts a saga. */
-  command(number: number): void {
-    const { choices } = this.#world
-    const about = `command ${number}`
-    const service = this.services[COMMANDED[Math.floor(choices.sizeOf(about, 'service') * COMMANDED.length)]!]!
-    const host = service.hosts[Math.floor(choices.sizeOf(about, 'host') * service.hosts.length)]!
-    if (!host.isUp) return
-    if (choices.sizeOf(about, 'kind') < 0.3) return this.#startSaga(service, host, choices.sizeOf(about, 'saga'))
-    const count = 1 + Math.floor(choices.sizeOf(about, 'count') * 3)
-    const keyIndex = Math.floor(choices.sizeOf(about, 'key') * KEYS.length)
-    if (!host.passes('transaction.before-commit')) return
+  /** Has a service change its data and emit, on a host that is up. True when that is committed, whoever knows it. */
+  emit(service: Service, host: Host, events: readonly NewEvent[]): boolean {
+    if (!host.passes('transaction.before-commit')) return false
     const rows: ModelEvent[] = []
-    const ended = host.commit('command', () => {
-      for (let index = 0; index < count; index++) rows.push(service.outbox.add((keyIndex + (index >> 1)) % KEYS.length, host.nowMs()))
-    })
-    if (!host.passes('transaction.committed')) return
-    if (ended !== 'refused') service.relays.get(host)!.emitted(rows, ended)
+    const ended = host.commit('command', () => rows.push(...events.map((event) => service.outbox.add(event, host.nowMs()))))
+    const isWritten = ended !== 'refused'
+    if (host.passes('transaction.committed') && isWritten) service.relays.get(host)!.emitted(rows, ended)
+    return isWritten
   }
 
-  #startSaga(service: Service, host: Host, which: number): void {
-    const world = this.#world
-    const id = this.#nextSaga++
+  /** Has a service start a saga, on a host that is up. Undefined when that is not committed. */
+  startSaga(service: Service, host: Host, id: number, definition: SagaDefinition): SagaRow | undefined {
     let row: SagaRow | undefined
-    const ended = host.commit('start of a saga', () => {
-      row = service.sagas.insert(id, SAGAS[Math.floor(which * SAGAS.length)]!, host.nowMs())
+    host.commit('start of a saga', () => {
+      row = service.sagas.insert(id, definition, host.nowMs())
     })
-    if (!host.passes('saga.started') || row === undefined) return
-    const started = row
     // Also when nobody knows whether it is committed.
-    if (ended !== 'refused') service.workers.get(host)!.wake()
-    const cancelled = world.strikes('cancel', `saga ${id} is cancelled`)
-    if (cancelled === undefined) return
-    world.at(world.nowMs + world.sizeMs(cancelled, 0, 400), () => {
-      service.sagas.cancel(started)
-      for (const [on, worker] of service.workers) if (on.isUp) worker.wake()
-    })
+    if (host.passes('saga.started') && row !== undefined) service.workers.get(host)!.wake()
+    return row
+  }
+
+  cancelSaga({ sagas, workers }: Service, row: SagaRow): void {
+    sagas.cancel(row)
+    for (const [on, worker] of workers) if (on.isUp) worker.wake()
   }
 
   /** Nothing is left to do. */
