@@ -22,17 +22,25 @@ export interface CallerOptions {
   readonly link: Link
   readonly clock: Clock
   readonly random: Random
+  /** Who calls, as User-Agent (RFC 9110, 10.1.5), such as `orders/1.1.0`. Default: it is not said. */
+  readonly userAgent?: string
 }
 
-/** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. `parent` is the trace to go on with; default: the current scope's. */
-export type Caller = (input: unknown, options?: CallOptions, parent?: TraceContext) => Promise<CallResponse>
+/** The request from outside that a call carries on, in place of the current scope and of the caller itself. */
+export interface CarriedOn {
+  readonly trace: TraceContext
+  readonly userAgent: string | undefined
+}
+
+/** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. */
+export type Caller = (input: unknown, options?: CallOptions, carriedOn?: CarriedOn) => Promise<CallResponse>
 
 /** Makes the caller of one operation, with a circuit breaker of its own. */
-export function createCaller(operation: BoundOperation, { link, clock, random }: CallerOptions): Caller {
+export function createCaller(operation: BoundOperation, { link, clock, random, userAgent }: CallerOptions): Caller {
   const breaker = createBreaker(clock)
   const { deadlineMs } = operation.operation
 
-  return async (input, options, parent) => {
+  return async (input, options, carriedOn) => {
     const scope = currentScope()
     if (scope?.transaction !== undefined) throw callInTransaction(operation)
     // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
@@ -50,9 +58,10 @@ export function createCaller(operation: BoundOperation, { link, clock, random }:
     const answer = link.send({
       operation,
       input,
-      trace: childTrace(parent ?? scope?.trace, random),
+      trace: childTrace(carriedOn?.trace ?? scope?.trace, random),
       deadlineAtMs,
       idempotencyKey: options?.idempotencyKey ?? drawnKey,
+      userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
       signal: () => (abort ??= new AbortController()).signal,
     })
     // Only a caller that waits at least the operation's own time learns something about the dependency when it runs out.
