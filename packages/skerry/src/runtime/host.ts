@@ -11,6 +11,7 @@ import { systemRandom } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
 import { createClient } from '../client/client.ts'
 import type { Link } from '../client/link.ts'
+import { userAgentOf } from '../client/user-agent.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
@@ -143,7 +144,7 @@ class RunningHost implements Host {
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
-    return createClient(contract, { link: this.#linkTo(contract), clock: this.#clock, random: this.#random })
+    return this.#clientOf(contract, userAgentOf())
   }
 
   stop(): Promise<void> {
@@ -176,7 +177,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.clientFor(contract),
+        clientFor: (contract) => this.#clientOf(contract, userAgentOf(service.contract)),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -186,6 +187,10 @@ class RunningHost implements Host {
         log: this.#options.log,
       }),
     )
+  }
+
+  #clientOf<C extends Contract>(contract: C, userAgent: string): Client<C> {
+    return createClient(contract, { link: this.#linkTo(contract), clock: this.#clock, random: this.#random, userAgent })
   }
 
   /** In this process, or at the URL that the configuration gives; the same link for all who call. */
@@ -255,6 +260,7 @@ class RunningHost implements Host {
         : [
             {
               service: instance.name,
+              contract: instance.hosted.contract,
               database: instance.database,
               topics: consumed.get(instance.name) ?? [],
               sagas: sagaVersionsOf(system, instance.name),
@@ -265,7 +271,16 @@ class RunningHost implements Host {
             },
           ],
     )
-    const hosted = hostAdmin({ targets, clock: this.#clock, random: this.#random, newId: this.#newId, log })
+    const hosted = hostAdmin({
+      targets,
+      withoutDatabase: [...this.instances.values()]
+        .filter(({ database }) => database === undefined)
+        .map(({ hosted: { contract } }) => contract),
+      clock: this.#clock,
+      random: this.#random,
+      newId: this.#newId,
+      log,
+    })
     const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
     const server = await this.#transport.listen({ host: configuration.adminHost, port: configuration.adminPort, routes, log })
     this.#servers.push(server)

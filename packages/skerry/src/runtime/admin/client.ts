@@ -5,6 +5,8 @@ import { idSource } from '../../base/id.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Client } from '../../client/call.ts'
 import { createClient } from '../../client/client.ts'
+import { userAgentOf } from '../../client/user-agent.ts'
+import type { Contract } from '../../contract/contract.ts'
 import { httpLink } from '../../http/http-link.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { inProcessLink } from '../in-process/link.ts'
@@ -19,13 +21,19 @@ export interface AdminClient extends AsyncDisposable {
 /** Of the host whose admin API listens at `url`. */
 export function remoteAdmin(url: string, clock: Clock = systemClock): AdminClient {
   const link = httpLink({ baseUrl: url, clock })
-  return { call: createClient(admin, { link, clock, random: systemRandom }), [Symbol.asyncDispose]: () => link.close() }
+  return {
+    call: createClient(admin, { link, clock, random: systemRandom, userAgent: userAgentOf() }),
+    [Symbol.asyncDispose]: () => link.close(),
+  }
 }
 
-/** Of the services whose databases are given; whoever opened them closes them. */
-export function localAdmin(targets: readonly AdminTarget[], log: Log): AdminClient {
+/** Of the services whose databases are given, which whoever opened them closes, and of those that have none. */
+export function localAdmin(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], log: Log): AdminClient {
   const clock = systemClock
   const random = systemRandom
-  const hosted = hostAdmin({ targets, clock, random, newId: idSource(clock, random), log })
-  return { call: createClient(admin, { link: inProcessLink(() => hosted), clock, random }), [Symbol.asyncDispose]: async () => {} }
+  const hosted = hostAdmin({ targets, withoutDatabase, clock, random, newId: idSource(clock, random), log })
+  return {
+    call: createClient(admin, { link: inProcessLink(() => hosted), clock, random, userAgent: userAgentOf() }),
+    [Symbol.asyncDispose]: async () => {},
+  }
 }
