@@ -1,17 +1,10 @@
 /** Who calls, as the header User-Agent says it (RFC 9110, 10.1.5): products with their versions, the most significant one first. */
-import { readFileSync } from 'node:fs'
 
 /** What of a client's own User-Agent a gateway passes on, in characters. */
 export const MAX_USER_AGENT_LENGTH = 1_000
 /** The caller and what it is built on; browsers name half a dozen, and those behind tell only versions apart. */
 const MAX_PRODUCTS = 2
 const MAX_PRODUCT_LENGTH = 80
-
-/** `orders/1.1.0 skerry/0.1.0` for a contract's service; `skerry/0.1.0` for the platform itself. */
-export function userAgentOf(caller?: { readonly name: string; readonly version: string }): string {
-  const platform = `skerry/${(platformVersion ??= readVersion())}`
-  return caller === undefined ? platform : `${caller.name}/${caller.version} ${platform}`
-}
 
 /**
  * The first two products of a User-Agent, and nothing else: comments, addresses and other words may tell who a person is. Undefined when
@@ -45,10 +38,4 @@ function withoutComments(text: string): string {
     else if (character === ')' && --depth === 0) outside += ' '
   }
   return outside
-}
-
-let platformVersion: string | undefined
-
-function readVersion(): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }
