@@ -15,7 +15,7 @@ export interface CalledBy {
 }
 
 /** Kept of each operation. */
-export const MAX_CALLERS = 100
+const MAX_CALLERS = 100
 /** The caller under which all are counted for whom there is no room. In parentheses, which no product has in its name. */
 export const OTHERS = '(others)'
 /** From then on a caller may give way: longer than most jobs pause. */

@@ -25,14 +25,16 @@ beforeEach(async () => {
   await database.query('delete from skerry_deprecated_call')
 })
 
-/** The database, with how often it was asked, and a way to be gone. */
+/** The database, with how often it was asked, and ways to be gone or slow. */
 function watched() {
-  const seen = { transactions: 0, down: false }
+  const seen = { transactions: 0, down: false, slow: Promise.resolve() }
   const watching: Database = {
     ...delegate(database),
-    transaction: (isolation, work) => {
+    async transaction(isolation, work) {
       seen.transactions++
-      return seen.down ? Promise.reject(new DatabaseError('unavailable', 'it is gone')) : database.transaction(isolation, work)
+      await seen.slow
+      if (seen.down) throw new DatabaseError('unavailable', 'it is gone')
+      return database.transaction(isolation, work)
     },
   }
   return { seen, calls: new DeprecatedCalls({ database: watching, clock, log }) }
@@ -91,17 +93,36 @@ it('loses nothing while the database is gone, and does not press it', async () =
   const { seen, calls } = watched()
   seen.down = true
   calls.count('find', 'curl/8.5.0')
-  await clock.advance('5s')
+  await clock.advance('1s')
   calls.count('find', 'curl/8.5.0')
-  await clock.advance('59s')
+  await clock.advance('63s')
+  expect(seen.transactions).toBe(1)
+  calls.count('list', 'curl/8.5.0')
+  await clock.advance('999ms')
   expect(seen.transactions).toBe(1)
   seen.down = false
-  await clock.advance('1s')
-  await expect.poll(counted).toEqual(['find curl/8.5.0 2'])
+  await clock.advance('1ms')
+  await expect.poll(counted).toEqual(['find curl/8.5.0 2', 'list curl/8.5.0 1'])
   expect((await readDeprecatedCalls(database))[0]).toMatchObject({
     firstAt: new Date(START),
-    lastAt: new Date('2026-01-01T00:00:05.000Z'),
+    lastAt: new Date('2026-01-01T00:00:01.000Z'),
   })
+})
+
+it('counts while it writes, and writes that some seconds later', async () => {
+  const { seen, calls } = watched()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  seen.slow = promise
+  calls.count('find', 'curl/8.5.0')
+  await clock.advance('5s')
+  calls.count('find', 'curl/8.5.0')
+  await clock.advance('1m')
+  expect([seen.transactions, await counted()]).toEqual([1, []])
+  resolve()
+  await expect.poll(counted).toEqual(['find curl/8.5.0 1'])
+  await expect.poll(() => clock.nextTimerMs()).toBe(Date.parse('2026-01-01T00:01:10.000Z'))
+  await clock.advance('5s')
+  await expect.poll(counted).toEqual(['find curl/8.5.0 2'])
 })
 
 it('keeps a hundred callers of each operation, and counts the others together', async () => {
@@ -119,6 +140,18 @@ it('keeps a hundred callers of each operation, and counts the others together', 
   await next.calls.stop()
   expect(await counted()).toHaveLength(102)
   expect(await counted()).toEqual(expect.arrayContaining(['find caller/0 2', 'find (others) 70', 'list curl/8.5.0 1']))
+})
+
+it('counts up to a thousand callers between two writes by their names, so that known ones are found among strangers', async () => {
+  const known = watched()
+  for (const caller of ['early/1', 'late/1']) known.calls.count('find', caller)
+  await known.calls.stop()
+  const crowd = watched()
+  for (let caller = 0; caller < 999; caller++) crowd.calls.count('find', `caller/${caller}`)
+  for (const caller of ['early/1', 'late/1', 'early/1']) crowd.calls.count('find', caller)
+  await crowd.calls.stop()
+  // 98 of the 999 found room; the others are 901 and the one behind the thousandth.
+  expect(await counted()).toEqual(expect.arrayContaining(['find early/1 3', 'find late/1 1', 'find (others) 902']))
 })
 
 it('lets whoever has not called for a month give way to new callers, the longest silent one first', async () => {

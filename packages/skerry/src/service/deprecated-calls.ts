@@ -9,7 +9,7 @@ import { productsIn } from '../client/user-agent.ts'
 import type { Database } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { CalledBy } from './deprecated-call-rows.ts'
-import { addDeprecatedCalls, MAX_CALLERS, OTHERS } from './deprecated-call-rows.ts'
+import { addDeprecatedCalls, OTHERS } from './deprecated-call-rows.ts'
 
 export interface DeprecatedCallsOptions {
   readonly database: Database
@@ -19,6 +19,8 @@ export interface DeprecatedCallsOptions {
 
 /** The caller of those who do not say who they are. In parentheses, which no product has in its name. */
 const UNNAMED = '(unnamed)'
+/** Of one operation between two writes. More than are kept, so that many strangers at once do not hide those who are known. */
+const MAX_COUNTED_CALLERS = 1_000
 const WRITE_AFTER_MS = 5_000
 const TRY_AGAIN_AFTER_MS = 60_000
 
@@ -52,7 +54,7 @@ export class DeprecatedCalls {
   #add({ operation, caller, calls, firstAt, lastAt }: CalledBy): void {
     const callers = this.#counted.get(operation) ?? new Map<string, CalledBy>()
     this.#counted.set(operation, callers)
-    const as = callers.has(caller) || callers.size < MAX_CALLERS ? caller : OTHERS
+    const as = callers.has(caller) || callers.size < MAX_COUNTED_CALLERS ? caller : OTHERS
     const before = callers.get(as)
     callers.set(as, {
       operation,
