@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
 import { freePort } from '../../../../test/services/free-port.ts'
 import { waitUntil } from '../../../../test/services/wait-until.ts'
-import { createSharedDatabase } from '../../../../test/topologies/databases.ts'
+import { createSharedDatabase, query } from '../../../../test/topologies/databases.ts'
 import { request } from '../../../../test/topologies/request.ts'
 import type { Project, RunningCommand } from '../fixtures/project.ts'
 import { openProject } from '../fixtures/project.ts'
 import { DEPRECATED_SYSTEM } from './fixtures/deprecated-system.ts'
 
 const WAIT_MS = 60_000
+const OUTDATED = /has not been brought up to date[^]*skerry migrate prices/
 
 interface Callers {
   readonly operations: readonly {
@@ -55,7 +56,7 @@ test('callers over HTTP: what several instances have counted is one sum, which o
   const callers = (...parameters: string[]) => project.run(['contract', 'callers', ...parameters], environment)
   expect(await callers()).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/has not been brought up to date[^]*skerry migrate prices/),
+    stderr: expect.stringMatching(OUTDATED),
   })
   const one = await start(project, ['prices'], environment)
   expect(await callers()).toEqual({
@@ -95,6 +96,10 @@ clocks.now  deprecated since 2026-10-01
     /^ {2}caller +calls {2}first call +last call\n {2}App\/1 +3 {2}\S+Z {2}\S+Z \(\d+ s\)\n(.*\n)*? {2}carts\/1\.3\.0 skerry\/\S+ +3 {2}\S+Z {2}\S+Z \(\d+ s\)$/m,
   )
   expect(shown.stdout).not.toMatch(/ann@example|Newer|clocks/)
+
+  // As a database is that only an earlier version has migrated.
+  await query(database.url, 'drop table prices.skerry_deprecated_call')
+  expect(await callers('prices')).toMatchObject({ code: 1, stderr: expect.stringMatching(OUTDATED) })
 })
 
 test('callers in one process are named as over HTTP, and a host that runs is asked through its admin API', async () => {
