@@ -82,6 +82,16 @@ describe.each(gatewayKinds)('headers: $name', ({ start, isNginx }) => {
     expect(body).toBe('{"text":"x"}')
   })
 
+  test('who calls is passed on as the client says it, or not at all', async () => {
+    const userAgent = 'App/1.0 (caf\u00e9; "quoted" \\) Kit/2'
+    await send(gateway.url, 'GET', '/foreign/report', { headers: { 'user-agent': userAgent } })
+    expect(foreign.last.headers['user-agent']).toBe(userAgent)
+    await send(gateway.url, 'POST', '/foreign/submit', { body: { text: 'x' }, headers: { 'user-agent': 'curl/8.5.0' } })
+    expect(foreign.last.headers['user-agent']).toBe('curl/8.5.0')
+    await send(gateway.url, 'GET', '/foreign/report')
+    expect(foreign.last.headers).not.toHaveProperty('user-agent')
+  })
+
   test('a trace goes on', async () => {
     await send(gateway.url, 'GET', '/foreign/report', { headers: { traceparent } })
     expect(foreign.last.headers['traceparent']).toMatch(aTraceparent)

@@ -10,7 +10,7 @@ import { createDatabases } from '../topologies/databases.ts'
 
 export interface PlatformDatabase extends AsyncDisposable {
   readonly database: Database
-  /** Empties the tables of events, answers and sagas, and one named `effect`, for what handlers do. */
+  /** Empties the tables of events, answers, sagas and deprecated calls, and one named `effect`, for what handlers do. */
   clear(): Promise<void>
   /** What handlers have done, in the order in which it was committed. */
   effects(): Promise<readonly string[]>
@@ -28,6 +28,7 @@ const TABLES = [
   'saga',
   'saga_step',
   'saga_event',
+  'deprecated_call',
 ]
 
 export async function openPlatformDatabase(): Promise<PlatformDatabase> {

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Option } from 'commander'
 import type { AsyncApiOptions } from './asyncapi.ts'
-import type { CheckOptions } from './contract/check.ts'
-import type { ReleaseOptions } from './contract/release.ts'
+import { addContract } from './contract/commands.ts'
 import type { DevOptions } from './dev/dev.ts'
 import { addEvents } from './events/commands.ts'
 import { describeFailure, EXIT } from './failure.ts'
@@ -51,8 +50,7 @@ function program(): Command {
   addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
   addSagas(skerry, { withSystem, guardToEnd })
-  addContract(skerry)
-  addCheck(skerry)
+  addContract(skerry, { withSystem, guardToEnd })
   addSimulate(skerry)
   addGenerate(skerry)
   nameAlternatives(skerry, skerry)
@@ -216,44 +214,6 @@ function addAsyncApi(skerry: Command): void {
     .action((service: string | undefined, options: AsyncApiOptions) =>
       guardToEnd(options, async () => (await import('./asyncapi.ts')).asyncapi(service, options)),
     )
-}
-
-function addContract(skerry: Command): void {
-  const contract = skerry
-    .command('contract')
-    .description('Keep contracts as they are released.')
-    .addHelpText(
-      'after',
-      helpText({ examples: [['skerry contract release', 'write contracts/<service>/<version>.json for all that has changed']] }),
-    )
-  withReleases(contract.command('release'))
-    .description('Write down the contracts of all services, or of the named ones, each under its version; commit what is written.')
-    .argument('[service...]', 'the services (default: all)')
-    .option('--json', 'print what was written as one line of JSON')
-    .action((services: string[], options: ReleaseOptions) =>
-      guardToEnd(options, async () => (await import('./contract/release.ts')).release(services, options)),
-    )
-}
-
-function addCheck(skerry: Command): void {
-  withReleases(skerry.command('check'))
-    .description('Hold the code against what was released, and fail when it would break whoever relies on that.')
-    .option('--json', 'print it as one line of JSON')
-    .addHelpText(
-      'after',
-      helpText({
-        examples: [
-          ['skerry check', 'contracts, sagas and migrations of every service'],
-          ['skerry check --json', 'for programs'],
-        ],
-        notes: ['What breaks is refused unless the major version says so. It proposes the version that the changes ask for.', EXIT_CODES],
-      }),
-    )
-    .action((options: CheckOptions) => guardToEnd(options, async () => (await import('./contract/check.ts')).check(options)))
-}
-
-function withReleases(command: Command): Command {
-  return withSystem(command).option('--folder <folder>', 'where releases are kept (default: contracts/ beside the system file)')
 }
 
 function addSimulate(skerry: Command): void {

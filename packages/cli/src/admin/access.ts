@@ -1,8 +1,8 @@
 /**
- * The way of `skerry events` and `skerry sagas` to a system: through the admin API of a host that runs, or straight to the databases that
+ * The way of `skerry events`, `skerry sagas` and `skerry contract callers` to a system: through the admin API of a host that runs, or straight to the databases that
  * the environment names. Both are called through one contract.
  */
-import type { AdminClient, AdminTarget, Databases } from 'skerry/runtime'
+import type { AdminClient, AdminTarget, Databases, Selection } from 'skerry/runtime'
 import { enginesFor } from '../engines.ts'
 import { CommandError, EXIT, isSkerryError } from '../failure.ts'
 import { keepAlive } from '../keep-alive.ts'
@@ -44,7 +44,7 @@ async function open(loaded: LoadedSystem, { service }: AdminOptions): Promise<Op
   const { platform } = loaded
   const selection = selectServices(loaded, service === undefined ? [] : [service])
   if (selection.services.length === 0)
-    throw new CommandError(EXIT.usage, 'The gateway has no database.', 'Name a service with --service, or leave it out for all.')
+    throw new CommandError(EXIT.usage, 'The gateway has no database.', 'Name a service, or none for all.')
   const url = addressIn(process.env['ADMIN_URL'])
   if (url !== undefined) return remote(loaded, url)
   const configuration = platform.readDatabaseConfiguration(selection, process.env)
@@ -80,11 +80,7 @@ async function open(loaded: LoadedSystem, { service }: AdminOptions): Promise<Op
       throw error
     })
   try {
-    return await local(
-      loaded,
-      selection.services.map(({ contract }) => contract.name),
-      databases,
-    )
+    return await local(loaded, selection.services, databases)
   } catch (error) {
     await databases.close()
     throw error
@@ -96,18 +92,23 @@ async function remote({ platform }: LoadedSystem, url: string): Promise<Opened> 
   return { call: client.call, place: url, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
 }
 
-async function local({ platform, system }: LoadedSystem, services: readonly string[], databases: Databases): Promise<Opened> {
+async function local({ platform, system }: LoadedSystem, services: Selection['services'], databases: Databases): Promise<Opened> {
   const topics = new Map(platform.consumersOf(system).map((consumer) => [consumer.name, consumer.topics]))
   const targets: AdminTarget[] = []
-  for (const service of services) {
+  const withoutDatabase: AdminTarget['contract'][] = []
+  for (const { contract } of services) {
+    const service = contract.name
     const opened = databases.of(service)
-    if (opened === undefined) continue
+    if (opened === undefined) {
+      withoutDatabase.push(contract)
+      continue
+    }
     await refuseOutdated(service, opened.database)
     const sagas = platform.sagaVersionsOf(system, service)
-    targets.push({ service, database: opened.database, topics: topics.get(service) ?? [], sagas, wake: () => {} })
+    targets.push({ service, contract, database: opened.database, topics: topics.get(service) ?? [], sagas, wake: () => {} })
   }
   // What a command does is what it prints; the causes of failures are only here.
-  const client = platform.localAdmin(targets, platform.createLog({ level: 'error', destination: process.stderr }))
+  const client = platform.localAdmin(targets, withoutDatabase, platform.createLog({ level: 'error', destination: process.stderr }))
   return {
     call: client.call,
     place: 'the databases',
@@ -122,7 +123,7 @@ const UNDEFINED_TABLE = '42P01'
 
 async function refuseOutdated(service: string, database: AdminTarget['database']): Promise<void> {
   try {
-    await database.query('select from skerry_dead_letter_audit, skerry_saga_intervention limit 0')
+    await database.query('select from skerry_dead_letter_audit, skerry_saga_intervention, skerry_deprecated_call limit 0')
   } catch (error) {
     if ((error as { sqlState?: string }).sqlState !== UNDEFINED_TABLE) throw error
     throw new CommandError(
@@ -161,7 +162,7 @@ function explained(error: unknown, place: string): unknown {
   return new CommandError(
     EXIT.failed,
     error.message,
-    insteadOf(error) ?? HELP[String(error.code)] ?? 'See skerry help events or skerry help sagas.',
+    insteadOf(error) ?? HELP[String(error.code)] ?? 'See skerry help events, skerry help sagas or skerry help contract.',
   )
 }
 

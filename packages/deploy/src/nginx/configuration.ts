@@ -147,6 +147,7 @@ ${blocks.map((block) => `${indent(block, 4)}\n\n`).join('')}    server {
         proxy_set_header Accept application/json;
         proxy_set_header Content-Type $content_type;
         proxy_set_header Idempotency-Key $http_idempotency_key;
+        proxy_set_header User-Agent $http_user_agent;
         proxy_set_header Traceparent "00-$skerry_trace";
         proxy_set_header Grpc-Timeout "\${skerry_deadline_ms}m";
         proxy_set_header X-Envoy-Expected-Rq-Timeout-Ms $skerry_deadline_ms;

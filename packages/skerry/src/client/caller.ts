@@ -26,18 +26,26 @@ export interface CallerOptions {
   readonly random: Random
   /** Default: one more attempt, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
+  /** Who calls, as User-Agent (RFC 9110, 10.1.5), such as `orders/1.1.0`. Default: it is not said. */
+  readonly userAgent?: string
 }
 
-/** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. `parent` is the trace to go on with; default: the current scope's. */
-export type Caller = (input: unknown, options?: CallOptions, parent?: TraceContext) => Promise<CallResponse>
+/** The request from outside that a call carries on, in place of the current scope and of the caller itself. */
+export interface CarriedOn {
+  readonly trace: TraceContext
+  readonly userAgent: string | undefined
+}
+
+/** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. */
+export type Caller = (input: unknown, options?: CallOptions, carriedOn?: CarriedOn) => Promise<CallResponse>
 
 /** Makes the caller of one operation. */
 export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
-  const { dependency, clock, random } = options
+  const { dependency, clock, random, userAgent } = options
   const { deadlineMs, idempotent } = operation.operation
   const needsKey = keepsAnswer(operation.operation)
 
-  return async (input, callOptions, parent) => {
+  return async (input, callOptions, carriedOn) => {
     const scope = currentScope()
     if (scope?.transaction !== undefined) throw callInTransaction(operation)
     // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
@@ -49,7 +57,14 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
     if (!dependency.enter()) return failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
     try {
-      const request = { operation, input, trace: childTrace(parent ?? scope?.trace, random), deadlineAtMs, idempotencyKey }
+      const request = {
+        operation,
+        input,
+        trace: childTrace(carriedOn?.trace ?? scope?.trace, random),
+        deadlineAtMs,
+        idempotencyKey,
+        userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
+      }
       // Without a key its service could not tell that it has been asked before.
       return await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options)
     } finally {

@@ -10,6 +10,8 @@ export interface CallRequest {
   /** In milliseconds since the epoch, on this host's clock. */
   readonly deadlineAtMs: number
   readonly idempotencyKey: string | undefined
+  /** Who calls, as User-Agent (RFC 9110, 10.1.5); undefined when it has not said so. */
+  readonly userAgent: string | undefined
   /** Aborts when the caller stops waiting. */
   readonly signal: () => AbortSignal
 }

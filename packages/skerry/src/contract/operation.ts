@@ -57,7 +57,7 @@ export interface OperationOptions<I, O, E> {
   readonly scopes?: readonly string[]
   /** Offered by the gateway to the outside. Default: false. */
   readonly public?: boolean
-  /** It is on its way out: its answers say so in the headers Deprecation and Sunset, and so does its OpenAPI document. */
+  /** It is on its way out: its answers say so in the headers Deprecation and Sunset, its OpenAPI document too, and who calls it is counted. */
   readonly deprecated?: Deprecation
 }
 

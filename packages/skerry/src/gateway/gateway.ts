@@ -7,6 +7,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import { createCaller } from '../client/caller.ts'
 import type { Dependency } from '../client/dependency.ts'
+import { MAX_USER_AGENT_LENGTH } from '../client/user-agent.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { boundOperations } from '../contract/bound-operation.ts'
 import type { Contract } from '../contract/contract.ts'
@@ -63,8 +64,10 @@ export function gatewayRoutes({
       const idempotencyKey = headers['idempotency-key']
       // What a client outside says about deadlines is not trusted: the operation's own applies.
       const options = typeof idempotencyKey === 'string' ? { idempotencyKey } : undefined
+      // Whoever calls is the client and not the gateway.
+      const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH)
       const trace = childTrace(parseTraceparent(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined), random)
-      const response = await caller(input, options, trace)
+      const response = await caller(input, options, { trace, userAgent })
       if (!response.ok && response.reason !== undefined)
         log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: trace.traceId })
       return response

@@ -57,6 +57,7 @@ export function linkOver(carry: HttpCarrier, clock: Clock): Omit<Link, 'close'> 
         accept: 'application/json',
         traceparent: formatTraceparent(trace),
         ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(request.userAgent === undefined ? {} : { 'user-agent': request.userAgent }),
         ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
         ...(Number.isFinite(request.deadlineAtMs) ? writeDeadline(request.deadlineAtMs - clock.nowMs()) : {}),
       }

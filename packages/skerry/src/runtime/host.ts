@@ -33,6 +33,7 @@ import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
+import { userAgentOf } from './own-user-agent.ts'
 import type { ServiceResources } from './resources.ts'
 import { openResources } from './resources.ts'
 import type { ServiceInstance } from './service-instance.ts'
@@ -150,12 +151,7 @@ class RunningHost implements Host {
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
-    return createClient(contract, {
-      dependency: this.#dependencyOn(contract),
-      clock: this.#clock,
-      random: this.#random,
-      retry: this.#options.retry,
-    })
+    return this.#clientOf(contract, userAgentOf())
   }
 
   stop(): Promise<void> {
@@ -188,7 +184,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.clientFor(contract),
+        clientFor: (contract) => this.#clientOf(contract, userAgentOf(service.contract)),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -198,6 +194,16 @@ class RunningHost implements Host {
         log: this.#options.log,
       }),
     )
+  }
+
+  #clientOf<C extends Contract>(contract: C, userAgent: string): Client<C> {
+    return createClient(contract, {
+      dependency: this.#dependencyOn(contract),
+      clock: this.#clock,
+      random: this.#random,
+      retry: this.#options.retry,
+      userAgent,
+    })
   }
 
   /** The same for all who call, so that what one of them learns the others know. */
@@ -286,6 +292,7 @@ class RunningHost implements Host {
         : [
             {
               service: instance.name,
+              contract: instance.hosted.contract,
               database: instance.database,
               topics: consumed.get(instance.name) ?? [],
               sagas: sagaVersionsOf(system, instance.name),
@@ -296,7 +303,16 @@ class RunningHost implements Host {
             },
           ],
     )
-    const hosted = hostAdmin({ targets, clock: this.#clock, random: this.#random, newId: this.#newId, log })
+    const hosted = hostAdmin({
+      targets,
+      withoutDatabase: [...this.instances.values()]
+        .filter(({ database }) => database === undefined)
+        .map(({ hosted: { contract } }) => contract),
+      clock: this.#clock,
+      random: this.#random,
+      newId: this.#newId,
+      log,
+    })
     const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,

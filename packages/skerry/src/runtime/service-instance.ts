@@ -57,7 +57,7 @@ export interface ServiceInstance {
   begin(): void
   /** Says within two seconds whether the database answers. */
   checkDatabase(): Promise<CheckResult>
-  /** Closes its database. Call when nothing uses it any more. */
+  /** Writes what it has counted and closes its database. Call when nothing uses it any more. */
   close(): Promise<void>
 }
 
@@ -182,7 +182,10 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       workers = [later, hosted.sagas?.worker, ...store.begin(hosted.projections)].filter((worker) => worker !== undefined)
     },
     checkDatabase: () => (database === undefined ? Promise.resolve({ status: 'up' }) : answerOf(database, clock)),
-    close: async () => database?.close(),
+    async close() {
+      await hosted.deprecatedCalls?.stop()
+      await database?.close()
+    },
   }
 }
 

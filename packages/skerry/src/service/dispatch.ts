@@ -26,6 +26,8 @@ export interface OperationRequest {
   readonly input: unknown
   readonly scope: Scope
   readonly idempotencyKey: string | undefined
+  /** Who calls, as it has said in User-Agent, if it has. */
+  readonly userAgent: string | undefined
   readonly signal: () => AbortSignal
 }
 

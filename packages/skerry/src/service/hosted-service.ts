@@ -26,6 +26,7 @@ import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { EmitOptions, RunTransaction, TransactionOptions } from './context.ts'
 import { DeclaredProblemError } from './context.ts'
+import { DeprecatedCalls } from './deprecated-calls.ts'
 import type { OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
 import { housekeeping } from './housekeeping.ts'
@@ -64,6 +65,8 @@ export interface HostedService {
   readonly projections: readonly { readonly projection: Projection; readonly apply: Apply }[]
   /** Undefined when it has none. */
   readonly sagas: Sagas | undefined
+  /** Undefined when no operation is deprecated, and where there is no database to keep them in. */
+  readonly deprecatedCalls: DeprecatedCalls | undefined
   /** Requests being answered. */
   readonly inProgress: number
   /** Answers one request. Never rejects. */
@@ -90,6 +93,7 @@ export function hostService(options: HostedServiceOptions): HostedService {
   const shared = sharedContext(options, own)
   own.sagas = sagasOf(options, shared, own)
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
+  const deprecatedCalls = deprecatedCallsOf(options, operations)
   let inProgress = 0
 
   const invoke = async (request: OperationRequest, input: unknown): Promise<unknown> => {
@@ -124,11 +128,13 @@ export function hostService(options: HostedServiceOptions): HostedService {
       }),
     ],
     sagas: own.sagas,
+    deprecatedCalls,
     get inProgress() {
       return inProgress
     },
     async answer(request) {
       inProgress++
+      if (request.operation.operation.deprecated !== undefined) deprecatedCalls?.count(request.operation.name, request.userAgent)
       try {
         return await dispatch(request, invoke, log)
       } finally {
@@ -295,6 +301,14 @@ function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnP
     remoteContext: (signal) => ({ ...inside, call, signal }),
     localContext: (open) => ({ ...inside, ...inTransaction(service, own, open) }),
   })
+}
+
+function deprecatedCallsOf(
+  { database, clock, log }: HostedServiceOptions,
+  operations: ReadonlyMap<string, BoundOperation>,
+): DeprecatedCalls | undefined {
+  const isAny = [...operations.values()].some(({ operation }) => operation.deprecated !== undefined)
+  return database === undefined || !isAny ? undefined : new DeprecatedCalls({ database, clock, log })
 }
 
 /** `emit.x(data)` for each event of the contract, bound to one open transaction. */

@@ -13,6 +13,7 @@ import { DatabaseError } from '../engine/database.ts'
 import { EVENT_STORE_MIGRATION } from '../event-store/tables.ts'
 import { PLATFORM_MIGRATIONS } from '../events/tables.ts'
 import { SAGA_MIGRATIONS } from '../saga/index.ts'
+import { DEPRECATED_CALLS_MIGRATION } from './deprecated-call-rows.ts'
 import { readSql } from './sql-text.ts'
 
 export interface MigrateOptions {
@@ -38,7 +39,9 @@ const TRANSACTION_CONTROL =
 /** Applies what is missing and returns the names of what it applied. */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = [
-    ...[...PLATFORM_MIGRATIONS, ...SAGA_MIGRATIONS, EVENT_STORE_MIGRATION].map(({ name, sql }) => toMigration(name, sql)),
+    ...[...PLATFORM_MIGRATIONS, ...SAGA_MIGRATIONS, EVENT_STORE_MIGRATION, DEPRECATED_CALLS_MIGRATION].map(({ name, sql }) =>
+      toMigration(name, sql),
+    ),
     ...readMigrations(options),
   ]
   const applied: string[] = []

@@ -5,7 +5,8 @@ const VALUES_SENT = 'Go on sending what readers know, and put what is new into a
 const VALUES_HELD = 'Take what was published before, too: make the field optional or give it a default, and widen what it may be.'
 
 const ADVICE: Readonly<Record<string, string>> = {
-  'operation-removed': 'Keep it, and take it away with a new major version when nobody calls it any more.',
+  'operation-removed':
+    'Keep it, deprecated, and take it away with a new major version when nobody calls it any more: skerry contract callers tells.',
   'route-changed': 'Keep this operation as it is, and declare another beside it with the new route.',
   'status-changed': 'Keep the status, or declare another operation beside this one.',
   'not-public': 'Keep it public until nobody outside calls it.',

@@ -8,9 +8,11 @@ import type { Client } from '../../client/call.ts'
 import { createClient } from '../../client/client.ts'
 import { dependencyOn } from '../../client/dependency.ts'
 import type { Link } from '../../client/link.ts'
+import type { Contract } from '../../contract/contract.ts'
 import { httpLink } from '../../http/http-link.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { inProcessLink } from '../in-process/link.ts'
+import { userAgentOf } from '../own-user-agent.ts'
 import { admin } from './contract.ts'
 import { hostAdmin } from './service.ts'
 import type { AdminTarget } from './targets.ts'
@@ -25,15 +27,15 @@ export function remoteAdmin(url: string, clock: Clock = systemClock): AdminClien
   return { call: clientOver(link, clock, systemRandom), [Symbol.asyncDispose]: () => link.close() }
 }
 
-/** Of the services whose databases are given; whoever opened them closes them. */
-export function localAdmin(targets: readonly AdminTarget[], log: Log): AdminClient {
+/** Of the services whose databases are given, which whoever opened them closes, and of those that have none. */
+export function localAdmin(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], log: Log): AdminClient {
   const clock = systemClock
   const random = systemRandom
-  const hosted = hostAdmin({ targets, clock, random, newId: idSource(clock, random), log })
+  const hosted = hostAdmin({ targets, withoutDatabase, clock, random, newId: idSource(clock, random), log })
   const link = inProcessLink(() => hosted)
   return { call: clientOver(link, clock, random), [Symbol.asyncDispose]: async () => {} }
 }
 
 function clientOver(link: Link, clock: Clock, random: Random): Client<typeof admin> {
-  return createClient(admin, { dependency: dependencyOn(link, { clock, random }), clock, random })
+  return createClient(admin, { dependency: dependencyOn(link, { clock, random }), clock, random, userAgent: userAgentOf() })
 }

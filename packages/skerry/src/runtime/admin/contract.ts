@@ -1,9 +1,10 @@
-/** The contract of the admin API: what people may see of events and sagas and do with them. It is served on a listener of its own. */
+/** The contract of the admin API: what people may see of events, sagas and deprecated operations, and do with them. It is served on a listener of its own. */
 import { contract } from '../../contract/contract.ts'
 import { get, post } from '../../contract/operation.ts'
 import type { PlainSchema } from '../../contract/plain-schema.ts'
 import { choice, flag, list, nullable, object, optional, text, whole } from '../../contract/plain-schema.ts'
 import { problem } from '../../contract/problem.ts'
+import { deprecationOperations } from './deprecation-contract.ts'
 import { sagaOperations } from './saga-contract.ts'
 
 export const CAUSES = ['undecodable', 'undeclared', 'invalid', 'overtaken', 'rejected', 'exhausted'] as const
@@ -86,8 +87,8 @@ const ServiceStatus = object({
 })
 
 export const admin = contract('skerry-admin', {
-  version: '1.1.0',
-  description: 'Events that wait, events that are dead, and sagas, of the services of one host',
+  version: '1.2.0',
+  description: 'Events that wait, events that are dead, sagas, and who calls what is deprecated, of the services of one host',
   operations: {
     eventStatus: get('/events/status', {
       input: object({ service: optional(name) }),
@@ -159,6 +160,7 @@ export const admin = contract('skerry-admin', {
       summary: 'Who replayed and discarded what, the latest of each service first',
     }),
     ...sagaOperations(MAX_PAGE),
+    ...deprecationOperations,
   },
 })
 

@@ -1,7 +1,8 @@
-/** The admin API answered: dead letters, lag and sagas of the services whose databases are here. Every act is audited and logged. */
+/** The admin API answered: dead letters, lag, sagas and deprecated operations of the services whose databases are here. Every act is audited and logged. */
 import type { Clock } from '../../base/clock.ts'
 import type { NewId } from '../../base/id.ts'
 import type { Random } from '../../base/random.ts'
+import type { Contract } from '../../contract/contract.ts'
 import type { Database } from '../../engine/database.ts'
 import type { AuditRow, DeadLetterRow } from '../../events/dead-letter-rows.ts'
 import { readAudit, readDeadLetters } from '../../events/dead-letter-rows.ts'
@@ -16,6 +17,7 @@ import { service } from '../../service/service.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { DeadLetterQuery, LetterView } from './contract.ts'
 import { admin, MAX_PAGE } from './contract.ts'
+import { deprecationHandlers } from './deprecation-service.ts'
 import { isPage, readPage, writePage } from './page.ts'
 import { sagaHandlers } from './saga-service.ts'
 import type { AdminTarget } from './targets.ts'
@@ -23,14 +25,16 @@ import { chosenTargets } from './targets.ts'
 
 export interface AdminOptions {
   readonly targets: readonly AdminTarget[]
+  /** The services that are here and have no database. */
+  readonly withoutDatabase: readonly Contract[]
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
 }
 
-export function hostAdmin({ targets, clock, random, newId, log }: AdminOptions): HostedService {
-  const implementation: Service = adminService(targets, log)
+export function hostAdmin({ targets, withoutDatabase, clock, random, newId, log }: AdminOptions): HostedService {
+  const implementation: Service = adminService(targets, withoutDatabase, log)
   return hostService({
     service: implementation,
     database: undefined,
@@ -48,7 +52,7 @@ export function hostAdmin({ targets, clock, random, newId, log }: AdminOptions):
 
 type Apply = (database: Database, id: string, act: Act) => Promise<ActResult>
 
-function adminService(targets: readonly AdminTarget[], log: Log): Service {
+function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], log: Log): Service {
   const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => chosenTargets(targets, name)
   const find = async (id: string): Promise<{ target: AdminTarget; letter: DeadLetterRow } | undefined> => {
     for (const target of targets) {
@@ -158,6 +162,7 @@ function adminService(targets: readonly AdminTarget[], log: Log): Service {
       return { acts: rows.flat().map(auditView) }
     },
     ...sagaHandlers(targets, log),
+    ...deprecationHandlers(targets, withoutDatabase),
   })
 }
 

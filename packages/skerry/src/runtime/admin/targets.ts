@@ -1,9 +1,11 @@
 /** What the admin API looks after: the services whose databases are here. */
+import type { Contract } from '../../contract/contract.ts'
 import type { Database } from '../../engine/database.ts'
 
-/** A service whose events and sagas can be looked after from here. */
+/** A service that can be looked after from here. */
 export interface AdminTarget {
   readonly service: string
+  readonly contract: Contract
   readonly database: Database
   /** What it consumes as it is now. */
   readonly topics: readonly string[]

@@ -26,6 +26,7 @@ async function sent(operation: keyof typeof shop.operations, input: unknown): Pr
     trace: { traceId: '1'.repeat(32), spanId: '1'.repeat(16), sampled: true },
     deadlineAtMs: Infinity,
     idempotencyKey: undefined,
+    userAgent: undefined,
     signal: () => new AbortController().signal,
   })
   return response.ok ? response.output : response.problem

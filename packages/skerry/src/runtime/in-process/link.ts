@@ -8,12 +8,13 @@ import type { HostedService } from '../../service/hosted-service.ts'
 
 export function inProcessLink(service: () => HostedService): Link {
   return {
-    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, signal }) {
+    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, signal }) {
       const answer = await service().answer({
         operation,
         input: operation.http.carry(input),
         scope: { service: operation.contract, trace, deadlineAtMs },
         idempotencyKey,
+        userAgent,
         signal,
       })
       return answer.ok ? { ok: true, output: copyJson(answer.output) } : answer

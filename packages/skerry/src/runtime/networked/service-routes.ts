@@ -18,7 +18,7 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
       const remainingMs = (readDeadline(headers) ?? bound.operation.deadlineMs) - waitedMs
       if (remainingMs <= 0)
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
-      const { traceparent, 'idempotency-key': key } = headers
+      const { traceparent, 'idempotency-key': key, 'user-agent': userAgent } = headers
       const parent = parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined)
       const expiry = new Expiry()
       const answer = await beforeDeadline(
@@ -29,6 +29,7 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
           input,
           scope: { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs },
           idempotencyKey: typeof key === 'string' ? key : undefined,
+          userAgent,
           signal: () => AbortSignal.any([signal(), expiry.signal]),
         }),
       )
