@@ -33,6 +33,7 @@ interface Planted {
   readonly found: readonly string[]
 }
 
+const startingWith = (text: string): string => expect.stringMatching(`^${text}`) as string
 const PRICE = { minor_units: 5_980, currency: 'EUR' } as const
 const planted: Record<string, Planted> = {
   'I1: a confirmed order that was not paid in full': {
@@ -416,6 +417,44 @@ const planted: Record<string, Planted> = {
   'I18: a copy that was not brought up to date': {
     plant: (shop) => shop.tamper('cart', 'update prices set version = 1, minor_units = 890'),
     found: ['I18: the carts sell mug at 890 EUR, the catalog at 990 EUR'],
+  },
+  'I21: a user who was erased, and is still known': {
+    plant: (shop) =>
+      shop.tamper('users', 'alter table users drop constraint erased_as_a_whole', `update users set name = 'Bob Baker' where id = '2'`),
+    options: { atRest: false },
+    found: ['I21: user 2 was erased, and is still known'],
+  },
+  'I21: carts of a user who was erased': {
+    plant: (shop) =>
+      shop.tamper(
+        'cart',
+        `update carts set user_id = '2'`,
+        `insert into carts select gen_random_uuid(), user_id, 'merged', null, id, changed_at from carts`,
+      ),
+    options: { atRest: false },
+    found: expect.arrayContaining(
+      ['merged', 'open'].map((status) => startingWith(`I21: user 2 was erased, and still has a cart that is ${status}: `)),
+    ) as string[],
+  },
+  'I21: an erasure that nobody has heard of': {
+    async plant(shop) {
+      await shop.tamper('orders', 'delete from erased_users')
+      await shop.tamper('cart', `delete from owners where user_id = '2'`)
+    },
+    found: ['I21: orders has not heard that user 2 was erased', 'I21: cart has not heard that user 2 was erased'],
+  },
+  'I21: an erasure that never was': {
+    async plant(shop) {
+      await shop.tamper('orders', `insert into erased_users values ('1')`)
+      await shop.tamper('cart', `insert into owners values ('1', true)`)
+      await shop.tamper('notifications', `update notifications set withheld_at = sent_at where order_id = '3' and kind = 'order-placed'`)
+    },
+    options: { atRest: false },
+    found: [
+      'I21: orders takes user 1 for erased, and he is not',
+      'I21: cart takes user 1 for erased, and he is not',
+      'I21: the notification of kind order-placed for order 3 is withheld from user 1, who is not erased',
+    ],
   },
 }
 

@@ -6,6 +6,7 @@
 import type { Queryable } from 'skerry/engine'
 import type { Evidence, Invariant, ProviderBook } from './invariant.ts'
 import { cartInvariants } from './invariants/carts.ts'
+import { erasureInvariants } from './invariants/erasure.ts'
 import { eventInvariants } from './invariants/events.ts'
 import { moneyInvariants } from './invariants/money.ts'
 import { notificationInvariants } from './invariants/notifications.ts'
@@ -46,6 +47,7 @@ const invariants: readonly Invariant[] = [
   ...eventInvariants,
   ...recommendationInvariants,
   ...cartInvariants,
+  ...erasureInvariants,
 ]
 
 /** All that is wrong, in the order of the invariants; an empty list when nothing is. */

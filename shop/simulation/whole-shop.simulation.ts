@@ -21,6 +21,8 @@ interface Customers {
   /** Orders whose placing was answered, by its answer. */
   readonly acknowledged: (string | number)[]
   readonly refused: (string | number)[]
+  /** Users whose erasure was answered. */
+  readonly erased: Set<number>
 }
 
 function customers(outside: Outside): Customers {
@@ -30,7 +32,7 @@ function customers(outside: Outside): Customers {
     webhookSecret: SECRET,
     sendWebhook: async (webhook) => (await outside.request('POST', '/webhooks/provider', webhook)).status < 300,
   })
-  return { provider, mail: simulatedMailServer(outside), acknowledged: [], refused: [] }
+  return { provider, mail: simulatedMailServer(outside), acknowledged: [], refused: [], erased: new Set() }
 }
 
 const card = fc.constantFrom(
@@ -104,11 +106,21 @@ export default simulation('the whole shop', {
       input: fc.record({ id: user, name: fc.constantFrom('Ada', 'Grace'), email: fc.constant('someone@example.org') }),
       run: async ({ clientOf }, input) => outcome(await clientOf(users).registerUser.try(input)),
     },
+    'erase a user': {
+      weight: 0.3,
+      input: fc.record({ id: user }),
+      async run({ clientOf, state }, input) {
+        const erased = await clientOf(users).eraseUser.try(input)
+        if (erased.ok) state.erased.add(input.id)
+        return outcome(erased)
+      },
+    },
   },
   sometimes: {
     'an order is confirmed': published('orders.orderConfirmed'),
     'an order is cancelled': published('orders.orderCancelled'),
     'an order that was paid is called off': published('orders.orderRefunded'),
+    'a user is erased': published('users.userErased'),
     'an event comes again': ({ trace }) => trace.filter(({ text }) => text.startsWith('event ') && text.endsWith(', again')).length,
     'an event comes before the one before it': passed('inbox.early-parked'),
     'a step of a checkout is undone': passed('saga.undone'),
@@ -121,6 +133,11 @@ export default simulation('the whole shop', {
       const { provider, acknowledged, refused } = state
       const violations = await audit(databases, provider.book(), { atRest, now, acknowledged, refused })
       return violations.map(({ invariant, message }) => `${invariant}: ${message}`)
+    },
+    'who was erased is nobody for good': async ({ databases, state }) => {
+      const { rows } = await databases['users']!.query<{ id: string }>('select id from users where name is not null or email is not null')
+      const known = new Set(rows.map(({ id }) => id))
+      return [...state.erased].filter((id) => known.has(String(id))).map((id) => `the erasure of user ${id} was answered, and he is known`)
     },
     'nobody gets a mail about nothing': async ({ databases, state }) => {
       const { rows } = await databases['notifications']!.query<{ id: string }>('select id from notifications')

@@ -15,6 +15,7 @@ import { shop } from '../../shop/system.ts'
 const webhookSecret = 'a secret of this test'
 const ROUNDS = 12
 const CANCELLATIONS = 45
+const ERASURES = 36
 const rounds = Array.from({ length: ROUNDS }, (_, round) => round)
 const amount = { minor_units: 3_499, currency: 'EUR' as const }
 const kettle = [{ sku: 'kettle', quantity: 1 }]
@@ -208,5 +209,40 @@ test('an undo that overtakes or meets what it undoes: nothing is reserved, and n
     const kinds = done(order_id)
     if (kinds.includes('authorization')) expect(kinds).toContain('void')
   }
+  expect(await violations()).toEqual([])
+})
+
+test('an erasure against what its user does at that moment, and against another one: he is gone, with all that was not ordered', async () => {
+  const { app, call, together, done, status, violations } = await open()
+  const person = { name: 'Eve', email: 'eve@example.com' }
+  const seen = new Set<string>()
+  const leave = async (round: number) => {
+    const id = randomUUID()
+    const cart = randomUUID()
+    await call.users.registerUser({ id, ...person })
+    await call.cart.putItem({ id: cart, sku: 'mug', quantity: 1 })
+    const order = call.orders.placeOrder.try({ id, user_id: id, lines: kettle })
+    const login = () => call.cart.mergeCart.try({ id: cart, user_id: id })
+    // Some have ordered and logged in before; the others do it meanwhile.
+    if (round % 3 === 0) await Promise.all([order, login()])
+    const erased = [call.users.eraseUser({ id }), call.users.eraseUser({ id })]
+    const registered = call.users.registerUser.try({ id, ...person })
+    // Right when orders and the carts hear of it, or a little before or after.
+    for (let turns = 0; turns < round; turns++) await new Promise((resolve) => setImmediate(resolve))
+    await Promise.all([...erased, registered, login()])
+    return { id, cart, isPlaced: (await order).ok }
+  }
+  const left = await together(Array.from({ length: ERASURES }, (_, round) => leave(round)))
+  await app.settled()
+  for (const { id, cart, isPlaced } of left) {
+    seen.add(isPlaced ? 'placed' : 'refused')
+    if (isPlaced) expect([await status(id), done(id)]).toEqual(['confirmed', ['authorization', 'capture']])
+    expect(await call.users.getUser.try({ id })).toMatchObject({ ok: false, error: { code: 'userNotFound' } })
+    // It went with him, or never became his.
+    const kept = await call.cart.getCart.try({ id: cart })
+    if (kept.ok) expect(kept.value.user_id).toBeNull()
+    if (!kept.ok) seen.add('his cart is gone')
+  }
+  expect([...seen].toSorted()).toEqual(['his cart is gone', 'placed', 'refused'])
   expect(await violations()).toEqual([])
 })

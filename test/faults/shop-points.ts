@@ -70,6 +70,11 @@ const NOT_PASSED: Readonly<Record<string, Readonly<Partial<Record<CrashPoint, st
     'inbox.early-parked': NOT_BEHIND_A_FAILURE,
     'inbox.dead-lettered': NO_DEAD_LETTERS,
   },
+  orders: {
+    'inbox.failure-recorded': NEVER_FAILS,
+    'inbox.early-parked': NOT_BEHIND_A_FAILURE,
+    'inbox.dead-lettered': NO_DEAD_LETTERS,
+  },
   recommendations: {
     'inbox.failure-recorded': NEVER_FAILS,
     'inbox.early-parked': NOT_BEHIND_A_FAILURE,

@@ -8,7 +8,7 @@ import { request } from '../topologies/request.ts'
 import type { Addresses } from '../topologies/topology.ts'
 
 /** One after the other, so that everything goes on at the same time. */
-const VISITS = ['buys', 'declined', 'callsOff', 'buysTooMuch', 'returns', 'unanswered', 'mistypes'] as const
+const VISITS = ['buys', 'declined', 'callsOff', 'buysTooMuch', 'returns', 'unanswered', 'mistypes', 'leaves'] as const
 const LANES = 6
 /** A customer does not ask again in the same millisecond. */
 const PAUSE_MS = 100
@@ -92,6 +92,19 @@ export class Shoppers {
     const { status } = await this.#ask('POST', '/orders', { id, user_id: 2, product: 'unicorn' })
     if (status !== 422) throw new Error(`An order for a unicorn was answered with ${status}`)
     this.refused.push(id)
+  }
+
+  /** Wants to be forgotten before he has got what he has ordered. */
+  async leaves(): Promise<void> {
+    const user_id = randomUUID()
+    await this.#ask('POST', '/users', { id: user_id, name: 'Fay', email: 'fay@example.com' })
+    const id = randomUUID()
+    await this.#ask('POST', '/orders', { id, user_id, product: 'kettle' })
+    this.acknowledged.push(id)
+    const erased = await this.#ask('DELETE', `/users/${user_id}`)
+    if (erased.status !== 204) throw new Error(`An erasure was answered with ${erased.status}`)
+    const { status } = await this.#ask('POST', '/orders', { user_id, product: 'kettle' })
+    if (status !== 400) throw new Error(`An order for somebody who was erased was answered with ${status}`)
   }
 
   async fillsCart(): Promise<void> {

@@ -78,6 +78,26 @@ export function shopSuite(at: () => Addresses): void {
       expect(await users('POST', '/users/', { name: 'Eve' })).toMatchObject({ status: 422 })
     })
 
+    test('a user who is erased is nobody, his order goes on to its end, and he cannot order any more', async () => {
+      const { id } = await register()
+      const { body } = await orders('POST', '/orders/', { user_id: id, product: 'pen' })
+      const { order } = body as { order: { id: string } }
+      for (let repetition = 0; repetition < 2; repetition++) expect(await users('DELETE', `/users/${id}`)).toMatchObject({ status: 204 })
+      expect(await users('GET', `/users/${id}`)).toMatchObject({ status: 404, body: { detail: 'User not found' } })
+      expect(await users('POST', '/users/', { id, name: 'Eve', email: 'eve@example.com' })).toMatchObject({ status: 409 })
+      expect(await orders('POST', '/orders/', { user_id: id, product: 'pen' })).toMatchObject({
+        status: 400,
+        body: { detail: 'User not found' },
+      })
+      await becomes(order.id, 'confirmed')
+      await waitUntil('the last news of the order is withheld', deliveryTimeoutMs, async () => {
+        const list = (await request('GET', `${door('notifications')}/notifications?order_id=${order.id}`)).body
+        const last = (list as { kind: string; status: string; withheld: boolean }[]).find(({ kind }) => kind === 'order-confirmed')
+        return last?.status === 'sent' || last?.withheld === true ? last : undefined
+      })
+      expect(await users('DELETE', '/users/4711')).toMatchObject({ status: 404, body: { detail: 'User not found' } })
+    })
+
     test('an order is placed at the prices of the catalog, found and listed, and its user is told once', async () => {
       const { id: userId } = await register()
       const lines = [

@@ -6,6 +6,7 @@ import { nothingFoundBy } from '../query.ts'
 const SOURCES = [
   { service: 'orders', keys: 'select id as key from orders' },
   { service: 'notifications', keys: 'select id::text as key from notifications' },
+  { service: 'users', keys: 'select id as key from users where erased_at is not null' },
 ] as const
 
 /** Who handles whose events. */
@@ -13,9 +14,11 @@ const CONSUMERS = [
   { consumer: 'notifications', publisher: 'orders' },
   { consumer: 'recommendations', publisher: 'orders' },
   { consumer: 'cart', publisher: 'catalog' },
+  { consumer: 'cart', publisher: 'users' },
+  { consumer: 'orders', publisher: 'users' },
 ] as const
 
-const allPublished: readonly Invariant[] = ['orders', 'notifications', 'inventory', 'payments', 'catalog', 'cart'].map((service) =>
+const allPublished: readonly Invariant[] = ['orders', 'notifications', 'inventory', 'payments', 'catalog', 'cart', 'users'].map((service) =>
   nothingFoundBy<{ type: string; key: string; seq: number }>({
     name: 'I14',
     service,
@@ -40,7 +43,7 @@ const publishedAsCommitted: readonly Invariant[] = SOURCES.map(({ service, keys 
   }),
 )
 
-const dead: readonly Invariant[] = CONSUMERS.map(({ consumer }) => consumer).map((service) =>
+const dead: readonly Invariant[] = [...new Set(CONSUMERS.map(({ consumer }) => consumer))].map((service) =>
   nothingFoundBy<{ type: string; key: string; error: string }>({
     name: 'I15',
     service,

@@ -1,4 +1,7 @@
-/** I6: everybody is told all that has become of an order, once, and nothing else; what the provider is told, it is told once as well. */
+/**
+ * I6: everybody is told all that has become of an order, once, and nothing else, unless he is erased before it is sent; what the provider
+ * is told, it is told once as well.
+ */
 import type { Evidence, Invariant } from '../invariant.ts'
 import { nothingFoundBy } from '../query.ts'
 import { HISTORY, readOrders } from './order-book.ts'
@@ -14,7 +17,7 @@ const sent = nothingFoundBy<{ order_id: string; kind: string }>({
   name: 'I6',
   service: 'notifications',
   atRest: true,
-  sql: 'select order_id, kind from notifications where sent_at is null order by order_id, kind',
+  sql: 'select order_id, kind from notifications where sent_at is null and withheld_at is null order by order_id, kind',
   message: ({ order_id, kind }) => `the notification of kind ${kind} for order ${order_id} was never sent`,
 })
 

@@ -5,6 +5,7 @@
 import type { Cart, Money } from '@shop/cart-contract'
 import type { VersionedItem } from './cart-store.ts'
 import { fromText, itemsOf, lockCart, updateCart } from './cart-store.ts'
+import { deleteUnordered, lockOwner } from './owners.ts'
 import type { CartDatabase } from './tables.ts'
 
 export interface Ordering {
@@ -63,8 +64,10 @@ export function changesIn(items: readonly VersionedItem[]): PriceChange[] {
     .map(({ sku, unit_price, current_price }) => ({ sku, shown: unit_price, now: current_price }))
 }
 
-/** Orders has said no, so nothing was ordered, and the cart is the customer's again. */
-export async function reopen(db: CartDatabase, id: string, now: Date): Promise<void> {
+/** Orders has said no, so nothing was ordered, and the cart is the customer's again; it is deleted when he has been erased meanwhile. */
+export async function reopen(db: CartDatabase, id: string, userId: string, now: Date): Promise<void> {
+  const owner = await lockOwner(db, userId)
   const cart = await lockCart(db, id)
   if (cart?.status === 'checking-out') await updateCart(db, id, { status: 'open', order_id: null, changed_at: now })
+  if (owner === 'erased') await deleteUnordered(db, userId)
 }

@@ -1,6 +1,7 @@
 /** A guest logs in: his cart becomes the user's, or comes into the one that the user has already. */
 import type { Cart } from '@shop/cart-contract'
 import { lockCart, toCart, updateCart } from './cart-store.ts'
+import { lockOwner } from './owners.ts'
 import type { CartDatabase, CartRow } from './tables.ts'
 
 export type Merge =
@@ -12,9 +13,10 @@ export type Merge =
 const MOST_PIECES = 1_000
 
 export async function merge(db: CartDatabase, id: string, userId: string, now: Date): Promise<Merge> {
+  const owner = await lockOwner(db, userId)
   const guest = await lockCart(db, id)
-  // Somebody else's cart is as good as none.
-  if (guest === undefined || (guest.user_id !== null && guest.user_id !== userId)) return { kind: 'not found' }
+  // Somebody else's cart is as good as none, and who was erased has none.
+  if (owner === 'erased' || guest === undefined || (guest.user_id !== null && guest.user_id !== userId)) return { kind: 'not found' }
   if (guest.status === 'merged') {
     const target = await lockCart(db, guest.merged_into!)
     return { kind: 'merged', cart: await toCart(db, target!) }

@@ -2,6 +2,7 @@ import { cart } from '@shop/cart-contract'
 import type { Offer } from '@shop/catalog-contract'
 import { catalog } from '@shop/catalog-contract'
 import { orders } from '@shop/orders-contract'
+import { users } from '@shop/users-contract'
 import { fake, testSystem } from 'skerry/testing'
 import { describe, expect, test } from 'vitest'
 import service from './service.ts'
@@ -21,6 +22,7 @@ async function start() {
   const app = await testSystem({
     services: [service],
     fakes: [
+      fake(users, {}),
       fake(catalog, { getOffers: async ({ skus }) => skus.flatMap((sku) => offers.get(sku) ?? []) }),
       fake(orders, {
         async placeOrder({ id, user_id, amount, lines }, { fail }) {

@@ -2,15 +2,18 @@
 import { cart } from '@shop/cart-contract'
 import { catalog } from '@shop/catalog-contract'
 import { orders } from '@shop/orders-contract'
+import { users } from '@shop/users-contract'
 import { CallError, service, tables } from 'skerry'
 import { findCart, itemsOf, lockCart, lockOrBegin, toCart, updateCart } from './cart-store.ts'
 import { begin, changesIn, reopen } from './checkout.ts'
 import { merge } from './merge.ts'
+import { eraseOwner } from './owners.ts'
 import { takeOver } from './prices.ts'
 import type { CartTables } from './tables.ts'
 
 const cartService = service(cart, {
   uses: { catalog, orders },
+  listens: [users],
   migrations: new URL('./migrations/', import.meta.url),
   tables: tables<CartTables>(),
 })
@@ -19,6 +22,7 @@ const MOST_PRODUCTS = 100
 
 const followPrices = cartService.on(catalog.events.productPriceChanged, ({ event, db }) => takeOver(db, event))
 const followEnds = cartService.on(catalog.events.productDiscontinued, ({ event, db }) => takeOver(db, event))
+const erase = cartService.on(users.events.userErased, ({ event, db }) => eraseOwner(db, String(event.user_id)))
 
 export default cartService.implement(
   {
@@ -103,7 +107,7 @@ export default cartService.implement(
           // Without an answer the cart stays as it is: the order may have been placed, and asking again is how to find out.
           if (error.code === 'unavailable' || error.code === 'overloaded' || error.code === 'deadlineExceeded')
             throw notYet(error.data.retryAfterMs)
-          await transaction(({ db }) => reopen(db, id, clock.now()))
+          await transaction(({ db }) => reopen(db, id, String(userId), clock.now()))
           if (error.code === 'notVerifiable') throw notYet(error.data.retryAfterMs)
           if (error.code === 'userNotFound') throw fail.userNotFound()
           if (error.code === 'productNotFound') throw fail.productGone({ skus: error.data.skus })
@@ -125,7 +129,7 @@ export default cartService.implement(
       })
     },
   },
-  { on: [followPrices, followEnds] },
+  { on: [followPrices, followEnds, erase] },
 )
 
 /** Not a declared problem, because it decides nothing: the checkout may be repeated. */

@@ -6,6 +6,7 @@ export interface CartTables {
   readonly carts: CartTable
   readonly items: ItemTable
   readonly prices: PriceTable
+  readonly owners: { readonly user_id: string; readonly is_erased: boolean }
 }
 
 export type CartDatabase = Kysely<CartTables>

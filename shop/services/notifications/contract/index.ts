@@ -11,11 +11,12 @@ export const Notification = z.object({
   kind: z.enum(['order-placed', 'order-confirmed', 'order-cancelled', 'order-refunded']),
   message: z.string(),
   status: z.enum(['pending', 'sent']),
+  withheld: z.boolean().meta({ description: 'It will not be sent any more: when its turn came, the user had been erased' }),
 })
 export type Notification = z.output<typeof Notification>
 
 export const notifications = contract('notifications', {
-  version: '1.0.0',
+  version: '1.1.0',
   owner: 'messaging team',
   description: 'What we have told our customers',
   operations: {

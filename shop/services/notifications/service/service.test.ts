@@ -25,8 +25,33 @@ test('a placed order leads to one notification, which is sent', async () => {
   await app.publish(orders.events.orderPlaced, order)
   await app.settled()
   expect(await app.call.notifications.listNotifications({ order_id: 7 })).toMatchObject([
-    { order_id: 7, user_id: 1, kind: 'order-placed', message: 'Your order 7 has been placed: 2 mug, 1 tea, 25.00 EUR.', status: 'sent' },
+    {
+      order_id: 7,
+      user_id: 1,
+      kind: 'order-placed',
+      message: 'Your order 7 has been placed: 2 mug, 1 tea, 25.00 EUR.',
+      status: 'sent',
+      withheld: false,
+    },
   ])
   expect(app.published(notifications.events.notificationCreated)).toHaveLength(1)
   expect(await app.call.notifications.listNotifications({ order_id: 8 })).toEqual([])
+})
+
+test('what waits to be sent while its user is erased is withheld, and is no failure', async () => {
+  const answers = ['down', 'down', 'erased']
+  const asked = fake(users, {
+    async getUser(_, { fail }) {
+      if (answers.shift() === 'down') throw new Error('down')
+      throw fail.userNotFound()
+    },
+  })
+  await using app = await testSystem({ services: [service], fakes: [asked, fake(orders, {})] })
+  await app.publish(orders.events.orderPlaced, order)
+  await app.settled()
+  expect(answers).toEqual([])
+  expect(await app.call.notifications.listNotifications({ order_id: 7 })).toMatchObject([
+    { kind: 'order-placed', status: 'pending', withheld: true },
+  ])
+  expect(await app.deadLetters()).toEqual([])
 })

@@ -3,7 +3,8 @@ import type { Notification } from '@shop/notifications-contract'
 import { notifications } from '@shop/notifications-contract'
 import { orders } from '@shop/orders-contract'
 import { users } from '@shop/users-contract'
-import { service, tables } from 'skerry'
+import { CallError, service, tables } from 'skerry'
+import type { Clients } from 'skerry/service'
 import { MailConfig, mailTransport } from './mail.ts'
 
 interface NotificationRow {
@@ -14,6 +15,7 @@ interface NotificationRow {
   readonly message: string
   readonly created_at: Date
   readonly sent_at: Date | null
+  readonly withheld_at: Date | null
 }
 
 const notificationService = service(notifications, {
@@ -31,7 +33,7 @@ type Told = Parameters<Parameters<typeof notificationService.on<typeof orders.ev
 async function tell({ event: order, db, emit, id, clock }: Told, kind: Notification['kind'], message: string): Promise<void> {
   const created = await db
     .insertInto('notifications')
-    .values({ id: id(), order_id: String(order.id), user_id: String(order.user_id), kind, message, created_at: clock.now(), sent_at: null })
+    .values({ id: id(), order_id: String(order.id), user_id: String(order.user_id), kind, message, created_at: clock.now() })
     .onConflict((conflict) => conflict.columns(['order_id', 'kind']).doNothing())
     .returning('id')
     .executeTakeFirst()
@@ -75,16 +77,29 @@ const news = [
 /** Outside a transaction, because it talks to the world: at least once, under a Message-ID that never changes. */
 const sendMail = notificationService.effect(notifications.events.notificationCreated, async ({ event, db, call, clock, resources }) => {
   const notification = await db.selectFrom('notifications').selectAll().where('id', '=', event.notification_id).executeTakeFirstOrThrow()
-  if (notification.sent_at !== null) return
-  const user = await call.users.getUser({ id: fromText(notification.user_id) })
+  if (notification.sent_at !== null || notification.withheld_at !== null) return
+  const record = (end: { readonly sent_at: Date } | { readonly withheld_at: Date }) =>
+    db.updateTable('notifications').set(end).where('id', '=', notification.id).execute()
+  // The address is kept nowhere but with users, and asked for at each attempt: what waits while somebody is erased finds nobody.
+  const user = await findUser(call, notification.user_id)
+  if (user === undefined) return void (await record({ withheld_at: clock.now() }))
   await resources.mail.send({
     id: notification.id,
     to: user.email,
     subject: `Your order ${notification.order_id}`,
     text: `Hello ${user.name},\n\n${notification.message}\n`,
   })
-  await db.updateTable('notifications').set({ sent_at: clock.now() }).where('id', '=', notification.id).execute()
+  await record({ sent_at: clock.now() })
 })
+
+async function findUser(call: Clients<{ readonly users: typeof users }>, id: string) {
+  try {
+    return await call.users.getUser({ id: fromText(id) })
+  } catch (error) {
+    if (error instanceof CallError && error.code === 'userNotFound') return undefined
+    throw error
+  }
+}
 
 export default notificationService.implement(
   {
@@ -101,8 +116,16 @@ export default notificationService.implement(
   { on: [...news, sendMail] },
 )
 
-function toNotification({ id, order_id, user_id, kind, message, sent_at }: NotificationRow): Notification {
-  return { id, order_id: fromText(order_id), user_id: fromText(user_id), kind, message, status: sent_at === null ? 'pending' : 'sent' }
+function toNotification({ id, order_id, user_id, kind, message, sent_at, withheld_at }: NotificationRow): Notification {
+  return {
+    id,
+    order_id: fromText(order_id),
+    user_id: fromText(user_id),
+    kind,
+    message,
+    status: sent_at === null ? 'pending' : 'sent',
+    withheld: withheld_at !== null,
+  }
 }
 
 function fromText(id: string): number | string {

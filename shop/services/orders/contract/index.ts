@@ -8,7 +8,7 @@ export type { NewOrder, Order, OrderHistory, OrderLine } from './order.ts'
 const Unavailable = z.object({ retryAfterMs: z.number() })
 
 export const orders = contract('orders', {
-  version: '1.1.0',
+  version: '1.1.1',
   owner: 'checkout team',
   description: 'Who has ordered what',
   operations: {

@@ -20,6 +20,7 @@ export interface OrderTable {
 
 export interface OrderTables {
   readonly orders: OrderTable
+  readonly erased_users: { readonly user_id: string }
 }
 
 export interface OrderRow extends Omit<OrderTable, 'lines' | 'status' | 'reason'> {

@@ -3,6 +3,7 @@ import type { OrderHistory } from '@shop/orders-contract'
 import { checkout, checkoutWithoutNotes, refund } from './checkout.ts'
 import { callOff } from './decisions.ts'
 import { orderService } from './definition.ts'
+import { isErased, rememberErased } from './erased-users.ts'
 import { begin, follow, orderAt } from './order-book.ts'
 import type { OrderRow } from './order-row.ts'
 import { toOrder } from './order-row.ts'
@@ -32,7 +33,7 @@ export default orderService.implement(
         call.catalog.getPrices.try({ skus: requestedLines(input).map(({ sku }) => sku) }),
       ])
       if (!user.ok) {
-        if (user.error.code === 'userNotFound') throw fail.userNotFound()
+        if (user.error.code === 'userNotFound' || (await isErased(db, input.user_id))) throw fail.userNotFound()
         throw fail.notVerifiable({ retryAfterMs: user.error.data.retryAfterMs ?? 1_000 })
       }
       if (!prices.ok) throw fail.notVerifiable({ retryAfterMs: prices.error.data.retryAfterMs ?? 1_000 })
@@ -50,6 +51,8 @@ export default orderService.implement(
         const order = await begin(open, String(input.id ?? newId()), terms, { idempotencyKey, card })
         // The same request, or another with the same name, has come first since we looked.
         if (order === undefined) return answerAgain(await findEarlier(open.db, input, idempotencyKey))
+        // He was known when users was asked, and has been erased since.
+        if (await isErased(open.db, input.user_id)) throw fail.userNotFound()
         open.emit.orderPlaced(order)
         const wanted = lines.map(({ sku, quantity }) => ({ sku, quantity }))
         open.start(checkout, { order_id: order.id, lines: wanted, total, card }, { key: String(order.id) })
@@ -101,5 +104,5 @@ export default orderService.implement(
       return rows.map(toOrder)
     },
   },
-  { sagas: [checkout, checkoutWithoutNotes, refund] },
+  { on: [rememberErased], sagas: [checkout, checkoutWithoutNotes, refund] },
 )

@@ -1,5 +1,5 @@
-/** What the users service promises: people register once and can be looked up. */
-import { contract, get, post, problem } from 'skerry/contract'
+/** What the users service promises: people register once, can be looked up, and are forgotten when they want to be. */
+import { contract, del, event, get, post, problem } from 'skerry/contract'
 import { z } from 'zod'
 
 /** An integer or a UUID (in any case) of the client's choice, else a UUID of ours. */
@@ -15,8 +15,10 @@ export const User = z.object({
   email: z.email().max(254),
 })
 
+const userNotFound = problem(404, 'User not found')
+
 export const users = contract('users', {
-  version: '1.0.0',
+  version: '1.1.0',
   owner: 'accounts team',
   description: 'Who our customers are',
   operations: {
@@ -31,9 +33,21 @@ export const users = contract('users', {
       summary: 'Look up a user',
       input: z.object({ id: UserId }),
       output: User,
-      errors: { userNotFound: problem(404, 'User not found') },
+      errors: { userNotFound },
       deadline: '1s',
       public: true,
+    }),
+    eraseUser: del('/users/{id}', {
+      summary: 'Forget a user for good: his id is nobody’s from then on; repeating it changes nothing and is answered alike',
+      input: z.object({ id: UserId }),
+      errors: { userNotFound },
+      public: true,
+    }),
+  },
+  events: {
+    userErased: event(z.object({ user_id: UserId }), {
+      key: 'user_id',
+      summary: 'Whoever keeps something about him deletes it, or keeps it under an id that leads to nobody',
     }),
   },
 })

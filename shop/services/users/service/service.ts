@@ -1,18 +1,21 @@
-/** The users service: who our customers are. */
+/** The users service: who our customers are. Of those who were erased it keeps the id, so that no request that is late brings them back. */
 import { users } from '@shop/users-contract'
+import type { ColumnType } from 'kysely'
 import { service, tables } from 'skerry'
 
-interface UserRow {
+interface UserTable {
   readonly id: string
-  readonly name: string
-  readonly email: string
+  /** Null when he was erased, as is the e-mail. */
+  readonly name: string | null
+  readonly email: string | null
   readonly idempotency_key: string | null
   readonly registered_at: Date
+  readonly erased_at: ColumnType<Date | null, undefined, Date>
 }
 
 const userService = service(users, {
   migrations: new URL('./migrations/', import.meta.url),
-  tables: tables<{ users: UserRow }>(),
+  tables: tables<{ users: UserTable }>(),
 })
 
 export default userService.implement({
@@ -32,21 +35,37 @@ export default userService.implement({
         .selectAll()
         .where((is) => is.or([is('id', '=', String(id)), is('idempotency_key', '=', idempotencyKey)]))
         .execute()
+      // Who was erased has no name to repeat: his id and his key stay taken.
       const isRepeated = earlier.every(
         (user) => user.name === name && user.email === email && (input.id === undefined || user.id === String(id)),
       )
       if (!isRepeated) throw fail.userExists()
-      return toUser(earlier[0]!)
+      return { id: fromText(earlier[0]!.id), name, email }
     })
   },
 
   async getUser({ input: { id }, db, fail }) {
     const row = await db.selectFrom('users').selectAll().where('id', '=', String(id)).executeTakeFirst()
-    if (row === undefined) throw fail.userNotFound()
-    return toUser(row)
+    if (row === undefined || row.name === null || row.email === null) throw fail.userNotFound()
+    return { id: fromText(row.id), name: row.name, email: row.email }
+  },
+
+  async eraseUser({ input: { id }, transaction, clock, fail }) {
+    await transaction(async ({ db, emit }) => {
+      const erased = await db
+        .updateTable('users')
+        .set({ name: null, email: null, erased_at: clock.now() })
+        .where('id', '=', String(id))
+        .where('erased_at', 'is', null)
+        .returning('id')
+        .executeTakeFirst()
+      if (erased !== undefined) return emit.userErased({ user_id: id })
+      const earlier = await db.selectFrom('users').select('id').where('id', '=', String(id)).executeTakeFirst()
+      if (earlier === undefined) throw fail.userNotFound()
+    })
   },
 })
 
-function toUser({ id, name, email }: UserRow) {
-  return { id: /^-?\d+$/.test(id) ? Number(id) : id, name, email }
+function fromText(id: string): number | string {
+  return /^-?\d+$/.test(id) ? Number(id) : id
 }
