@@ -35,14 +35,12 @@ export interface PgliteOptions {
    * `dataDir`, else `main`.
    */
   readonly thread?: 'worker' | 'main'
+  /** What PostgreSQL's session is set to besides, such as `{ plan_cache_mode: 'force_generic_plan' }`. */
+  readonly settings?: Readonly<Record<string, string>>
   /** Default: the machine's. For tests. */
   readonly clock?: Clock
 }
 
-const SETTINGS = Object.entries(SESSION_SETTINGS)
-  .map(([name, value]) => `set ${name} = '${value}'`)
-  .join('; ')
-const RESET_SESSION = `reset role; reset all; ${SETTINGS}`
 /** The engine's own turns. No service has this name. */
 const ENGINE = ''
 
@@ -57,6 +55,7 @@ class PgliteEngine implements DatabaseEngine {
   readonly #dataDir: string | undefined
   readonly #thread: 'worker' | 'main'
   readonly #clock: Clock
+  readonly #settings: string
   readonly #turns = new Turns()
   readonly #userTypes = new UserTypes()
   readonly #names = new StatementNames('skerry:')
@@ -66,7 +65,10 @@ class PgliteEngine implements DatabaseEngine {
   #watch: Watch | undefined
   #closed: Promise<void> | undefined
 
-  constructor({ dataDir, thread, clock = systemClock }: PgliteOptions) {
+  constructor({ dataDir, thread, settings = {}, clock = systemClock }: PgliteOptions) {
+    this.#settings = Object.entries({ ...settings, ...SESSION_SETTINGS })
+      .map(([name, value]) => `set ${name} = '${value}'`)
+      .join('; ')
     this.#dataDir = dataDir === undefined ? undefined : resolve(dataDir)
     this.#thread = thread ?? (dataDir === undefined ? 'main' : 'worker')
     this.#clock = clock
@@ -133,7 +135,13 @@ class PgliteEngine implements DatabaseEngine {
         this.#lease = undefined
         this.#turns.next()
       }
-      this.#lease = new Lease({ session, userTypes: this.#userTypes, names, resetSession: RESET_SESSION, giveBack })
+      this.#lease = new Lease({
+        session,
+        userTypes: this.#userTypes,
+        names,
+        resetSession: `reset role; reset all; ${this.#settings}`,
+        giveBack,
+      })
       return this.#lease
     } catch (error) {
       this.#turns.next()
@@ -171,7 +179,7 @@ class PgliteEngine implements DatabaseEngine {
     try {
       const open = this.#thread === 'worker' ? openInWorker : openInstance
       const session = new Session(await open(this.#directory?.databasePath), this.description, this.#userTypes)
-      await session.control(SETTINGS)
+      await session.control(this.#settings)
       await this.#directory?.finished()
       return session
     } catch (error) {

@@ -12,6 +12,7 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import { boundOperations } from '../contract/bound-operation.ts'
 import type { Contract } from '../contract/contract.ts'
 import { mergeOpenApi } from '../contract/openapi.ts'
+import { documentRoute } from '../http/document-route.ts'
 import { operationRoute } from '../http/operation-target.ts'
 import type { Route } from '../http/router.ts'
 import type { HttpTarget } from '../http/server.ts'
@@ -73,11 +74,7 @@ export function gatewayRoutes({
       return response
     })
   })
-  const document = mergeOpenApi(title, contracts, { publicOnly: true })
-  return [
-    ...routes,
-    { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } },
-  ]
+  return [...routes, documentRoute('/openapi.json', () => mergeOpenApi(title, contracts, { publicOnly: true }))]
 }
 
 /** What contracts offer to the outside, whichever gateway does it. Throws `systemInvalid` with every route that two of them claim. */

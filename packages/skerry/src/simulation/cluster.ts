@@ -117,15 +117,21 @@ export class Cluster {
   /** When the next thing that will go on by itself is due; undefined when there is nothing. */
   async dueMs(): Promise<number | undefined> {
     const { world } = this.#options
-    const left = await this.#workLeft()
-    const due = left.map(({ outbox, dueMs }) => (outbox > 0 ? world.nowMs : dueMs)).filter((atMs) => atMs !== undefined)
-    return due.length === 0 ? undefined : Math.min(...due)
+    let firstMs: number | undefined
+    for await (const { outbox, dueMs } of this.#workLeft()) {
+      const atMs = outbox > 0 ? world.nowMs : dueMs
+      if (atMs !== undefined) firstMs = Math.min(firstMs ?? Infinity, atMs)
+      // What the others have to do is not sooner.
+      if (firstMs !== undefined && firstMs <= world.nowMs) return firstMs
+    }
+    return firstMs
   }
 
   /** What keeps the world from coming to rest, for a person. */
   async restlessness(): Promise<readonly string[]> {
     const down = this.#nodes.filter(({ host }) => host === undefined).map(({ name }) => `${name} is down`)
-    const left = await this.#workLeft()
+    const left: (WorkLeft & { readonly busy: boolean })[] = []
+    for await (const one of this.#workLeft()) left.push(one)
     return [
       ...down,
       ...left.flatMap(({ name, busy, outbox, dueMs }) => [
@@ -137,8 +143,7 @@ export class Cluster {
   }
 
   /** What each process that is up still has to do by itself. */
-  async #workLeft(): Promise<readonly (WorkLeft & { readonly busy: boolean })[]> {
-    const all: (WorkLeft & { readonly busy: boolean })[] = []
+  async *#workLeft(): AsyncGenerator<WorkLeft & { readonly busy: boolean }> {
     for (const { host, life, name } of this.#nodes)
       for (const instance of host?.instances.values() ?? []) {
         const busy = isBusy(instance)
@@ -146,9 +151,8 @@ export class Cluster {
           inLife(life, () => workLeft(instance)),
           () => `${name} does not say what it has to do`,
         )
-        all.push({ ...left, name, busy })
+        yield { ...left, name, busy }
       }
-    return all
   }
 
   async #start(node: Node): Promise<void> {

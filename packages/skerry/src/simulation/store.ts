@@ -7,8 +7,11 @@ import type { Database, DatabaseEngine, Queryable } from '../engine/database.ts'
 /** As text, because the core does not depend on it. */
 const PGLITE: string = '@skerry/pglite'
 
+/** The tables are small, and to plan each statement for its parameters takes longer than running it. */
+const SETTINGS = { plan_cache_mode: 'force_generic_plan' }
+
 interface PgliteModule {
-  readonly pglite: (options: { readonly thread: 'main' }) => DatabaseEngine
+  readonly pglite: (options: { readonly thread: 'main'; readonly settings: Readonly<Record<string, string>> }) => DatabaseEngine
 }
 
 interface KeptTable {
@@ -73,7 +76,7 @@ export class Store {
     } catch (error) {
       throw new Error('A simulation keeps its data in @skerry/pglite: install it as a development dependency', { cause: error })
     }
-    return new Store(module.pglite({ thread: 'main' }))
+    return new Store(module.pglite({ thread: 'main', settings: SETTINGS }))
   }
 
   /** The database of a service, as it is and without faults. */
@@ -109,7 +112,8 @@ export class Store {
     const written = await this.#written()
     for (const [service, { tables, sequences }] of this.#kept) {
       const database = this.#databases.get(service)!
-      const touched = written.filter(({ schema }) => schema === service)
+      const unchanged = await unchangedOf(database, tables)
+      const touched = written.filter(({ schema, name }) => schema === service && !unchanged.has(name))
       const empty = new Set(tables.filter(({ name }) => touched.some((one) => one.name === name)).flatMap(({ dependents }) => dependents))
       const made = touched.filter(({ name }) => !tables.some((known) => known.name === name))
       if (made.length > 0)
@@ -145,6 +149,16 @@ export class Store {
   close(): Promise<void> {
     return this.#engine.close()
   }
+}
+
+/** Of those that did not begin empty, the ones that hold what they held, in its order. */
+async function unchangedOf(database: Database, tables: readonly KeptTable[]): Promise<ReadonlySet<string>> {
+  const filled = tables.filter(({ rows }) => rows !== undefined)
+  if (filled.length === 0) return new Set()
+  const { rows } = await database.query<Record<string, string>>(
+    `select ${filled.map(({ name }, index) => `(select json_agg(t)::text from ${quoted(name)} t) as "${index}"`).join(', ')}`,
+  )
+  return new Set(filled.filter((table, index) => rows[0]![index] === table.rows).map(({ name }) => name))
 }
 
 function quoted(name: string): string {

@@ -9,10 +9,14 @@ export interface TraceLine {
   readonly text: string
 }
 
+/** Characters: a hash of many short pieces takes longer than one of all of them. */
+const HASHED_AT_ONCE = 65_536
+
 export class Trace {
   readonly lines: TraceLine[] = []
   readonly #hash: Hash = createHash('sha256')
   readonly #startMs: number
+  #unhashed = ''
 
   constructor(startMs: number) {
     this.#startMs = startMs
@@ -26,12 +30,19 @@ export class Trace {
 
   /** Belongs to what has happened, and is too much to read. */
   detail(nowMs: number, node: string, text: string): void {
-    this.#hash.update(`${nowMs} ${node} ${text}\n`)
+    this.#unhashed += `${nowMs} ${node} ${text}\n`
+    if (this.#unhashed.length > HASHED_AT_ONCE) this.#update()
   }
 
   /** SHA-256 over everything so far, in hexadecimal. */
   get hash(): string {
+    this.#update()
     return this.#hash.copy().digest('hex')
+  }
+
+  #update(): void {
+    this.#hash.update(this.#unhashed)
+    this.#unhashed = ''
   }
 }
 

@@ -5,6 +5,7 @@ import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
 import { platformProblem } from '../../contract/problem.ts'
 import { readDeadline } from '../../http/deadline-header.ts'
+import { documentRoute } from '../../http/document-route.ts'
 import { operationRoute } from '../../http/operation-target.ts'
 import type { Route } from '../../http/router.ts'
 import type { HttpTarget } from '../../http/server.ts'
@@ -38,15 +39,11 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
       return { ok: false, problem: platformProblem('deadlineExceeded') }
     }),
   )
-  const document = openApi(service.contract)
-  const events = asyncApi(
-    service.contract,
-    service.eventHandlers.map(({ event }) => event),
-  )
+  const received = service.eventHandlers.map(({ event }) => event)
   return [
     ...routes,
-    { method: 'GET', path: '/openapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: document }) } },
-    { method: 'GET', path: '/asyncapi.json', target: { takesBody: false, handle: async () => ({ status: 200, body: events }) } },
+    documentRoute('/openapi.json', () => openApi(service.contract)),
+    documentRoute('/asyncapi.json', () => asyncApi(service.contract, received)),
   ]
 }
 
