@@ -146,6 +146,7 @@ class Scene<State> {
   readonly #store: Store
   readonly #state: State
   readonly #history: OperationRecord[]
+  #lookedAtLine = 0
 
   constructor(
     simulation: Simulation<State>,
@@ -189,6 +190,7 @@ class Scene<State> {
     const world = this.#world
     const { clients = 3, invariants, eventually = {} } = this.#simulation.options
     await this.cluster.start()
+    world.onStep = () => this.#whenQuiet()
     world.faults.begin()
     const left = [...operations]
     const working = Array.from({ length: clients }, (_, index) => this.#client(`client ${index + 1}`, left))
@@ -213,6 +215,14 @@ class Scene<State> {
 
   close(): void {
     this.cluster.close()
+  }
+
+  /** At a moment at which nobody is at anything, and something has happened since the last one, what must always hold is looked at. */
+  #whenQuiet(): Promise<void> | undefined {
+    const { trace } = this.#world
+    if (trace.lines.length === this.#lookedAtLine || !this.#isIdle) return undefined
+    this.#lookedAtLine = trace.lines.length
+    return this.#check(this.#simulation.options.invariants, 'invariant', false)
   }
 
   /** Takes one operation after the other from those that are left, thinking in between. */

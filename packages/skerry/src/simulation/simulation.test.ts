@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sleep } from '../base/clock.ts'
 import { CRASH_POINTS } from '../base/crash-points.ts'
 import { service } from '../service/index.ts'
 import { noteServiceImplementation, noteServiceThat, orderHandlers, orderService, users } from '../testing/fixtures/small-shop.ts'
@@ -146,6 +147,26 @@ test('a failure is shrunk to what it takes, kept as text, and fails in the same 
 test('a choice that code does not come by any more is named', async () => {
   const run = await simulator.run({ seed: 1, faults: 'hell', only: new Set(['nobody: crash at nothing: crash #1']) })
   expect(run.unasked).toEqual(['nobody: crash at nothing: crash #1'])
+})
+
+test('what must always hold is looked at whenever nobody is at anything, and not only in the end', async () => {
+  const broken = notedOrders(
+    {},
+    {
+      operations: {
+        'say that an order is there, for a second': {
+          run: async ({ state, clock }) => {
+            state.orders.add(99)
+            await sleep(clock, 1_000)
+            state.orders.delete(99)
+          },
+        },
+      },
+    },
+  )
+  await using simulator = await openSimulator(broken)
+  const { failure } = await simulator.run({ seed: 1, faults: 'none', operations: 1 })
+  expect(failure).toMatchObject({ kind: 'invariant', messages: ['order 99 was answered and is not there'] })
 })
 
 test('what must come about eventually, and has not, is a failure of its own', async () => {

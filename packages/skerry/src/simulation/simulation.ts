@@ -60,7 +60,7 @@ export interface SimulationOptions<State> {
   // Each operation has an input of its own, which only its own generator and its own code know.
   // eslint-disable-next-line typescript/no-explicit-any
   readonly operations: Readonly<Record<string, Operation<State, any>>>
-  /** Each holds at every moment at which it is asked, with `atRest` false during the chaos and true at the end. */
+  /** Each holds whenever nobody is at anything any more and something has happened, with `atRest` false, and at the end, with it true. */
   readonly invariants: Readonly<Record<string, Invariant<State>>>
   /** What must have come about when everything has healed and come to rest. */
   readonly eventually?: Readonly<Record<string, Invariant<State>>>

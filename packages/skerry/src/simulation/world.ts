@@ -30,6 +30,8 @@ export class World {
   readonly #causes = new Map<string, string>()
   /** Told where a process may die; ends its life if it does. */
   onMoment: (life: Life, where: string, traceId: string | undefined) => void = () => undefined
+  /** Told when a step and all that follows from it is over. */
+  onStep: () => Promise<void> | undefined = () => undefined
   #nowMs = WORLD_START_MS
   #steps = 0
   #order = 0
@@ -164,6 +166,7 @@ export class World {
     action()
     do await turn()
     while (this.#outside > 0)
+    await this.onStep()
     return true
   }
 
