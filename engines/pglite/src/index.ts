@@ -1,3 +1,3 @@
 /** `@skerry/pglite`: the engine for PGlite, PostgreSQL inside the process. */
 export { pglite } from './pglite.ts'
-export type { PgliteOptions } from './pglite.ts'
+export type { PgliteDatabaseEngine, PgliteOptions } from './pglite.ts'

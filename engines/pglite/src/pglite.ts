@@ -18,6 +18,7 @@ import {
   UserTypes,
 } from 'skerry/engine'
 import { DataDirectory } from './data-directory.ts'
+import { emptyTables } from './empty.ts'
 import { openInstance } from './instance.ts'
 import { Lease } from './lease.ts'
 import { Session } from './session.ts'
@@ -44,12 +45,18 @@ export interface PgliteOptions {
 /** The engine's own turns. No service has this name. */
 const ENGINE = ''
 
+/** A `DatabaseEngine` that can begin anew. */
+export interface PgliteDatabaseEngine extends DatabaseEngine {
+  /** Empties these tables, each by its service and name, whatever refers to them, and leaves them as if nothing had ever been in them. */
+  empty(tables: readonly { readonly service: string; readonly table: string }[]): Promise<void>
+}
+
 /** Opens nothing yet: the first `open` does. */
-export function pglite(options: PgliteOptions = {}): DatabaseEngine {
+export function pglite(options: PgliteOptions = {}): PgliteDatabaseEngine {
   return new PgliteEngine(options)
 }
 
-class PgliteEngine implements DatabaseEngine {
+class PgliteEngine implements PgliteDatabaseEngine {
   readonly description: string
   readonly exclusive = true
   readonly #dataDir: string | undefined
@@ -93,6 +100,18 @@ class PgliteEngine implements DatabaseEngine {
         this.#turns.next()
       },
     })
+  }
+
+  async empty(tables: readonly { readonly service: string; readonly table: string }[]): Promise<void> {
+    const lease = await this.#acquireForEngine()
+    try {
+      await emptyTables(
+        lease,
+        tables.map(({ service, table }) => `${serviceIdentifier(service)}."${table.replaceAll('"', '""')}"`),
+      )
+    } finally {
+      lease.release()
+    }
   }
 
   close(): Promise<void> {

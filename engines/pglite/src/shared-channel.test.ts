@@ -14,8 +14,8 @@ describe('the channel in shared memory', () => {
     const size = fc.oneof(fc.nat(300), fc.constant(0), fc.constant(16_384), fc.constant(16_385), fc.constant(65_537), fc.constant(TOO_LONG))
     const act = fc.oneof(fc.record({ ask: size }), fc.record({ answer: size }))
     fc.assert(
-      fc.property(fc.array(act, { maxLength: 120 }), (acts) => {
-        const memory = sharedMemory()
+      fc.property(fc.array(act, { maxLength: 120 }), fc.constantFrom(0, 2 ** 31 - 20), (acts, first) => {
+        const memory = sharedMemory(first)
         const asking = new AskingEnd(memory)
         const answering = new AnsweringEnd(memory)
         const toAnswerer: Uint8Array[] = []

@@ -4,7 +4,7 @@
  * long for a slot goes as an ordinary message, and the slot says so.
  */
 
-/** In progress at once, at most. */
+/** In progress at once, at most; a power of two, so that numbers that have begun anew below zero find their slots too. */
 export const SLOTS = 8
 const REQUEST_BYTES = 16_384
 const ANSWER_BYTES = 65_536
@@ -22,11 +22,11 @@ export interface SharedMemory {
   readonly data: SharedArrayBuffer
 }
 
-export function sharedMemory(): SharedMemory {
-  return {
-    control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * (FIRST_LENGTH + 2 * SLOTS)),
-    data: new SharedArrayBuffer(SLOTS * (REQUEST_BYTES + ANSWER_BYTES)),
-  }
+/** `first`: the number of the first request. Default: 0. For tests. */
+export function sharedMemory(first = 0): SharedMemory {
+  const control = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * (FIRST_LENGTH + 2 * SLOTS))
+  new Int32Array(control).fill(first, SENT, ANSWERED + 1)
+  return { control, data: new SharedArrayBuffer(SLOTS * (REQUEST_BYTES + ANSWER_BYTES)) }
 }
 
 /** Reads and writes the slots of one direction. */
@@ -47,7 +47,7 @@ class Slots {
 
   /** False when it does not fit: it is elsewhere then. */
   write(number: number, bytes: Uint8Array | undefined): boolean {
-    const slot = number % SLOTS
+    const slot = number & (SLOTS - 1)
     const fits = bytes !== undefined && bytes.length <= this.#slotBytes
     this.#control[this.#firstLength + slot] = fits ? bytes.length : ELSEWHERE
     if (fits) this.#bytes.set(bytes, this.#start + slot * this.#slotBytes)
@@ -56,7 +56,7 @@ class Slots {
 
   /** A copy; undefined when it is elsewhere. */
   read(number: number): Uint8Array | undefined {
-    const slot = number % SLOTS
+    const slot = number & (SLOTS - 1)
     const length = this.#control[this.#firstLength + slot]!
     if (length === ELSEWHERE) return undefined
     const at = this.#start + slot * this.#slotBytes
@@ -64,29 +64,36 @@ class Slots {
   }
 }
 
+/** Numbers are 32 bits wide in shared memory, and begin anew. */
+function after(number: number): number {
+  return (number + 1) | 0
+}
+
 /** The end of whoever asks. It must never block. */
 export class AskingEnd {
   readonly #control: Int32Array
   readonly #requests: Slots
   readonly #answers: Slots
-  #sent = 0
-  #taken = 0
+  #sent: number
+  #taken: number
 
   constructor(memory: SharedMemory) {
     this.#control = new Int32Array(memory.control)
     this.#requests = new Slots(memory, 'requests')
     this.#answers = new Slots(memory, 'answers')
+    this.#sent = this.#taken = Atomics.load(this.#control, SENT)
   }
 
   /** There is a slot for another request. */
   get hasRoom(): boolean {
-    return this.#sent - this.#taken < SLOTS
+    return ((this.#sent - this.#taken) | 0) < SLOTS
   }
 
   /** `elsewhere` is called to send what does not fit, or is no request at all, before the other side is told. */
   send(request: Uint8Array | undefined, elsewhere: () => void): void {
     if (!this.#requests.write(this.#sent, request)) elsewhere()
-    Atomics.store(this.#control, SENT, ++this.#sent)
+    this.#sent = after(this.#sent)
+    Atomics.store(this.#control, SENT, this.#sent)
     if (Atomics.load(this.#control, ANSWERER_SLEEPS) === 1) Atomics.notify(this.#control, SENT)
   }
 
@@ -94,7 +101,7 @@ export class AskingEnd {
   take(elsewhere: () => Uint8Array | undefined): Uint8Array | undefined {
     if (Atomics.load(this.#control, ANSWERED) === this.#taken) return undefined
     const answer = this.#answers.read(this.#taken) ?? elsewhere()
-    if (answer !== undefined) this.#taken++
+    if (answer !== undefined) this.#taken = after(this.#taken)
     return answer
   }
 
@@ -115,12 +122,13 @@ export class AnsweringEnd {
   readonly #control: Int32Array
   readonly #requests: Slots
   readonly #answers: Slots
-  #answered = 0
+  #answered: number
 
   constructor(memory: SharedMemory) {
     this.#control = new Int32Array(memory.control)
     this.#requests = new Slots(memory, 'requests')
     this.#answers = new Slots(memory, 'answers')
+    this.#answered = Atomics.load(this.#control, ANSWERED)
   }
 
   /** Waits for the next request, looking for it so many times before it sleeps. Undefined: it is elsewhere. */
@@ -136,7 +144,8 @@ export class AnsweringEnd {
   /** `elsewhere` is called to send what does not fit, `wake` when the other side sleeps. */
   answer(bytes: Uint8Array, elsewhere: () => void, wake: () => void): void {
     if (!this.#answers.write(this.#answered, bytes)) elsewhere()
-    Atomics.store(this.#control, ANSWERED, ++this.#answered)
+    this.#answered = after(this.#answered)
+    Atomics.store(this.#control, ANSWERED, this.#answered)
     if (Atomics.exchange(this.#control, ASKER_SLEEPS, 0) === 1) wake()
   }
 }

@@ -19,6 +19,8 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './work
  * being woken does, and its service waits for it. Made nearly three times as many inserts per second, one after the other.
  */
 const LOOKS = availableParallelism() > 1 ? 23_000 : 0
+/** So many statements, some milliseconds of them, may follow each other before timers and sockets have a turn. */
+const MAX_LOOKS_IN_TURN = 100
 /** What is longer than that carries many rows, and is not answered soon. */
 const SHORT_REQUEST_BYTES = 2_000
 
@@ -40,6 +42,7 @@ export class WorkerInstance implements Instance {
   /** Those for which there is no slot yet. */
   readonly #unsent: ToWorker[] = []
   readonly #longAnswers: Uint8Array[] = []
+  #looksInTurn = 0
   #opening: Waiting | undefined
   #failure: Error | undefined
 
@@ -56,6 +59,9 @@ export class WorkerInstance implements Instance {
     this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
     this.#ended = new Promise((resolve) =>
       this.#worker.on('exit', () => {
+        // What it said last may not have been heard yet.
+        for (let last = receiveMessageOnPort(this.#port); last !== undefined; last = receiveMessageOnPort(this.#port))
+          this.#receive(last.message as FromWorker)
         this.#fail(new Error('the thread that PGlite runs on has ended'))
         resolve()
       }),
@@ -70,9 +76,13 @@ export class WorkerInstance implements Instance {
       this.#waiting.push({ resolve, reject })
       this.#send({ kind: 'exchange', requests })
       if (requests.byteLength > SHORT_REQUEST_BYTES) this.#sleep()
-      else if (!endsTurn) queueMicrotask(() => this.#lookForAnswers())
+      else if (!endsTurn && this.#looksInTurn++ < MAX_LOOKS_IN_TURN) queueMicrotask(() => this.#lookForAnswers())
       // oxlint-disable-next-line no-restricted-globals -- Whoever has the next turn sends first: a turn of the event loop, not a time.
-      else setImmediate(() => this.#lookForAnswers())
+      else
+        setImmediate(() => {
+          this.#looksInTurn = 0
+          this.#lookForAnswers()
+        })
     })
   }
 

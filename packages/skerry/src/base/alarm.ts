@@ -1,6 +1,9 @@
 /** One timer for whoever may be given several times at which to look again. */
 import type { Clock, Timer } from './clock.ts'
 
+/** A timer goes by another clock than the time of day, which may be set, or go on while the machine sleeps: so often it is compared with it. */
+const MAX_TIMER_MS = 60_000
+
 /** Wakes somebody at the earliest of the times it was set to since it last rang; then it has to be set again. */
 export class Alarm {
   readonly #clock: Clock
@@ -15,11 +18,15 @@ export class Alarm {
 
   /** Rings at `atMs`, milliseconds since the epoch, or before; never within this call. */
   by(atMs: number): void {
-    if (this.#stopped || (this.#set !== undefined && this.#set.atMs <= atMs)) return
+    if (this.#stopped || atMs === Infinity) return
+    const nowMs = this.#clock.nowMs()
+    // One that should have rung is as good as none: its timer was set for another time of day.
+    if (this.#set !== undefined && this.#set.atMs <= atMs && this.#set.atMs > nowMs) return
     this.#set?.timer.cancel()
-    const timer = this.#clock.setTimer(Math.max(1, atMs - this.#clock.nowMs()), () => {
+    const timer = this.#clock.setTimer(Math.min(MAX_TIMER_MS, Math.max(1, atMs - nowMs)), () => {
       this.#set = undefined
-      this.#ring()
+      if (this.#clock.nowMs() < atMs) this.by(atMs)
+      else this.#ring()
     })
     this.#set = { atMs, timer }
   }

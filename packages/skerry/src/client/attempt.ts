@@ -19,6 +19,11 @@ export interface Attempt {
 }
 
 const NOBODY: ReadonlySet<string> = new Set()
+/**
+ * Only a caller that waits for at least this share of the operation's own time learns something about the dependency when it runs out. Not all of
+ * it: in a handler some of that has always passed.
+ */
+const PATIENCE = 0.5
 
 /** Makes one attempt. Rejects only for mistakes in the calling code. */
 export async function makeAttempt(
@@ -37,8 +42,7 @@ export async function makeAttempt(
   const { instance, admitted } = choice
   const startMs = clock.nowMs()
   const remainingMs = deadlineAtMs - startMs
-  // Only a caller that waits at least the operation's own time learns something about the dependency when it runs out.
-  const patient = remainingMs >= operation.operation.deadlineMs
+  const patient = remainingMs >= operation.operation.deadlineMs * PATIENCE
   let abort: AbortController | undefined
   const end = (outcome: CallOutcome, retryAfterMs?: number): void => {
     instance.outstanding--
@@ -58,7 +62,8 @@ export async function makeAttempt(
     const response = await beforeDeadline(clock, remainingMs, answer)
     if (response === undefined) {
       abort?.abort()
-      end(patient ? 'failure' : 'ignored')
+      // That it takes at least so long is known, however little was waited.
+      end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
     }
     end(outcomeOf(response, patient), response.ok ? undefined : response.retryAfterMs)

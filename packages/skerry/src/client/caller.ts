@@ -86,6 +86,8 @@ async function attempts(
   const tried = new Set<string>()
   for (let made = 1; !attempt.response.ok; made++) {
     const { response, instance } = attempt
+    // Nobody could be asked, and all that there are have been considered: to wait until one may be would not be to fail fast.
+    if (instance === undefined) return response
     const nowMs = clock.nowMs()
     const facts = {
       failure: failureOf(request.operation, response),
@@ -96,7 +98,7 @@ async function attempts(
     }
     const pauseMs = pauseBeforeRetry(facts, retry, random)
     if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
-    if (instance !== undefined) tried.add(instance)
+    tried.add(instance)
     await sleep(clock, pauseMs)
     attempt = await makeAttempt(instances, clock, { ...request, trace: childTrace(request.trace, random) }, { avoid: tried })
   }

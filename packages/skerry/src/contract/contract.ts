@@ -1,5 +1,5 @@
-import { ERRORS, SkerryError } from '../base/errors.ts'
 /** A contract is what a service promises: operations, events, problems, a version and an owner. It is all that others may rely on. */
+import { ERRORS, SkerryError } from '../base/errors.ts'
 import { PRIORITIES } from '../base/priority.ts'
 import { mistakesInDeprecation } from './deprecation.ts'
 import type { Event, EventDeclaration } from './event.ts'

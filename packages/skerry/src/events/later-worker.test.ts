@@ -34,12 +34,11 @@ async function openWith(run: ScheduledWork['run'], losesAnswer = false) {
       return result
     },
   }
-  const parts = { clock, random, onEmitted: () => {} }
+  const parts = { clock, random, onEmitted: () => {}, onUncertain: () => {} }
   const transactions = createTransactionRunner({
     topic: 'shop',
     database: losing,
     newId: idSource(clock, random),
-    onUncertain: () => {},
     onDelayed: () => {},
     ...parts,
   })

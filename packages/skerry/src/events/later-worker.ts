@@ -44,6 +44,8 @@ export interface LaterWorkerOptions {
   readonly log: Log
   /** Given what has come into the outbox. */
   readonly onEmitted: (entries: readonly OutboxEntry[]) => void
+  /** Something may have come into the outbox: the answer to a COMMIT was lost. */
+  readonly onUncertain: () => void
 }
 
 export interface LaterWorker extends Worker {
@@ -90,6 +92,7 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
         nextMs = await doDue()
       } catch (error) {
         nextMs = clock.nowMs() + POLL_MS
+        options.onUncertain()
         log.warn('Delayed events and schedules could not be read and will be looked for again', { cause: error })
       }
     }

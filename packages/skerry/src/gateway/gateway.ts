@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
+import type { CallOptions } from '../client/call.ts'
 import { createCaller } from '../client/caller.ts'
 import type { Dependency } from '../client/dependency.ts'
 import { MAX_USER_AGENT_LENGTH } from '../client/user-agent.ts'
@@ -61,10 +62,13 @@ export function gatewayRoutes({
 }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
   const routes = publicOperations(contracts).map(({ contract, bound }) => {
     const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry })
-    return operationRoute(bound, async (input, { headers }) => {
+    return operationRoute(bound, async (input, { headers, waitedMs }) => {
       const idempotencyKey = headers['idempotency-key']
       // What a client outside says about deadlines is not trusted: the operation's own applies.
-      const options = typeof idempotencyKey === 'string' ? { idempotencyKey } : undefined
+      const options: CallOptions = {
+        ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}),
+        ...(waitedMs > 0 ? { deadline: `${Math.max(1, Math.round(bound.operation.deadlineMs - waitedMs))}ms` as const } : {}),
+      }
       // Whoever calls is the client and not the gateway.
       const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH)
       const trace = childTrace(parseTraceparent(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined), random)

@@ -23,8 +23,6 @@ const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
 const IDLE_MS = 30_000
 const CONNECT_MS = 3_000
 const CONNECTIONS = 128
-/** Errors of connecting: the request has never left. */
-const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** What a link sends of a call, and whoever carries it delivers. */
 export interface HttpMessage {
@@ -104,12 +102,17 @@ async function exchange(
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
     }
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
+    const { code, message, syscall } = error as NodeJS.ErrnoException
     throw new SkerryError('unavailable', `${baseUrl}: ${code ?? message}`, {
       cause: error,
-      data: { unsent: NEVER_CONNECTED.has(code ?? '') },
+      data: { unsent: isOfConnecting(code, syscall) },
     })
   }
+}
+
+/** The request has never left. */
+function isOfConnecting(code: string | undefined, syscall: string | undefined): boolean {
+  return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
 function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {

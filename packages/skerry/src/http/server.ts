@@ -72,6 +72,8 @@ export interface HttpServer {
 }
 
 const DEFAULT_MAX_BODY_BYTES = 1_048_576
+/** Of a request whose peer has gone before it had its turn: nobody reads it. */
+const GONE: Promise<HttpResponse> = Promise.resolve(problemResponse(platformProblem('overloaded')))
 // Longer than what proxies and clients keep idle connections for, else they reuse one that is being closed.
 const KEEP_ALIVE_MS = 75_000
 const HEADERS_MS = 20_000
@@ -189,7 +191,10 @@ export function httpAnswerer({
       if (!(turn instanceof Promise)) return await handle(request).finally(() => turn.end())
       const cameMs = clock.nowMs()
       const later = await turn
-      return await handle({ ...request, waitedMs: clock.nowMs() - cameMs }).finally(() => later.end())
+      if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
+      // Nobody waits for the answer any more.
+      const answered = signal().aborted ? GONE : handle({ ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
+      return await answered.finally(() => later.end())
     } catch (error) {
       return failureResponse(error, log)
     }
@@ -289,6 +294,7 @@ function write(request: IncomingMessage, response: ServerResponse, { status, hea
 
 function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
+  if (response.closed) controller.abort()
   response.once('close', () => {
     if (!response.writableFinished) controller.abort()
   })

@@ -35,6 +35,7 @@ export const ADAPTIVE_LIMIT_DEFAULTS: AdaptiveLimitSettings = {
   minSamples: 10,
   longWindow: 600,
 }
+const SHORTEST_MS = 0.1
 /** Until then what is usual is the plain average: the first answers of a process are its slowest. */
 const WARM_UP_WINDOWS = 10
 
@@ -70,7 +71,9 @@ export class AdaptiveLimit {
     this.#samples = this.#sumMs = this.#mostAtOnce = 0
   }
 
-  #update(tookMs: number, atOnce: number): void {
+  #update(averageMs: number, atOnce: number): void {
+    // Of what takes no time at all no share can be taken.
+    const tookMs = Math.max(SHORTEST_MS, averageMs)
     const { min, max, smoothing, tolerance, queue } = this.#settings
     this.#learn(tookMs)
     // Far below the limit nothing is learnt about it.

@@ -11,7 +11,7 @@ const fixed = (atOnce: number): { limit: typeof ADAPTIVE_LIMIT_DEFAULTS; maxWait
 })
 
 /** Whether it may begin, must wait, or is refused. */
-function outcomeOf(entered: Turn | Promise<Turn> | number): 'begins' | 'waits' | 'is refused' {
+function outcomeOf(entered: Turn | Promise<Turn | number> | number): 'begins' | 'waits' | 'is refused' {
   if (typeof entered === 'number') return 'is refused'
   return entered instanceof Promise ? 'waits' : 'begins'
 }
@@ -64,6 +64,7 @@ describe('a request', () => {
       const turn = admission.enter('normal')
       if (typeof turn === 'number') return
       const begun = await turn
+      if (typeof begun === 'number') return
       most = Math.max(most, ++atOnce)
       await new Promise<void>((resolve) => clock.setTimer(5, resolve))
       atOnce--
@@ -88,6 +89,7 @@ describe('ten times as much as can be done', () => {
       const turn = admission.enter('normal')
       if (typeof turn === 'number') return
       const begun = await turn
+      if (typeof begun === 'number') return
       await new Promise<void>((resolve) => clock.setTimer(100, resolve))
       begun.end()
       done++

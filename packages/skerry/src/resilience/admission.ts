@@ -29,12 +29,17 @@ export interface Turn {
   end(): void
 }
 
+interface Waiting {
+  readonly untilMs: number
+  readonly begin: () => void
+  readonly refuse: () => void
+}
+
 export class Admission {
   readonly #clock: Clock
   readonly #limit: AdaptiveLimit
   readonly #maxWaitMs: number
-  readonly #waiting: Readonly<Record<Priority, Fifo<() => void>>> = { critical: new Fifo(), normal: new Fifo(), bulk: new Fifo() }
-  #waitingCount = 0
+  readonly #waiting: Readonly<Record<Priority, Fifo<Waiting>>> = { critical: new Fifo(), normal: new Fifo(), bulk: new Fifo() }
   #inProgress = 0
   #averageMs = FIRST_GUESS_MS
 
@@ -44,13 +49,28 @@ export class Admission {
     this.#maxWaitMs = maxWaitMs
   }
 
-  /** A turn, at once or after others; or after how many milliseconds to come back, when there is too much to do. */
-  enter(priority: Priority): Turn | Promise<Turn> | number {
+  /**
+   * A turn, at once or after others; or after how many milliseconds to come back, when there is too much to do, or when others came first
+   * that matter more.
+   */
+  enter(priority: Priority): Turn | Promise<Turn | number> | number {
     if (this.#inProgress < this.#limit.limit) return this.#begin()
-    const waitMs = ((this.#waitingCount + 1) * this.#averageMs) / this.#limit.limit
-    if (waitMs > this.#maxWaitMs * SHARE[priority]) return Math.ceil(waitMs)
-    this.#waitingCount++
-    return new Promise((resolve) => this.#waiting[priority].push(() => resolve(this.#begin())))
+    const mayWaitMs = this.#maxWaitMs * SHARE[priority]
+    const waitMs = ((this.#before(priority) + 1) * this.#averageMs) / this.#limit.limit
+    if (waitMs > mayWaitMs) return Math.ceil(waitMs)
+    return new Promise((resolve) =>
+      this.#waiting[priority].push({
+        // What was reckoned with may come otherwise.
+        untilMs: this.#clock.nowMs() + 2 * mayWaitMs,
+        begin: () => resolve(this.#begin()),
+        refuse: () => resolve(Math.ceil(mayWaitMs)),
+      }),
+    )
+  }
+
+  /** Those that have their turn before one that comes now. */
+  #before(priority: Priority): number {
+    return PRIORITIES.slice(0, PRIORITIES.indexOf(priority) + 1).reduce((sum, other) => sum + this.#waiting[other].size, 0)
   }
 
   #begin(): Turn {
@@ -59,21 +79,25 @@ export class Admission {
     return {
       end: () => {
         const nowMs = this.#clock.nowMs()
+        const tookMs = Math.max(0, nowMs - startMs)
         this.#inProgress--
-        this.#averageMs += (nowMs - startMs - this.#averageMs) * NEWEST
-        this.#limit.record(nowMs - startMs, atOnce, nowMs)
-        while (this.#waitingCount > 0 && this.#inProgress < this.#limit.limit) this.#next()
+        this.#averageMs += (tookMs - this.#averageMs) * NEWEST
+        this.#limit.record(tookMs, atOnce, nowMs)
+        this.#refuseLate(nowMs)
+        while (this.#inProgress < this.#limit.limit && this.#next());
       },
     }
   }
 
-  #next(): void {
-    for (const priority of PRIORITIES) {
-      const begin = this.#waiting[priority].shift()
-      if (begin === undefined) continue
-      this.#waitingCount--
-      begin()
-      return
-    }
+  #refuseLate(nowMs: number): void {
+    for (const waiting of Object.values(this.#waiting))
+      while (waiting.first !== undefined && waiting.first.untilMs < nowMs) waiting.shift()!.refuse()
+  }
+
+  /** False when nobody waits. */
+  #next(): boolean {
+    const next = PRIORITIES.map((priority) => this.#waiting[priority]).find(({ size }) => size > 0)
+    next?.shift()!.begin()
+    return next !== undefined
   }
 }

@@ -12,7 +12,7 @@ describe('a call that failed', () => {
     ['even then, when it never left', { repeatable: false, failure: 'unsent' }, 12.5],
     ['not when the answer is final', { failure: 'final' }, undefined],
     ['not more often than the policy says', { made: 2 }, undefined],
-    ['not before the callee has asked for', { retryAfterMs: 400 }, 400],
+    ['not before the callee has asked for, nor all at once then', { retryAfterMs: 400 }, 412.5],
     ['not when the caller would no longer wait', { remainingMs: 12.5 }, undefined],
     ['not when the callee asks for longer than the caller waits', { retryAfterMs: 1_000 }, undefined],
   ])('%s', (_what, changed, expected) => {

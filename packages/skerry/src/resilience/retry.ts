@@ -41,6 +41,7 @@ export function pauseBeforeRetry(facts: RetryFacts, policy: RetryPolicy, random:
   const { failure, made, repeatable, retryAfterMs, remainingMs } = facts
   if (failure === 'final' || made >= policy.attempts || (failure === 'unavailable' && !repeatable)) return undefined
   const backoffMs = Math.min(policy.maxBackoffMs, policy.minBackoffMs * 2 ** (made - 1))
-  const pauseMs = Math.max(random.next() * backoffMs, retryAfterMs ?? 0)
+  // Also behind what it was told: others were told the same at the same time.
+  const pauseMs = (retryAfterMs ?? 0) + random.next() * backoffMs
   return pauseMs < remainingMs ? pauseMs : undefined
 }

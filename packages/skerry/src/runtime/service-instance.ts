@@ -138,6 +138,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       random,
       log,
       onEmitted: (entries) => relay?.offer(entries),
+      onUncertain: () => relay?.lookAgain(),
     })
   }
   const consume = (): RunningConsumer | undefined => {

@@ -15,8 +15,8 @@ export interface SimulatedDatabasesOptions {
   readonly world: World
   /** Opened once for all seeds, by the name of the service. */
   readonly open: (service: string) => Promise<Database>
-  /** Told of each statement, before it runs. */
-  readonly onStatement: (sql: string) => void
+  /** Told of each statement of a service, before it runs. */
+  readonly onStatement: (sql: string, service: string) => void
 }
 
 const MAX_STATEMENT_MS = 2
@@ -212,7 +212,7 @@ class SimulatedTransaction implements Transaction {
       })
     await world.pause(this.#at('statement'), 0, MAX_STATEMENT_MS)
     world.trace.detail(world.nowMs, this.#life.node, `${sql} ${shown(parameters)}`)
-    this.#options.onStatement(sql)
+    this.#options.onStatement(sql, this.#life.service)
     const conflict = world.fault('conflict', this.#at('database'))
     if (conflict !== undefined) this.#fail(conflictOf(world.choices.sizeOf(conflict) < 0.5))
     if (world.fault('lostConnection', this.#at('database')) !== undefined) this.#fail(connectionLost())

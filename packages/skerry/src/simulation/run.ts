@@ -146,7 +146,7 @@ class Scene<State> {
   readonly #store: Store
   readonly #state: State
   readonly #history: OperationRecord[]
-  #lookedAtLine = 0
+  #lookedAt = 0
 
   constructor(
     simulation: Simulation<State>,
@@ -166,7 +166,10 @@ class Scene<State> {
     this.#databases = new SimulatedDatabases({
       world,
       open: (service) => store.of(service),
-      onStatement: (sql) => refuseEscapesInSql(sql, breakingOff(world)),
+      onStatement: (sql, service) => {
+        refuseEscapesInSql(sql, breakingOff(world))
+        store.noteStatement(sql, service)
+      },
     })
     const outside = this.#outsideOf('outside', 'outside')
     this.#state = state(outside)
@@ -220,8 +223,8 @@ class Scene<State> {
   /** At a moment at which nobody is at anything, and something has happened since the last one, what must always hold is looked at. */
   #whenQuiet(): Promise<void> | undefined {
     const { trace } = this.#world
-    if (trace.lines.length === this.#lookedAtLine || !this.#isIdle) return undefined
-    this.#lookedAtLine = trace.lines.length
+    if (trace.details === this.#lookedAt || !this.#isIdle) return undefined
+    this.#lookedAt = trace.details
     return this.#check(this.#simulation.options.invariants, 'invariant', false)
   }
 

@@ -39,6 +39,7 @@ export class Simulator<State> implements AsyncDisposable {
  */
 export async function openSimulator<State>(simulation: Simulation<State>, engineering: Engineering = {}): Promise<Simulator<State>> {
   const store = await Store.open()
+  const beganMs = systemClock.nowMs()
   try {
     const { system } = simulation.options
     for (const service of system.services.filter((candidate: Service) => needsDatabase(candidate))) {
@@ -46,7 +47,7 @@ export async function openSimulator<State>(simulation: Simulation<State>, engine
       await migrate({ service: name, database: await store.of(name), folder: service.migrations, clock: systemClock })
     }
     await rehearse(simulation, store)
-    await store.keep()
+    await store.keep(beganMs)
     return new Simulator(simulation, store, await samplerFor(simulation.options), engineering)
   } catch (error) {
     await store.close()

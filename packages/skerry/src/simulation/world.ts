@@ -13,7 +13,8 @@ import type { Life } from './life.ts'
 import { currentLife, inLife } from './life.ts'
 import { Trace } from './trace.ts'
 
-const WORLD_START_MS = Date.UTC(2026, 0, 1)
+/** When each world begins. */
+export const WORLD_START_MS = Date.UTC(2026, 0, 1)
 /** Who says what nobody in the world does. */
 const WORLD = 'world'
 

@@ -63,7 +63,8 @@ function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly
   }
 
   async function apply(action: 'replayed' | 'discarded', target: AdminTarget, id: string, act: Act, work: Apply): Promise<ActResult> {
-    const result = await work(target.database, id, act)
+    // Also when the answer to its COMMIT is lost.
+    const result = await work(target.database, id, act).finally(() => target.wake())
     if (!result.done) return result
     const { letter } = result
     log.info(`A dead letter was ${action}`, {
@@ -76,7 +77,6 @@ function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly
       by: act.by,
       ...(act.note === undefined ? {} : { note: act.note }),
     })
-    target.wake()
     return result
   }
 
