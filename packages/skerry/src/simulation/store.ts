@@ -40,7 +40,7 @@ interface Kept {
 }
 
 /** Written to, a table may hold the same and still give it in another order: where rows have been is not where they are. */
-const MAY_WRITE = /insert|update|delete|merge|truncate|\bdo\b|call/i
+const MAY_WRITE = /insert|(?<!\bfor |\bkey )update|delete|merge|truncate|\bdo\b|call/i
 
 /** As JSON has a `timestamptz`, in UTC. */
 const MOMENT = /"\d{4}-\d\d-\d\dT[\d:.]+\+00:00"/g
@@ -132,12 +132,13 @@ export class Store {
     await this.#putBack(new Map([...this.#kept].map(([service, { tables }]) => [service, new Set(tables.map(({ name }) => name))])))
   }
 
-  /** Told of each statement that a service runs. */
-  noteStatement(sql: string, service: string): void {
-    if (!MAY_WRITE.test(sql)) return
+  /** Told of each statement that a service runs; true when it may write. */
+  noteStatement(sql: string, service: string): boolean {
+    if (!MAY_WRITE.test(sql)) return false
     let writes = this.#writes.get(service)
     if (writes === undefined) this.#writes.set(service, (writes = new Set()))
     writes.add(sql)
+    return true
   }
 
   /** Puts everything back. */

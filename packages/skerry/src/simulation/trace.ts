@@ -17,7 +17,6 @@ export class Trace {
   readonly #hash: Hash = createHash('sha256')
   readonly #startMs: number
   #unhashed = ''
-  #details = 0
 
   constructor(startMs: number) {
     this.#startMs = startMs
@@ -31,14 +30,8 @@ export class Trace {
 
   /** Belongs to what has happened, and is too much to read. */
   detail(nowMs: number, node: string, text: string): void {
-    this.#details++
     this.#unhashed += `${nowMs} ${node} ${text}\n`
     if (this.#unhashed.length > HASHED_AT_ONCE) this.#update()
-  }
-
-  /** How much has happened so far: another number says that something has. */
-  get details(): number {
-    return this.#details
   }
 
   /** SHA-256 over everything so far, in hexadecimal. */
