@@ -77,8 +77,8 @@ export class WorkerInstance implements Instance {
       this.#send({ kind: 'exchange', requests })
       if (requests.byteLength > SHORT_REQUEST_BYTES) this.#sleep()
       else if (!endsTurn && this.#looksInTurn++ < MAX_LOOKS_IN_TURN) queueMicrotask(() => this.#lookForAnswers())
-      // oxlint-disable-next-line no-restricted-globals -- Whoever has the next turn sends first: a turn of the event loop, not a time.
       else
+        // oxlint-disable-next-line no-restricted-globals -- Whoever has the next turn sends first: a turn of the event loop, not a time.
         setImmediate(() => {
           this.#looksInTurn = 0
           this.#lookForAnswers()

@@ -146,6 +146,19 @@ describe('in a total outage', () => {
 })
 
 describe('the circuit breaker', () => {
+  it('that is open is not waited for, however soon it lets one through', async () => {
+    const { callerOf, clock, asked } = scripted({ one: [down] })
+    for (let made = 0; made < 5; made++) {
+      const answer = callerOf('find')(undefined)
+      await clock.advance(100)
+      await answer
+    }
+    await clock.advance('29s')
+    // Time stands still: whoever waited would never get here.
+    expect(await callerOf('find')(undefined, { deadline: '10s' })).toMatchObject({ ok: false, problem: { code: 'unavailable' } })
+    expect(asked).toHaveLength(5)
+  })
+
   it('opens for one operation of one instance, and calls go to the other', async () => {
     const { call, at } = scripted({ bad: [down], good: [good] })
     for (let made = 0; made < 60; made++) expect(await call('find')).toEqual(good)
@@ -170,6 +183,17 @@ describe('the circuit breaker', () => {
     }
     expect(asked.length).toBeGreaterThanOrEqual(20)
     expect(asked.length).toBeLessThan(25)
+  })
+})
+
+describe('an instance that hangs', () => {
+  it('is left alone by those, too, who do not wait for long', async () => {
+    const { callerOf, clock, at } = scripted({ hangs: ['silence'], answers: [good] })
+    for (let made = 0; made < 200; made++) {
+      void callerOf('find')(undefined, { deadline: '1s' })
+      await clock.advance(100)
+    }
+    expect(at().filter((id) => id === 'hangs').length).toBeLessThan(60)
   })
 })
 

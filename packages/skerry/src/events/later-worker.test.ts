@@ -1,8 +1,11 @@
 /** What later workers do where they share a database with others, and with what earlier versions of the service have left in it. */
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { VirtualClock } from '../base/clock.ts'
 import { idSource } from '../base/id.ts'
 import { seededRandom } from '../base/random.ts'
+import { contract } from '../contract/contract.ts'
+import { event } from '../contract/event.ts'
 import type { Database } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -13,6 +16,8 @@ import { startLaterWorker } from './later-worker.ts'
 import { createTransactionRunner } from './transaction-runner.ts'
 
 const openDatabase = migratedDatabases()
+
+const shop = contract('shop', { version: '1.0.0', operations: {}, events: { sold: event(z.object({ sku: z.string() }), { key: 'sku' }) } })
 
 async function openWith(run: ScheduledWork['run'], losesAnswer = false) {
   const database = await openDatabase()
@@ -34,7 +39,8 @@ async function openWith(run: ScheduledWork['run'], losesAnswer = false) {
       return result
     },
   }
-  const parts = { clock, random, onEmitted: () => {}, onUncertain: () => {} }
+  let uncertain = 0
+  const parts = { clock, random, onEmitted: () => {}, onUncertain: () => void uncertain++ }
   const transactions = createTransactionRunner({
     topic: 'shop',
     database: losing,
@@ -45,15 +51,15 @@ async function openWith(run: ScheduledWork['run'], losesAnswer = false) {
   const start = () =>
     startLaterWorker({
       service: 'shop',
-      events: [],
+      events: Object.values(shop.events),
       schedules: [{ name: 'sweep', timing: { every: '10m' }, run }],
-      database: counting,
+      database: losing,
       exclusive: false,
       transactions,
       log: createLog({ level: 'silent' }),
       ...parts,
     })
-  return { database, clock, start, looks: () => looks }
+  return { database, clock, start, looks: () => looks, uncertain: () => uncertain }
 }
 
 test('what nobody knows any more, and what another host is at, is not looked for over and over', async () => {
@@ -86,5 +92,18 @@ test('a schedule that has run is not run again when the answer to its COMMIT is 
   await advance(600_000)
   for (let step = 0; step < 60; step++) await advance(5_000)
   expect(runs).toHaveLength(1)
+  await worker.stop()
+})
+
+test('a delayed event that has come into the outbox unnoticed, because the answer to its COMMIT was lost, is looked for', async () => {
+  const { database, clock, start, uncertain } = await openWith(async () => {}, true)
+  await database.query(
+    `insert into skerry_delayed_event (id, type, key, payload, traceparent, due_at) values (gen_random_uuid(), $1, 'a', '{"sku":"a"}', '', $2)`,
+    [shop.events.sold.type, clock.now()],
+  )
+  const worker = start()
+  await expect.poll(() => uncertain()).toBe(1)
+  const { rows } = await database.query(`select type from skerry_outbox`)
+  expect(rows).toEqual([{ type: shop.events.sold.type }])
   await worker.stop()
 })

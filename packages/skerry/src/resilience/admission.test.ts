@@ -77,6 +77,29 @@ describe('a request', () => {
   })
 })
 
+describe('a request that others overtake all the time', () => {
+  it('is refused when it has waited for twice as long as it may', async () => {
+    const clock = new VirtualClock()
+    const admission = new Admission(clock, fixed(1))
+    const turns: (Turn | number)[] = []
+    const serve = async (entered: Turn | Promise<Turn | number> | number): Promise<void> => {
+      const turn = await entered
+      if (typeof turn === 'number') return
+      await new Promise<void>((resolve) => clock.setTimer(10, resolve))
+      turn.end()
+    }
+    void serve(admission.enter('critical'))
+    void (admission.enter('bulk') as Promise<Turn | number>).then((turn) => turns.push(turn))
+    // One more that is critical as often as one is done.
+    for (let ms = 0; ms < 300; ms += 10) {
+      void serve(admission.enter('critical'))
+      void serve(admission.enter('critical'))
+      await clock.advance(10)
+    }
+    expect(turns).toEqual([50])
+  })
+})
+
 describe('ten times as much as can be done', () => {
   it('still gets done what can be done, in time', async () => {
     const clock = new VirtualClock()
