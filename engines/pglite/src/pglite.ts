@@ -63,6 +63,7 @@ class PgliteEngine implements PgliteDatabaseEngine {
   readonly #thread: 'worker' | 'main'
   readonly #clock: Clock
   readonly #settings: string
+  readonly #resetSession: string
   readonly #turns = new Turns()
   readonly #userTypes = new UserTypes()
   readonly #names = new StatementNames('skerry:')
@@ -76,6 +77,7 @@ class PgliteEngine implements PgliteDatabaseEngine {
     this.#settings = Object.entries({ ...settings, ...SESSION_SETTINGS })
       .map(([name, value]) => `set ${name} = '${value}'`)
       .join('; ')
+    this.#resetSession = `reset role; reset all; ${this.#settings}`
     this.#dataDir = dataDir === undefined ? undefined : resolve(dataDir)
     this.#thread = thread ?? (dataDir === undefined ? 'main' : 'worker')
     this.#clock = clock
@@ -158,7 +160,7 @@ class PgliteEngine implements PgliteDatabaseEngine {
         session,
         userTypes: this.#userTypes,
         names,
-        resetSession: `reset role; reset all; ${this.#settings}`,
+        resetSession: this.#resetSession,
         giveBack,
       })
       return this.#lease

@@ -32,10 +32,10 @@ export async function openInWorker(directory: string | undefined): Promise<Worke
 }
 
 export class WorkerInstance implements Instance {
-  readonly opened: Promise<void>
   readonly #worker: Worker
   readonly #port: MessagePort
   readonly #ended: Promise<void>
+  readonly #opening = Promise.withResolvers<void>()
   readonly #memory = sharedMemory()
   readonly #channel = new AskingEnd(this.#memory)
   readonly #waiting: Waiting[] = []
@@ -43,7 +43,6 @@ export class WorkerInstance implements Instance {
   readonly #unsent: ToWorker[] = []
   readonly #longAnswers: Uint8Array[] = []
   #looksInTurn = 0
-  #opening: Waiting | undefined
   #failure: Error | undefined
 
   constructor(directory: string | undefined) {
@@ -66,8 +65,11 @@ export class WorkerInstance implements Instance {
         resolve()
       }),
     )
-    this.opened = new Promise((resolve, reject) => (this.#opening = { resolve: () => resolve(), reject }))
     this.#port.on('message', (message: FromWorker) => this.#receive(message))
+  }
+
+  get opened(): Promise<void> {
+    return this.#opening.promise
   }
 
   exchange(requests: Uint8Array, endsTurn = false): Promise<Uint8Array> {
@@ -98,16 +100,16 @@ export class WorkerInstance implements Instance {
 
   #receive(message: FromWorker): void {
     if (message.kind === 'failed') return this.#fail(new Error(message.message))
-    if (message.kind === 'opened') return this.#opening?.resolve(new Uint8Array())
+    if (message.kind === 'opened') return this.#opening.resolve()
     // A message with an answer that was too long for its slot may come before the slot that says so is looked at.
     if (message.kind === 'answered') this.#longAnswers.push(message.answers)
     this.#takeAnswers()
-    if (this.#waiting.length > 0) this.#sleep()
+    this.#sleep()
   }
 
   #lookForAnswers(): void {
     if (this.#waiting.length > 0 && this.#channel.look(LOOKS)) this.#takeAnswers()
-    if (this.#waiting.length > 0) this.#sleep()
+    this.#sleep()
   }
 
   #takeAnswers(): void {
@@ -130,7 +132,7 @@ export class WorkerInstance implements Instance {
     return this.#longAnswers.shift()
   }
 
-  /** Lets itself be woken by a message. */
+  /** Lets itself be woken by a message, when somebody waits. */
   #sleep(): void {
     while (this.#waiting.length > 0 && !this.#channel.sleep()) this.#takeAnswers()
   }
@@ -142,7 +144,7 @@ export class WorkerInstance implements Instance {
 
   #fail(error: Error): void {
     this.#failure ??= error
-    this.#opening?.reject(this.#failure)
+    this.#opening.reject(this.#failure)
     for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure)
   }
 }

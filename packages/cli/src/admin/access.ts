@@ -1,6 +1,6 @@
 /**
- * The way of `skerry events`, `skerry sagas` and `skerry contract callers` to a system: through the admin API of a host that runs, or straight to the databases that
- * the environment names. Both are called through one contract.
+ * The way of `skerry events`, `skerry sagas` and `skerry contract callers` to a system: through the admin API of a host that runs, or
+ * straight to the databases that the environment names. Both are called through one contract.
  */
 import type { AdminClient, AdminTarget, Databases, Selection } from 'skerry/runtime'
 import { enginesFor } from '../engines.ts'

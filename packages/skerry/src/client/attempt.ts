@@ -25,40 +25,31 @@ const NOBODY: ReadonlySet<string> = new Set()
  */
 const PATIENCE = 0.5
 
-/** Makes one attempt. Rejects only for mistakes in the calling code. */
+/** Makes one attempt; `avoid`: instances that have failed this call already. Rejects only for mistakes in the calling code. */
 export async function makeAttempt(
   instances: Instances,
   clock: Clock,
   request: Omit<CallRequest, 'signal'>,
-  { avoid = NOBODY, signal }: { readonly avoid?: ReadonlySet<string>; readonly signal?: AbortSignal | undefined } = {},
+  avoid: ReadonlySet<string> = NOBODY,
 ): Promise<Attempt> {
   const { operation, deadlineAtMs } = request
   const choice = instances.choose(operation, avoid)
   if (!choice.chosen)
-    return {
-      response: failure(operation, 'unavailable', choice.reason, { retryAfterMs: choice.retryAfterMs, unsent: true }),
-      instance: undefined,
-    }
+    return { response: failure(operation, 'unavailable', choice.reason, { retryAfterMs: choice.retryAfterMs }), instance: undefined }
   const { instance, admitted } = choice
   const startMs = clock.nowMs()
   const remainingMs = deadlineAtMs - startMs
   const patient = remainingMs >= operation.operation.deadlineMs * PATIENCE
   let abort: AbortController | undefined
-  const end = (outcome: CallOutcome, retryAfterMs?: number): void => {
+  const end = (outcome: CallOutcome, penaltyMs?: number): void => {
     instance.outstanding--
     admitted.report(outcome)
-    if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', retryAfterMs)
-    else if (retryAfterMs !== undefined) instance.avoidFor(retryAfterMs)
+    if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', penaltyMs)
+    else if (penaltyMs !== undefined) instance.avoidFor(penaltyMs)
   }
   instance.outstanding++
   try {
-    const answer = instance.link.send({
-      ...request,
-      signal: () => {
-        abort ??= new AbortController()
-        return signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
-      },
-    })
+    const answer = instance.link.send({ ...request, signal: () => (abort ??= new AbortController()).signal })
     const response = await beforeDeadline(clock, remainingMs, answer)
     if (response === undefined) {
       abort?.abort()
@@ -70,7 +61,7 @@ export async function makeAttempt(
     return { response, instance: instance.id }
   } catch (error) {
     const unavailable = error instanceof SkerryError && error.code === 'unavailable'
-    end(unavailable && signal?.aborted !== true ? 'failure' : 'ignored')
+    end(unavailable ? 'failure' : 'ignored')
     if (!unavailable) throw error
     return {
       response: failure(operation, 'unavailable', error.message, { unsent: error.data?.['unsent'] === true }),

@@ -100,7 +100,7 @@ async function attempts(
     if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
     tried.add(instance)
     await sleep(clock, pauseMs)
-    attempt = await makeAttempt(instances, clock, { ...request, trace: childTrace(request.trace, random) }, { avoid: tried })
+    attempt = await makeAttempt(instances, clock, { ...request, trace: childTrace(request.trace, random) }, tried)
   }
   return attempt.response
 }

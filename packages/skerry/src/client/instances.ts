@@ -70,10 +70,10 @@ export class KnownInstance {
   }
 
   /** An answer, good or declared, or a failure of the instance. */
-  record(tookMs: number, failed: boolean, retryAfterMs = 0): void {
+  record(tookMs: number, failed: boolean, penaltyMs = 0): void {
     const nowMs = this.#clock.nowMs()
     this.outlier.record(failed, nowMs)
-    if (failed) this.avoidFor(Math.max(FAILURE_PENALTY_MS, retryAfterMs))
+    if (failed) this.avoidFor(Math.max(FAILURE_PENALTY_MS, penaltyMs))
     else this.#latency.record(tookMs, nowMs)
   }
 

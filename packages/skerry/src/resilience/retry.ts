@@ -17,7 +17,7 @@ export const NO_RETRY: RetryPolicy = { ...RETRY_POLICY_DEFAULTS, attempts: 1 }
 
 /** How an attempt failed, as far as it decides whether another one may be made. */
 export type AttemptFailure =
-  /** It provably never left: nobody could be connected to, or nobody was asked. Safe to make again whatever the operation does. */
+  /** It provably never left: nobody could be connected to. Safe to make again whatever the operation does. */
   | 'unsent'
   /** No answer, or 502, 503 or 504: it may or may not have taken effect. */
   | 'unavailable'

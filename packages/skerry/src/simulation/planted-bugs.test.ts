@@ -11,6 +11,7 @@ import {
 } from '../testing/fixtures/small-shop.ts'
 import { notedOrders } from './fixtures/noted-orders.ts'
 import {
+  forgettingTheHandled,
   acknowledgingFirst,
   autocommitting,
   ignoringConflicts,
@@ -136,15 +137,7 @@ const bugs: Readonly<Record<string, () => Planted>> = {
   'what could not be handled is acknowledged': () => ({ engineering: neverGivingBack }),
   'a transaction whose outcome is unknown is simply run again': () => ({ engineering: rerunningUnknown }),
   'each statement of a transaction commits by itself': () => ({ engineering: autocommitting }),
-  'what was handled is not remembered': () => ({
-    engineering: rewritten((sql) => {
-      if (sql.startsWith('insert into skerry_key_cursor (consumer'))
-        return 'select 1 as moved where $1::text || $2::text || $3::text is not null'
-      if (sql.startsWith('update skerry_key_cursor'))
-        return 'select 1 as moved where $1::text || $2::text || $3::text is not null and $4::int8 > 0'
-      return undefined
-    }),
-  }),
+  'what was handled is not remembered': () => ({ engineering: forgettingTheHandled }),
   'a cursor may skip what is missing': () => ({ engineering: replacing('and seq = $4 - 1 returning', 'returning') }),
   'a conflict is taken for success': () => ({ engineering: ignoringConflicts }),
   'confirmed events are deleted together with all before them': () => ({

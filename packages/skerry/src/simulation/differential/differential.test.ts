@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decide } from '../../saga/saga.ts'
-import { replacing, rewritten } from '../fixtures/planted.ts'
+import { forgettingTheHandled, replacing, rewritten } from '../fixtures/planted.ts'
 import type { Engineering, Run } from '../outcome.ts'
 import type { ProtocolEngines } from '../protocol/engines.ts'
 import { ENGINES } from '../protocol/engines.ts'
@@ -69,13 +69,7 @@ describe('they do not', () => {
       says: /^\w+: \S+ handled\n +in memory, \w+ faults: .*\n +in SQL: /m,
     },
     'when, in SQL, what was handled is not remembered': {
-      engineering: rewritten((sql) => {
-        if (sql.startsWith('insert into skerry_key_cursor (consumer'))
-          return 'select 1 as moved where $1::text || $2::text || $3::text is not null'
-        if (sql.startsWith('update skerry_key_cursor'))
-          return 'select 1 as moved where $1::text || $2::text || $3::text is not null and $4::int8 > 0'
-        return undefined
-      }),
+      engineering: forgettingTheHandled,
       says: /handled\n +in memory.*\n +in SQL: .*\b(\d\.\d\.\d),.* \1\b/,
     },
     'when, in SQL, a dead letter is not kept': {
