@@ -11,6 +11,7 @@ import type { CallOutcome } from '../resilience/circuit-breaker.ts'
 import { beforeDeadline } from '../resilience/deadline.ts'
 import type { Instances } from './instances.ts'
 import type { CallRequest, CallResponse } from './link.ts'
+import type { BreakerRules } from './rules.ts'
 
 export interface Attempt {
   readonly response: CallResponse
@@ -31,9 +32,10 @@ export async function makeAttempt(
   clock: Clock,
   request: Omit<CallRequest, 'signal'>,
   avoid: ReadonlySet<string> = NOBODY,
+  rules?: BreakerRules,
 ): Promise<Attempt> {
   const { operation, deadlineAtMs } = request
-  const choice = instances.choose(operation, avoid)
+  const choice = instances.choose(operation, avoid, rules)
   if (!choice.chosen)
     return { response: failure(operation, 'unavailable', choice.reason, { retryAfterMs: choice.retryAfterMs }), instance: undefined }
   const { instance, admitted } = choice
@@ -53,6 +55,7 @@ export async function makeAttempt(
     const response = await beforeDeadline(clock, remainingMs, answer)
     if (response === undefined) {
       abort?.abort()
+      if (request.record !== undefined) request.record.outcome = 'waiting'
       // That it takes at least so long is known, however little was waited.
       end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }

@@ -1,7 +1,7 @@
 /**
  * The policies of the calling side, the same for typed clients and for the gateway: the call is limited by its deadline and by how much may be
  * asked of the dependency at once, each attempt by what is known of the instances, and what may be called again is. Every outcome is a
- * `CallResponse`; that no answer came is one too.
+ * `CallResponse`; that no answer came is one too, unless the caller has declared what it says then.
  */
 import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
@@ -10,24 +10,35 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
+import { deadlineProblem } from '../contract/problem.ts'
 import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
 import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
+import type { CallRecord } from '../telemetry/account.ts'
+import { Account, timeSpent } from '../telemetry/account.ts'
+import type { Scope } from '../telemetry/scope.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import { childTrace } from '../telemetry/trace-context.ts'
 import { failure, makeAttempt } from './attempt.ts'
+import type { CallEvent } from './call-event.ts'
 import type { CallOptions } from './call.ts'
+import { degradedAnswer } from './degraded-answer.ts'
 import type { Dependency } from './dependency.ts'
 import type { CallRequest, CallResponse } from './link.ts'
+import type { CallRules } from './rules.ts'
 
 export interface CallerOptions {
   readonly dependency: Dependency
   readonly clock: Clock
   readonly random: Random
-  /** Default: one more attempt, after at most 25 ms. */
+  /** Goes before what the rules say. Default: one more attempt, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
+  /** What is other than usual for this caller. */
+  readonly rules?: CallRules | undefined
   /** Who calls, as User-Agent (RFC 9110, 10.1.5), such as `orders/1.1.0`. Default: it is not said. */
   readonly userAgent?: string
+  /** Told what the answer does not show. */
+  readonly onEvent?: ((event: CallEvent) => void) | undefined
 }
 
 /** The request from outside that a call carries on, in place of the current scope and of the caller itself. */
@@ -39,11 +50,24 @@ export interface CarriedOn {
 /** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. */
 export type Caller = (input: unknown, options?: CallOptions, carriedOn?: CarriedOn) => Promise<CallResponse>
 
+/** How much of what its own caller still waits a call with a fallback may take: the rest is for saying what is said instead. */
+const SHARE_WITH_FALLBACK = 0.8
+
 /** Makes the caller of one operation. */
 export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
-  const { dependency, clock, random, userAgent } = options
-  const { deadlineMs, idempotent } = operation.operation
+  const { dependency, clock, random, userAgent, rules, onEvent } = options
+  const { idempotent } = operation.operation
+  const defaultMs = rules?.deadlineMs ?? operation.operation.deadlineMs
   const needsKey = keepsAnswer(operation.operation)
+  const limits = [...(rules?.limits ?? []), dependency.limit]
+  const fallback = rules?.fallback
+
+  /** When to stop waiting. */
+  const deadlineOf = (nowMs: number, callOptions: CallOptions | undefined, scope: Scope | undefined): number => {
+    const ownAtMs = nowMs + (callOptions?.deadline === undefined ? defaultMs : milliseconds(callOptions.deadline))
+    const callersAtMs = scope?.deadlineAtMs ?? Infinity
+    return Math.min(ownAtMs, fallback === undefined ? callersAtMs : nowMs + (callersAtMs - nowMs) * SHARE_WITH_FALLBACK)
+  }
 
   return async (input, callOptions, carriedOn) => {
     const scope = currentScope()
@@ -51,36 +75,67 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
     const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, needsKey)
     const nowMs = clock.nowMs()
-    const ownMs = callOptions?.deadline === undefined ? deadlineMs : milliseconds(callOptions.deadline)
-    const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)
-    if (deadlineAtMs <= nowMs) return failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
     const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
-    if (!dependency.enter()) return failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
-    try {
-      const request = {
-        operation,
-        input,
-        trace: childTrace(carriedOn?.trace ?? scope?.trace, random),
-        deadlineAtMs,
-        idempotencyKey,
-        userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
-      }
-      // Without a key its service could not tell that it has been asked before.
-      return await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options)
-    } finally {
-      dependency.leave()
+    const record: CallRecord = { operation: operation.fullName, startMs: nowMs }
+    if (scope !== undefined) (scope.account ??= new Account(clock)).add(record)
+    const request = {
+      operation,
+      input,
+      trace: childTrace(carriedOn?.trace ?? scope?.trace, random),
+      deadlineAtMs: deadlineOf(nowMs, callOptions, scope),
+      idempotencyKey,
+      userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
+      record,
     }
+    // Without a key its service could not tell that it has been asked before.
+    const repeatable = idempotent && (!needsKey || idempotencyKey !== undefined)
+    const response = await answerTo(request, repeatable)
+    if (response.ok && response.degraded !== undefined) scope?.account?.degrade(response.degraded)
+    return response
+  }
+
+  async function answerTo(request: Recorded, repeatable: boolean): Promise<CallResponse> {
+    const { record, input, trace } = request
+    let entered = 0
+    let response: CallResponse
+    try {
+      if (request.deadlineAtMs <= record.startMs)
+        response = failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
+      else {
+        while (entered < limits.length && limits[entered]!.enter()) entered++
+        response =
+          entered === limits.length
+            ? await attempts(request, repeatable, options)
+            : failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
+      }
+    } finally {
+      while (entered > 0) limits[--entered]!.leave()
+    }
+    record.endMs = clock.nowMs()
+    if (response.ok) {
+      if (response.degraded === undefined) fallback?.known?.remember(input, response.output, record.endMs)
+      return response
+    }
+    if (response.problem.status >= 500) record.outcome ??= 'failed'
+    if (response.problem.code === 'deadlineExceeded') response = late(response, record, record.endMs)
+    if (fallback === undefined || response.ok) return response
+    const instead = await degradedAnswer(operation, fallback, input, response, clock)
+    if (instead.ok) onEvent?.({ kind: 'degraded', trace, degradation: instead.degraded![0]! })
+    return instead
   }
 }
 
+type Recorded = Omit<CallRequest, 'signal'> & { readonly record: CallRecord }
+
 async function attempts(
-  request: Omit<CallRequest, 'signal'>,
+  request: Recorded,
   repeatable: boolean,
-  { dependency, clock, random, retry = RETRY_POLICY_DEFAULTS }: CallerOptions,
+  { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent }: CallerOptions,
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
+  const { operation, record, deadlineAtMs } = request
   budget.deposit(clock.nowMs())
-  let attempt = await makeAttempt(instances, clock, request)
+  let attempt = await makeAttempt(instances, clock, request, undefined, rules?.breaker)
   // Most calls end here.
   if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
   const tried = new Set<string>()
@@ -90,19 +145,33 @@ async function attempts(
     if (instance === undefined) return response
     const nowMs = clock.nowMs()
     const facts = {
-      failure: failureOf(request.operation, response),
+      failure: failureOf(operation, response),
       made,
       repeatable,
       retryAfterMs: response.retryAfterMs,
-      remainingMs: request.deadlineAtMs - nowMs,
+      remainingMs: deadlineAtMs - nowMs,
     }
     const pauseMs = pauseBeforeRetry(facts, retry, random)
     if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
     tried.add(instance)
+    record.attempts ??= [{ pauseMs: 0, startMs: record.startMs, endMs: nowMs }]
     await sleep(clock, pauseMs)
-    attempt = await makeAttempt(instances, clock, { ...request, trace: childTrace(request.trace, random) }, tried)
+    const again = { ...request, trace: childTrace(request.trace, random) }
+    onEvent?.({ kind: 'retried', trace: again.trace, operation: operation.fullName, attempt: made + 1, pauseMs })
+    const time: NonNullable<CallRecord['attempts']>[number] = { pauseMs, startMs: clock.nowMs() }
+    record.attempts.push(time)
+    attempt = await makeAttempt(instances, clock, again, tried, rules?.breaker)
+    time.endMs = clock.nowMs()
   }
   return attempt.response
+}
+
+/** With where the time went, as far as that is known here and was said there. */
+function late(response: CallResponse & { ok: false }, record: CallRecord, nowMs: number): CallResponse {
+  const { timing, traceId } = response.problem
+  if (timing !== undefined) record.told = timing
+  const what = `${record.operation} did not answer in time`
+  return { ...response, problem: deadlineProblem(what, [timeSpent(record, nowMs)], traceId === undefined ? {} : { traceId }) }
 }
 
 /** 502, 503 and 504 say that the operation may have been run or not; any other answer is one, and so is what the contract declares. */

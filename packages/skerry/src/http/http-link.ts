@@ -7,8 +7,10 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem } from '../contract/problem.ts'
 import { validate } from '../contract/schema.ts'
+import { readTimeSpent } from '../contract/time-spent.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
 import { writeDeadline } from './deadline-header.ts'
+import { DEGRADED, readDegraded } from './degraded-header.ts'
 
 export interface HttpLinkOptions {
   /** `http://user-service:8000`, without a path or with a prefix. */
@@ -39,6 +41,8 @@ export interface HttpAnswer {
   readonly status: number
   readonly text: string
   readonly retryAfter: string | undefined
+  /** The header Skerry-Degraded. */
+  readonly degraded?: string | undefined
 }
 
 /** Carries one message to a service and its answer back. Rejects with a `SkerryError` (`unavailable`) when no answer came. */
@@ -96,10 +100,12 @@ async function exchange(
       chunks.push(chunk)
     }
     const retryAfter = response.headers['retry-after']
+    const degraded = response.headers[DEGRADED]
     return {
       status: response.statusCode,
       text: Buffer.concat(chunks).toString('utf8'),
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+      degraded: typeof degraded === 'string' ? degraded : undefined,
     }
   } catch (error) {
     const { code, message, syscall } = error as NodeJS.ErrnoException
@@ -123,11 +129,12 @@ function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer):
     return broken(fullName, `it answered ${answer.status} with a body that is not JSON`)
   }
   if (answer.status >= 200 && answer.status < 300) {
-    if (operation.output === undefined) return { ok: true, output: undefined }
+    const degraded = answer.degraded === undefined ? undefined : { degraded: readDegraded(answer.degraded) }
+    if (operation.output === undefined) return { ok: true, output: undefined, ...degraded }
     const validation = validate(operation.output, json)
     const check = (checked: Awaited<typeof validation>): CallResponse =>
       checked.ok
-        ? { ok: true, output: checked.value }
+        ? { ok: true, output: checked.value, ...degraded }
         : broken(
             fullName,
             `it answered what its contract does not promise: ${checked.issues.map((issue) => `${issue.path} ${issue.message}`).join('; ')}`,
@@ -143,8 +150,11 @@ function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer):
 function asProblem(status: number, json: unknown): ProblemDetails {
   const given = typeof json === 'object' && json !== null ? (json as Partial<ProblemDetails>) : {}
   const title = typeof given.title === 'string' ? given.title : `HTTP ${status}`
+  const { timing: told, ...members } = given
+  const timing = readTimeSpent(told)
   return {
-    ...given,
+    ...members,
+    ...(timing.length === 0 ? {} : { timing }),
     type: typeof given.type === 'string' ? given.type : 'about:blank',
     title,
     status,

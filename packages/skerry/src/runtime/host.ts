@@ -8,11 +8,13 @@ import type { NewId } from '../base/id.ts'
 import { idSource } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import { systemRandom } from '../base/random.ts'
+import type { CallEvent } from '../client/call-event.ts'
 import type { Client } from '../client/call.ts'
 import { createClient } from '../client/client.ts'
 import type { Dependency } from '../client/dependency.ts'
 import { dependencyOn } from '../client/dependency.ts'
 import type { Link } from '../client/link.ts'
+import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
@@ -92,6 +94,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
     throw error
   }
   return host
+}
+
+const CALL_EVENTS: Readonly<Record<CallEvent['kind'], string>> = {
+  retried: 'A call is made again',
+  hedged: 'A second instance is asked, because the first takes long',
+  degraded: 'A call gave no answer, and is answered in another way',
 }
 
 /** How long the relays may take to hand over what is on its way when stopping. */
@@ -184,7 +192,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.#clientOf(contract, userAgentOf(service.contract)),
+        clientFor: (contract, using) => this.#clientOf(contract, userAgentOf(service.contract), using),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -196,14 +204,22 @@ class RunningHost implements Host {
     )
   }
 
-  #clientOf<C extends Contract>(contract: C, userAgent: string): Client<C> {
+  #clientOf<C extends Contract>(contract: C, userAgent: string, using?: Using): Client<C> {
     return createClient(contract, {
+      using,
       dependency: this.#dependencyOn(contract),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
       userAgent,
+      onEvent: this.#onCallEvent,
     })
+  }
+
+  /** What tracing and metrics can be made of. */
+  readonly #onCallEvent = (event: CallEvent): void => {
+    const { kind, trace, ...fields } = event
+    this.#options.log.debug(CALL_EVENTS[kind], { ...fields, traceId: trace.traceId, spanId: trace.spanId })
   }
 
   /** The same for all who call, so that what one of them learns the others know. */
@@ -266,6 +282,8 @@ class RunningHost implements Host {
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
+      using: system.gateway.using,
+      onEvent: this.#onCallEvent,
       log: log.with({ service: GATEWAY }),
     })
     const server = await this.#transport.listen({

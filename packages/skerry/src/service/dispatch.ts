@@ -9,8 +9,9 @@ import { SkerryError } from '../base/errors.ts'
 import { copyJson } from '../base/json.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { CallError } from '../contract/call-error.ts'
+import type { Degradation } from '../contract/degradation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
-import { declaredProblem, platformProblem } from '../contract/problem.ts'
+import { deadlineProblem, declaredProblem, platformProblem } from '../contract/problem.ts'
 import type { Issue } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
 import { DatabaseError } from '../engine/database.ts'
@@ -33,7 +34,7 @@ export interface OperationRequest {
 
 export type OperationAnswer =
   /** The output as the schema gives it; whoever carries it further copies it or writes it as JSON. */
-  | { readonly ok: true; readonly output: unknown }
+  | { readonly ok: true; readonly output: unknown; readonly degraded?: readonly Degradation[] | undefined }
   | { readonly ok: false; readonly problem: ProblemDetails; readonly retryAfterMs?: number | undefined }
 
 /** Runs the handler of one operation on checked input. */
@@ -54,24 +55,25 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     const input = checked instanceof Promise ? await checked : checked
     if (!input.ok) return { ok: false, problem: invalidInput(input.issues) }
     const result = await runInScope(request.scope, () => invoke(request, input.value))
-    if (operation.output === undefined) return answered(undefined)
+    if (operation.output === undefined) return answered(undefined, request.scope)
     const promised = validate(operation.output, result)
     const output = promised instanceof Promise ? await promised : promised
-    if (output.ok) return answered(output.value)
+    if (output.ok) return answered(output.value, request.scope)
     throw new SkerryError(
       'contractBroken',
       `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`,
     )
   } catch (error) {
     if (error instanceof AnsweredBefore)
-      return 'problem' in error.answer ? { ok: false, problem: error.answer.problem } : answered(error.answer.output)
+      return 'problem' in error.answer ? { ok: false, problem: error.answer.problem } : answered(error.answer.output, request.scope)
     return { ok: false, ...failed(request, error, log) }
   }
 }
 
-function answered(output: unknown): OperationAnswer {
+function answered(output: unknown, { account }: Scope): OperationAnswer {
   crashPoint('operation.before-answer')
-  return { ok: true, output }
+  const degraded = account?.degraded
+  return degraded === undefined ? { ok: true, output } : { ok: true, output, degraded }
 }
 
 function invalidInput(issues: readonly Issue[]): ProblemDetails {
@@ -112,6 +114,11 @@ function failed(
     }),
   )
   const retryAfterMs = code === 'internal' ? undefined : retryAfterOf(error)
+  if (code === 'deadlineExceeded')
+    return {
+      problem: deadlineProblem(`${operation.fullName} was not done in time`, scope.account?.timing() ?? [], { traceId }),
+      retryAfterMs,
+    }
   return { problem: platformProblem(code, undefined, { traceId }), retryAfterMs }
 }
 

@@ -5,19 +5,22 @@
 import { copyJson } from '../../base/json.ts'
 import type { Link } from '../../client/link.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
+import type { Scope } from '../../telemetry/scope.ts'
 
 export function inProcessLink(service: () => HostedService): Link {
   return {
-    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, signal }) {
+    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, record, signal }) {
+      const scope: Scope = { service: operation.contract, trace, deadlineAtMs }
+      if (record !== undefined) record.inside = scope
       const answer = await service().answer({
         operation,
         input: operation.http.carry(input),
-        scope: { service: operation.contract, trace, deadlineAtMs },
+        scope,
         idempotencyKey,
         userAgent,
         signal,
       })
-      return answer.ok ? { ok: true, output: copyJson(answer.output) } : answer
+      return answer.ok ? { ...answer, output: copyJson(answer.output) } : answer
     },
     close: async () => {},
   }

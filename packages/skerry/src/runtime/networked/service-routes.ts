@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
-import { platformProblem } from '../../contract/problem.ts'
+import { deadlineProblem, platformProblem } from '../../contract/problem.ts'
 import { readDeadline } from '../../http/deadline-header.ts'
 import { documentRoute } from '../../http/document-route.ts'
 import { operationRoute } from '../../http/operation-target.ts'
@@ -11,6 +11,7 @@ import type { Route } from '../../http/router.ts'
 import type { HttpTarget } from '../../http/server.ts'
 import { beforeDeadline } from '../../resilience/deadline.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
+import type { Scope } from '../../telemetry/scope.ts'
 import { childTrace, parseTraceparent } from '../../telemetry/trace-context.ts'
 
 export function serviceRoutes(service: HostedService, clock: Clock, random: Random): readonly Route<HttpTarget>[] {
@@ -22,13 +23,14 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
       const { traceparent, 'idempotency-key': key, 'user-agent': userAgent } = headers
       const parent = parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined)
       const expiry = new Expiry()
+      const scope: Scope = { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs }
       const answer = await beforeDeadline(
         clock,
         remainingMs,
         service.answer({
           operation: bound,
           input,
-          scope: { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs },
+          scope,
           idempotencyKey: typeof key === 'string' ? key : undefined,
           userAgent,
           signal: () => AbortSignal.any([signal(), expiry.signal]),
@@ -36,7 +38,7 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
       )
       if (answer !== undefined) return answer
       expiry.abort()
-      return { ok: false, problem: platformProblem('deadlineExceeded') }
+      return { ok: false, problem: deadlineProblem(`${bound.fullName} was not done in time`, scope.account?.timing() ?? []) }
     }),
   )
   const received = service.eventHandlers.map(({ event }) => event)
