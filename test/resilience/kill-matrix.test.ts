@@ -15,7 +15,7 @@ let journeys: Journeys
 
 beforeAll(async () => {
   shop = await openBreakableShop()
-  journeys = new Journeys(shop.gatewayUrl)
+  journeys = new Journeys(shop)
 })
 
 afterAll(async () => shop?.[Symbol.asyncDispose]())

@@ -12,6 +12,7 @@ type Ordering = (typeof ORDERING)[number]
 const KNOWN_CUSTOMER = 1
 const SKU = 'mug'
 const LATER_MS = 60_000
+const POLLS_UNTIL_TIME_PASSES = 50
 /** Nobody waits longer for an answer, whatever is broken: the longest deadline of what customers ask, and what a busy machine takes on top. */
 const PATIENCE_MS = 15_000
 
@@ -24,8 +25,11 @@ export class Journeys {
   /** What was refused then, to be asked again. */
   readonly #refused = new Map<Ordering, () => Promise<Answer>>()
 
-  constructor(gatewayUrl: string) {
+  readonly #letTimePass: () => void
+
+  constructor({ gatewayUrl, letTimePass }: { readonly gatewayUrl: string; readonly letTimePass: () => void }) {
     this.#gatewayUrl = gatewayUrl
+    this.#letTimePass = letTimePass
   }
 
   /** Before anything is broken: somebody has looked at everything once, and is about to order. */
@@ -68,7 +72,7 @@ export class Journeys {
   /** After the part is back: what was refused is asked again, and everything comes to its end. Rejects when it does not. */
   async catchUp(): Promise<void> {
     for (const [journey, again] of this.#refused) {
-      const { body } = await waitUntil('what was refused is accepted', LATER_MS, async () => {
+      const { body } = await this.#patiently('what was refused is accepted', async () => {
         const answer = await again()
         return answer.status === 200 ? answer : undefined
       })
@@ -76,12 +80,13 @@ export class Journeys {
     }
     for (const id of this.#accepted.values()) {
       await this.#confirmed(id)
-      await waitUntil(`the customer has been told of order ${id}`, LATER_MS, async () => {
+      await this.#patiently(`the customer has been told of order ${id}`, async () => {
         const { body } = await this.#ask('GET', `/notifications?order_id=${id}`)
         const sent = (body as { kind: string; status: string }[]).filter(({ status }) => status === 'sent').map(({ kind }) => kind)
         return sent.join() === 'order-placed,order-confirmed' ? sent : undefined
       })
     }
+    this.#letTimePass()
   }
 
   async #browse(): Promise<Outcome | string> {
@@ -127,11 +132,21 @@ export class Journeys {
   }
 
   async #confirmed(id: number | string): Promise<void> {
-    await waitUntil(`order ${id} is confirmed`, LATER_MS, async () => {
+    await this.#patiently(`order ${id} is confirmed`, async () => {
       const { body } = await this.#ask('GET', `/orders/${id}`)
       const { status } = body as { status: string }
       if (status === 'cancelled') throw new Error(`Order ${id} is cancelled`)
       return status === 'confirmed' ? status : undefined
+    })
+  }
+
+  /** What does not come at once may wait for a circuit breaker, or for its next attempt: then time passes. */
+  #patiently<T>(awaited: string, condition: () => Promise<T | undefined>): Promise<T> {
+    let polls = 0
+    return waitUntil(awaited, LATER_MS, async () => {
+      const value = await condition()
+      if (value === undefined && ++polls % POLLS_UNTIL_TIME_PASSES === 0) this.#letTimePass()
+      return value
     })
   }
 

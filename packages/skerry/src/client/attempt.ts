@@ -60,7 +60,7 @@ export async function makeAttempt(
       end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
     }
-    end(outcomeOf(response, patient), response.ok ? undefined : response.retryAfterMs)
+    end(outcomeOf(operation, response, patient), response.ok ? undefined : response.retryAfterMs)
     return { response, instance: instance.id }
   } catch (error) {
     const unavailable = error instanceof SkerryError && error.code === 'unavailable'
@@ -73,9 +73,11 @@ export async function makeAttempt(
   }
 }
 
-function outcomeOf(response: CallResponse, patient: boolean): CallOutcome {
+function outcomeOf({ operation }: BoundOperation, response: CallResponse, patient: boolean): CallOutcome {
   if (response.ok) return 'success'
   const { status, code } = response.problem
+  // Whatever its status, it is an answer: that one customer cannot be served must not shut the others out.
+  if (operation.errors[code] !== undefined) return 'success'
   // It lives, and says itself how much it can do: to stop asking altogether would waste that.
   if (status === 429 || code === 'overloaded') return 'ignored'
   if (status < 500) return 'success'

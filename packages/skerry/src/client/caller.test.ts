@@ -192,6 +192,12 @@ describe('the circuit breaker', () => {
     expect(asked).toHaveLength(20)
   })
 
+  it('does not open for problems that the contract declares, whatever their status', async () => {
+    const { callerOf, asked } = scripted({ one: [closed] })
+    for (let made = 0; made < 50; made++) await callerOf('find')(undefined)
+    expect(asked).toHaveLength(50)
+  })
+
   it('opens when half of many calls fail, though never five in a row', async () => {
     const { callerOf, asked, clock } = scripted({ one: Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? down : good)) })
     for (let made = 0; made < 60; made++) {
