@@ -1,3 +1,4 @@
+import { startTestProvider } from '@shop/provider-sandbox/testing'
 /**
  * The whole shop with a way to break each part of it: the door of every service, the broker and the payment provider are behind TCP proxies of
  * their own, and what the broker has for a service that is broken waits. In one process, so that there is one database to make; its calls go
@@ -5,9 +6,8 @@
  */
 import { pglite } from '@skerry/pglite'
 import { rabbitmq } from '@skerry/rabbitmq'
-import { startTestProvider } from '@shop/provider-sandbox/testing'
-import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
 import type { Broker } from 'skerry/engine'
+import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
 import { httpTransport } from '../../packages/skerry/src/http/transport.ts'
 import type { Fault, Part } from '../../shop/degradation/table.ts'
 import { shop } from '../../shop/system.ts'

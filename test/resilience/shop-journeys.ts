@@ -9,7 +9,6 @@ type Walked = Exclude<Journey, 'later'>
 export const ORDERING = ['checkout', 'order', 'firstOrder'] as const
 type Ordering = (typeof ORDERING)[number]
 
-const KNOWN_CUSTOMER = 1
 const SKU = 'mug'
 const LATER_MS = 60_000
 const POLLS_UNTIL_TIME_PASSES = 50
@@ -18,7 +17,8 @@ const PATIENCE_MS = 15_000
 
 export class Journeys {
   readonly #gatewayUrl: string
-  #newCustomer: number | string = 0
+  #newCustomer = ''
+  #knownCustomer = ''
   #cart = ''
   /** The orders that were accepted while the part was broken. */
   readonly #accepted = new Map<Ordering, number | string>()
@@ -36,13 +36,14 @@ export class Journeys {
   async prepare(): Promise<void> {
     this.#accepted.clear()
     this.#refused.clear()
-    const user = expectStatus(await this.#ask('POST', '/users', { name: 'Eve', email: 'eve@example.com' }), 200)
-    this.#newCustomer = (user.body as { id: string }).id
+    this.#letTimePass()
+    this.#newCustomer = await this.#register()
+    this.#knownCustomer = await this.#register()
     this.#cart = randomUUID()
     expectStatus(await this.#put(this.#cart), 200)
-    const merged = expectStatus(await this.#ask('POST', `/carts/${this.#cart}/merge`, { user_id: KNOWN_CUSTOMER }), 200)
+    const merged = expectStatus(await this.#ask('POST', `/carts/${this.#cart}/merge`, { user_id: this.#knownCustomer }), 200)
     this.#cart = (merged.body as { id: string }).id
-    const { body } = expectStatus(await this.#order(KNOWN_CUSTOMER), 200)
+    const { body } = expectStatus(await this.#order(this.#knownCustomer), 200)
     await this.#confirmed((body as Placed).order.id)
     const seen = [await this.#browse(), await this.#seeOrders()]
     if (seen.some((outcome) => outcome !== 'whole')) throw new Error(`Before anything is broken, customers see ${seen.join(' and ')}`)
@@ -54,7 +55,7 @@ export class Journeys {
       this.#browse(),
       this.#fillCart(),
       this.#place('checkout', () => this.#ask('POST', `/carts/${this.#cart}/checkout`, {})),
-      this.#placeUnder('order', randomUUID(), KNOWN_CUSTOMER),
+      this.#placeUnder('order', randomUUID(), this.#knownCustomer),
       this.#placeUnder('firstOrder', randomUUID(), this.#newCustomer),
       this.#seeOrders(),
     ])
@@ -86,10 +87,14 @@ export class Journeys {
         return sent.join() === 'order-placed,order-confirmed' ? sent : undefined
       })
     }
-    this.#letTimePass()
   }
 
-  async #browse(): Promise<Outcome | string> {
+  async #register(): Promise<string> {
+    const { body } = expectStatus(await this.#ask('POST', '/users', { name: 'Eve', email: 'eve@example.com' }), 200)
+    return (body as { id: string }).id
+  }
+
+  async #browse(): Promise<string> {
     const pages = await Promise.all(
       ['/products?limit=5', `/products/${SKU}`, `/stock/${SKU}`, `/recommendations?sku=${SKU}`].map((path) => this.#ask('GET', path)),
     )
@@ -101,7 +106,7 @@ export class Journeys {
     return pages.find((answer) => !isWhole(answer)) === undefined ? 'whole' : pages.map(describe).join(', ')
   }
 
-  async #fillCart(): Promise<Outcome | string> {
+  async #fillCart(): Promise<string> {
     const id = randomUUID()
     const answer = await this.#put(id)
     if (isUnavailable(answer)) return 'refused'
@@ -110,13 +115,13 @@ export class Journeys {
     return isWhole(answer) && status === 200 && items.length === 1 ? 'whole' : describe(answer)
   }
 
-  async #seeOrders(): Promise<Outcome | string> {
-    const answer = await this.#ask('GET', `/orders?user_id=${KNOWN_CUSTOMER}`)
+  async #seeOrders(): Promise<string> {
+    const answer = await this.#ask('GET', `/orders?user_id=${this.#knownCustomer}`)
     if (isStale(answer)) return (answer.body as unknown[]).length > 0 ? 'stale' : 'stale, and empty'
     return isWhole(answer) ? 'whole' : describe(answer)
   }
 
-  #placeUnder(journey: Ordering, key: string, customer: number | string): Promise<string> {
+  #placeUnder(journey: Ordering, key: string, customer: string): Promise<string> {
     return this.#place(journey, () => this.#order(customer, key))
   }
 
@@ -150,7 +155,7 @@ export class Journeys {
     })
   }
 
-  #order(customer: number | string, key: string = randomUUID()): Promise<Answer> {
+  #order(customer: string, key: string = randomUUID()): Promise<Answer> {
     return this.#ask('POST', '/orders', { user_id: customer, product: SKU }, { 'idempotency-key': key })
   }
 
