@@ -24,7 +24,8 @@ const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
 // Below the 75 s for which our servers keep idle connections.
 const IDLE_MS = 30_000
 const CONNECT_MS = 3_000
-const CONNECTIONS = 128
+// As many as calls may be in progress: one that waited here for a connection would wait unseen by the service, which could not refuse it.
+const CONNECTIONS = 1_000
 
 /** What a link sends of a call, and whoever carries it delivers. */
 export interface HttpMessage {

@@ -19,6 +19,7 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
     target: {
       takesBody: http.hasBody,
       priority: operation.priority,
+      deadlineMs: operation.deadlineMs,
       async handle(request) {
         const response = await answer(http.decode(request.parameters, request.query, request.body), request)
         const answered = response.ok

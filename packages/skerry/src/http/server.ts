@@ -15,6 +15,7 @@ import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem, PROBLEM_MEDIA_TYPE } from '../contract/problem.ts'
 import type { Admission } from '../resilience/admission.ts'
 import type { Log } from '../telemetry/log.ts'
+import { readDeadline } from './deadline-header.ts'
 import type { Route } from './router.ts'
 import { createRoutes } from './router.ts'
 
@@ -43,6 +44,8 @@ export interface HttpTarget {
   readonly takesBody: boolean
   /** Undefined: it is answered however much there is to do, as questions after health are. */
   readonly priority?: Priority
+  /** How long whoever asks waits for the answer, when he does not say. */
+  readonly deadlineMs?: number
   /** Runs the request; may throw a `SkerryError`, which becomes its problem. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
@@ -176,7 +179,7 @@ export function httpAnswerer({
       const target = originForm(url)
       const mark = target.indexOf('?')
       const match = router.match(method, mark === -1 ? target : target.slice(0, mark))
-      const { handle, priority, takesBody } = match.target
+      const { handle, priority, deadlineMs, takesBody } = match.target
       const request = {
         parameters: match.parameters,
         query: mark === -1 ? '' : target.slice(mark + 1),
@@ -186,7 +189,7 @@ export function httpAnswerer({
         signal,
       }
       if (admission === undefined || priority === undefined) return await handle(request)
-      const turn = admission.enter(priority)
+      const turn = admission.enter(priority, readDeadline(headers) ?? deadlineMs)
       if (typeof turn === 'number') return problemResponse(platformProblem('overloaded'), turn)
       if (!(turn instanceof Promise)) return await handle(request).finally(() => turn.end())
       const cameMs = clock.nowMs()
