@@ -19,6 +19,14 @@ export interface Attempt {
   readonly instance: string | undefined
 }
 
+/** What whoever makes two attempts at once has to know and do. Filled in by the attempt. */
+export interface AttemptControl {
+  /** Who is being asked. */
+  instance?: string
+  /** Nobody waits for the answer any more. */
+  cancel?: () => void
+}
+
 const NOBODY: ReadonlySet<string> = new Set()
 /**
  * Only a caller that waits for at least this share of the operation's own time learns something about the dependency when it runs out. Not all of
@@ -33,6 +41,7 @@ export async function makeAttempt(
   request: Omit<CallRequest, 'signal'>,
   avoid: ReadonlySet<string> = NOBODY,
   rules?: BreakerRules,
+  control?: AttemptControl,
 ): Promise<Attempt> {
   const { operation, deadlineAtMs } = request
   const choice = instances.choose(operation, avoid, rules)
@@ -43,11 +52,23 @@ export async function makeAttempt(
   const remainingMs = deadlineAtMs - startMs
   const patient = remainingMs >= operation.operation.deadlineMs * PATIENCE
   let abort: AbortController | undefined
+  let isOver = false
   const end = (outcome: CallOutcome, penaltyMs?: number): void => {
+    if (isOver) return
+    isOver = true
     instance.outstanding--
     admitted.report(outcome)
     if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', penaltyMs)
     else if (penaltyMs !== undefined) instance.avoidFor(penaltyMs)
+  }
+  if (control !== undefined) {
+    control.instance = instance.id
+    control.cancel = () => {
+      // That it has taken so long already is known; whether it would have answered is not.
+      if (isOver) return
+      end('ignored', clock.nowMs() - startMs)
+      abort?.abort()
+    }
   }
   instance.outstanding++
   try {

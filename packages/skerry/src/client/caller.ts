@@ -24,6 +24,7 @@ import type { CallEvent } from './call-event.ts'
 import type { CallOptions } from './call.ts'
 import { degradedAnswer } from './degraded-answer.ts'
 import type { Dependency } from './dependency.ts'
+import { makeHedgedAttempt } from './hedged-attempt.ts'
 import type { CallRequest, CallResponse } from './link.ts'
 import type { CallRules } from './rules.ts'
 
@@ -135,7 +136,11 @@ async function attempts(
   const { instances, budget } = dependency
   const { operation, record, deadlineAtMs } = request
   budget.deposit(clock.nowMs())
-  let attempt = await makeAttempt(instances, clock, request, undefined, rules?.breaker)
+  const hedge = rules?.hedge
+  let attempt =
+    hedge === undefined
+      ? await makeAttempt(instances, clock, request, undefined, rules?.breaker)
+      : await makeHedgedAttempt(hedge, request, { dependency, clock, random, breaker: rules?.breaker, onEvent })
   // Most calls end here.
   if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
   const tried = new Set<string>()

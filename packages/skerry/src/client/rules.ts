@@ -6,10 +6,13 @@ import { BREAKER_DEFAULTS } from '../resilience/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import type { FailureRateSettings } from '../resilience/failure-rate.ts'
 import { FAILURE_RATE_DEFAULTS } from '../resilience/failure-rate.ts'
+import { HedgeDelay } from '../resilience/hedge-delay.ts'
 import { LastAnswers } from '../resilience/last-answers.ts'
+import { RetryBudget } from '../resilience/retry-budget.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
 import type { Fallback } from './fallback.ts'
+import type { HedgeRules } from './hedged-attempt.ts'
 import type { CallPolicies, OperationPolicies, Using } from './policies.ts'
 
 export interface CallRules {
@@ -18,7 +21,7 @@ export interface CallRules {
   readonly breaker: BreakerRules | undefined
   readonly limits: readonly ConcurrencyLimit[]
   readonly deadlineMs: number | undefined
-  readonly hedge: boolean
+  readonly hedge: HedgeRules | undefined
   readonly fallback: FallbackRules | undefined
 }
 
@@ -32,6 +35,8 @@ export interface FallbackRules {
   readonly otherwise: Fallback | undefined
 }
 
+/** Of what is asked once, so much is asked twice at most. */
+const HEDGE_BUDGET = { ratio: 0.05, minPerSecond: 0, windowMs: 10_000 }
 const DEFAULT_ENTRIES = 1_000
 const DEFAULT_MAX_AGE = '10m'
 
@@ -45,7 +50,7 @@ export function callRules({ policies, operations }: Using): (operation: string) 
       breaker: breakerOf(policies, own),
       limits: [whole, limitOf(own)].filter((limit) => limit !== undefined),
       deadlineMs: own.deadline === undefined ? undefined : milliseconds(own.deadline),
-      hedge: own.hedge ?? false,
+      hedge: own.hedge === true ? { delay: new HedgeDelay(), budget: new RetryBudget(HEDGE_BUDGET) } : undefined,
       fallback: fallbackOf(own),
     }
   }
