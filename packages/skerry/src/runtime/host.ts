@@ -24,6 +24,8 @@ import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { HostTelemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
@@ -56,6 +58,8 @@ export interface HostOptions {
   /** Default: the machine's. */
   readonly clock?: Clock
   readonly random?: Random
+  /** Default: nothing is recorded. */
+  readonly telemetry?: HostTelemetry | undefined
   /** How it is reached and reaches others. Default: HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
@@ -94,6 +98,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   return host
 }
 
+/** As telemetry names whoever calls through a host's own clients. */
+const OUTSIDE = 'host'
 /** How long the relays may take to hand over what is on its way when stopping. */
 const RELAY_GRACE_MS = 2_000
 /** How long closing may take after that; a handler that never ends ends with the process. */
@@ -109,6 +115,7 @@ class RunningHost implements Host {
   readonly #random: Random
   readonly #newId: NewId
   readonly #transport: Transport
+  readonly #telemetry: HostTelemetry
   readonly #links = new Map<string, Link>()
   readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
@@ -124,6 +131,7 @@ class RunningHost implements Host {
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
     this.#transport = options.transport ?? httpTransport
+    this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
   }
 
   async start(): Promise<void> {
@@ -151,7 +159,7 @@ class RunningHost implements Host {
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
-    return this.#clientOf(contract, userAgentOf())
+    return this.#clientOf(contract, OUTSIDE, userAgentOf())
   }
 
   stop(): Promise<void> {
@@ -184,7 +192,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.#clientOf(contract, userAgentOf(service.contract)),
+        clientFor: (contract) => this.#clientOf(contract, name, userAgentOf(service.contract)),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -192,16 +200,18 @@ class RunningHost implements Host {
         random: this.#random,
         newId: this.#newId,
         log: this.#options.log,
+        telemetry: this.#telemetry.of(name),
       }),
     )
   }
 
-  #clientOf<C extends Contract>(contract: C, userAgent: string): Client<C> {
+  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string): Client<C> {
     return createClient(contract, {
       dependency: this.#dependencyOn(contract),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
+      telemetry: this.#telemetry.of(caller),
       userAgent,
     })
   }
@@ -245,7 +255,7 @@ class RunningHost implements Host {
     for (const { name, hosted } of this.instances.values()) {
       const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
       if (port === undefined) continue
-      const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
+      const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
         host: configuration.host,
         port,
@@ -267,6 +277,7 @@ class RunningHost implements Host {
       random: this.#random,
       retry: this.#options.retry,
       log: log.with({ service: GATEWAY }),
+      telemetry: this.#telemetry.of(GATEWAY),
     })
     const server = await this.#transport.listen({
       host: configuration.host,
@@ -313,7 +324,7 @@ class RunningHost implements Host {
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
