@@ -26,6 +26,7 @@ import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
@@ -33,6 +34,7 @@ import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
+import { observeHost } from './host-metrics.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
 import { userAgentOf } from './own-user-agent.ts'
@@ -122,6 +124,7 @@ class RunningHost implements Host {
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
+  #endObserving: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
 
@@ -155,6 +158,7 @@ class RunningHost implements Host {
     await this.#listen()
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
+    if (this.#options.telemetry !== undefined) this.#endObserving = observeHost(this.#telemetry.metrics, this.instances, this.#clock)
     this.#ready = true
   }
 
@@ -324,7 +328,7 @@ class RunningHost implements Host {
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), ...health]
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
@@ -359,6 +363,7 @@ class RunningHost implements Host {
     const instances = [...this.instances.values()]
     const wasReady = this.#ready
     this.#ready = false
+    this.#endObserving?.()
     for (const server of this.#servers) server.drain()
     if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
@@ -378,6 +383,7 @@ class RunningHost implements Host {
     await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
+    await this.#inTime('Telemetry', this.#telemetry.close())
   }
 
   /** Waits until something has been closed, but not for ever, and whatever comes of it. */
