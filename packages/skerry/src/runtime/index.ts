@@ -8,6 +8,7 @@ export type { DatabaseEngineFactory, Databases, OpenDatabase } from './databases
 export { openDatabases } from './databases.ts'
 export { startHost } from './host.ts'
 export type { Engines, Host, HostOptions } from './host.ts'
+export { sensitiveFieldsOf } from './sensitive-fields.ts'
 export { consumersOf, eventPartiesOf, GATEWAY, sagaVersionsOf, select, system } from './system.ts'
 export type { Selection, System } from './system.ts'
 export { projectionAccess } from '../event-store/projection-access.ts'
