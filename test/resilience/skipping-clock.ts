@@ -20,6 +20,10 @@ export class SkippingClock implements Clock {
     return systemClock.nowMs() + this.#aheadMs
   }
 
+  preciseMs(): number {
+    return systemClock.preciseMs() + this.#aheadMs
+  }
+
   setTimer(delayMs: number, action: () => void): Timer {
     const pending: Pending = {
       dueMs: this.nowMs() + delayMs,

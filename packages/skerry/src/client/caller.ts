@@ -11,16 +11,21 @@ import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
 import { deadlineProblem } from '../contract/problem.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
 import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
 import type { CallRecord } from '../telemetry/account.ts'
 import { Account, timeSpent } from '../telemetry/account.ts'
+import { callingAgainOf, callingOf } from '../telemetry/conventions.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { currentScope } from '../telemetry/scope.ts'
+import type { Span } from '../telemetry/span.ts'
+import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
-import { childTrace } from '../telemetry/trace-context.ts'
 import { failure, makeAttempt } from './attempt.ts'
 import type { CallEvent } from './call-event.ts'
+import { ended } from './call-span.ts'
 import type { CallOptions } from './call.ts'
 import { degradedAnswer } from './degraded-answer.ts'
 import type { Dependency } from './dependency.ts'
@@ -36,6 +41,8 @@ export interface CallerOptions {
   readonly retry?: RetryPolicy | undefined
   /** What is other than usual for this caller. */
   readonly rules?: CallRules | undefined
+  /** Of whoever calls. Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Who calls, as User-Agent (RFC 9110, 10.1.5), such as `orders/1.1.0`. Default: it is not said. */
   readonly userAgent?: string
   /** Told what the answer does not show. */
@@ -57,11 +64,14 @@ const SHARE_WITH_FALLBACK = 0.8
 /** Makes the caller of one operation. */
 export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
   const { dependency, clock, random, userAgent, rules, onEvent } = options
-  const { idempotent } = operation.operation
+  const { idempotent, input: inputSchema, output: outputSchema } = operation.operation
   const defaultMs = rules?.deadlineMs ?? operation.operation.deadlineMs
   const needsKey = keepsAnswer(operation.operation)
   const limits = [...(rules?.limits ?? []), dependency.limit]
   const fallback = rules?.fallback
+  const telemetry = options.telemetry ?? silentTelemetry(random)
+  const startCall = telemetry.work(callingOf(operation.fullName))
+  const startAgain = telemetry.work(callingAgainOf(operation.fullName))
 
   /** When to stop waiting. */
   const deadlineOf = (nowMs: number, callOptions: CallOptions | undefined, scope: Scope | undefined): number => {
@@ -77,12 +87,15 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, needsKey)
     const nowMs = clock.nowMs()
     const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
+    const span = startCall(carriedOn?.trace ?? scope?.trace)
+    const keepBack = (text: string): void => (carriedOn?.trace ?? scope?.trace ?? span).keepBack?.(text)
+    sensitiveTexts(inputSchema, 'input')?.(input, keepBack)
     const record: CallRecord = { operation: operation.fullName, startMs: nowMs }
     if (scope !== undefined) (scope.account ??= new Account(clock)).add(record)
     const request = {
       operation,
       input,
-      trace: childTrace(carriedOn?.trace ?? scope?.trace, random),
+      trace: span,
       deadlineAtMs: deadlineOf(nowMs, callOptions, scope),
       idempotencyKey,
       userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
@@ -90,9 +103,15 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     }
     // Without a key its service could not tell that it has been asked before.
     const repeatable = idempotent && (!needsKey || idempotencyKey !== undefined)
-    const response = await answerTo(request, repeatable)
-    if (response.ok && response.degraded !== undefined) scope?.account?.degrade(response.degraded)
-    return response
+    try {
+      const response = await answerTo(request, repeatable)
+      if (response.ok && outputSchema !== undefined) sensitiveTexts(outputSchema, 'output')?.(response.output, keepBack)
+      if (response.ok && response.degraded !== undefined) scope?.account?.degrade(response.degraded)
+      return ended(span, response)
+    } catch (error) {
+      span.end({ errorType: 'internal' })
+      throw error
+    }
   }
 
   async function answerTo(request: Recorded, repeatable: boolean): Promise<CallResponse> {
@@ -106,7 +125,7 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
         while (entered < limits.length && limits[entered]!.enter()) entered++
         response =
           entered === limits.length
-            ? await attempts(request, repeatable, options)
+            ? await attempts(request, repeatable, options, startAgain)
             : failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
       }
     } finally {
@@ -121,17 +140,23 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     if (response.problem.code === 'deadlineExceeded') response = late(response, record, record.endMs)
     if (fallback === undefined || response.ok) return response
     const instead = await degradedAnswer(operation, fallback, input, response, clock)
-    if (instead.ok) onEvent?.({ kind: 'degraded', trace, degradation: instead.degraded![0]! })
+    if (!instead.ok) return instead
+    const degradation = instead.degraded![0]!
+    trace.event('degraded', { 'error.type': degradation.because, 'skerry.degraded.answer': degradation.answer })
+    // That it is answered all the same does not make the call a good one.
+    trace.end({ errorType: degradation.because, message: response.reason ?? response.problem.detail })
+    onEvent?.({ kind: 'degraded', trace, degradation })
     return instead
   }
 }
 
-type Recorded = Omit<CallRequest, 'signal'> & { readonly record: CallRecord }
+type Recorded = Omit<CallRequest, 'signal'> & { readonly record: CallRecord; readonly trace: Span }
 
 async function attempts(
   request: Recorded,
   repeatable: boolean,
   { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent }: CallerOptions,
+  startAgain: StartSpan,
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
   const { operation, record, deadlineAtMs } = request
@@ -140,7 +165,7 @@ async function attempts(
   let attempt =
     hedge === undefined
       ? await makeAttempt(instances, clock, request, undefined, rules?.breaker)
-      : await makeHedgedAttempt(hedge, request, { dependency, clock, random, breaker: rules?.breaker, onEvent })
+      : await makeHedgedAttempt(hedge, request, { dependency, clock, startAgain, breaker: rules?.breaker, onEvent })
   // Most calls end here.
   if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
   const tried = new Set<string>()
@@ -160,13 +185,20 @@ async function attempts(
     if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
     tried.add(instance)
     record.attempts ??= [{ pauseMs: 0, startMs: record.startMs, endMs: nowMs }]
+    request.trace.event('retry', {
+      'error.type': response.problem.code,
+      'skerry.retry.attempt': made + 1,
+      'skerry.retry.pause': pauseMs / 1_000,
+    })
     await sleep(clock, pauseMs)
-    const again = { ...request, trace: childTrace(request.trace, random) }
-    onEvent?.({ kind: 'retried', trace: again.trace, operation: operation.fullName, attempt: made + 1, pauseMs })
+    const again = startAgain(request.trace)
+    again.set('http.request.resend_count', made)
+    onEvent?.({ kind: 'retried', trace: again, operation: operation.fullName, attempt: made + 1, pauseMs })
     const time: NonNullable<CallRecord['attempts']>[number] = { pauseMs, startMs: clock.nowMs() }
     record.attempts.push(time)
-    attempt = await makeAttempt(instances, clock, again, tried, rules?.breaker)
+    attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried, rules?.breaker)
     time.endMs = clock.nowMs()
+    ended(again, attempt.response)
   }
   return attempt.response
 }

@@ -4,13 +4,14 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
-import type { Random } from '../base/random.ts'
 import type { HedgeDelay } from '../resilience/hedge-delay.ts'
 import type { RetryBudget } from '../resilience/retry-budget.ts'
-import { childTrace } from '../telemetry/trace-context.ts'
+import type { Span } from '../telemetry/span.ts'
+import type { StartSpan } from '../telemetry/telemetry.ts'
 import type { Attempt, AttemptControl } from './attempt.ts'
 import { makeAttempt } from './attempt.ts'
 import type { CallEvent } from './call-event.ts'
+import { ended } from './call-span.ts'
 import type { Dependency } from './dependency.ts'
 import type { CallRequest } from './link.ts'
 import type { BreakerRules } from './rules.ts'
@@ -24,17 +25,17 @@ export interface HedgeRules {
 export interface HedgedAttemptOptions {
   readonly dependency: Dependency
   readonly clock: Clock
-  readonly random: Random
+  readonly startAgain: StartSpan
   readonly breaker: BreakerRules | undefined
   readonly onEvent?: ((event: CallEvent) => void) | undefined
 }
 
 export async function makeHedgedAttempt(
   hedge: HedgeRules,
-  request: Omit<CallRequest, 'signal'>,
+  request: Omit<CallRequest, 'signal'> & { readonly trace: Span },
   options: HedgedAttemptOptions,
 ): Promise<Attempt> {
-  const { dependency, clock, random, breaker, onEvent } = options
+  const { dependency, clock, startAgain, breaker, onEvent } = options
   const { instances, budget } = dependency
   const { operation } = request
   const startMs = clock.nowMs()
@@ -57,10 +58,14 @@ export async function makeHedgedAttempt(
   const nowMs = clock.nowMs()
   if (!isAnother || !hedge.budget.withdraw(nowMs) || !budget.withdraw(nowMs)) return learned(await first)
 
-  const again = { ...request, trace: childTrace(request.trace, random) }
-  onEvent?.({ kind: 'hedged', trace: again.trace, operation: operation.fullName, afterMs })
+  request.trace.event('hedge', { 'skerry.hedge.after': afterMs / 1_000 })
+  const trace = startAgain(request.trace)
+  onEvent?.({ kind: 'hedged', trace, operation: operation.fullName, afterMs })
   const secondControl: AttemptControl = {}
-  const second = makeAttempt(instances, clock, again, new Set([instance]), breaker, secondControl)
+  const second = makeAttempt(instances, clock, { ...request, trace }, new Set([instance]), breaker, secondControl).then((attempt) => {
+    ended(trace, attempt.response)
+    return attempt
+  })
   const winner = await firstGood(first, second)
   // Whoever has answered notices nothing.
   firstControl.cancel?.()

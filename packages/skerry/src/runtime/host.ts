@@ -24,8 +24,12 @@ import type { Transport } from '../http/transport.ts'
 import { httpTransport } from '../http/transport.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
+import { InjectedFaults } from '../service/injected-faults.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { HostTelemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
@@ -33,6 +37,7 @@ import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
+import { observeHost } from './host-metrics.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
 import { userAgentOf } from './own-user-agent.ts'
@@ -58,6 +63,10 @@ export interface HostOptions {
   /** Default: the machine's. */
   readonly clock?: Clock
   readonly random?: Random
+  /** Default: nothing is recorded. */
+  readonly telemetry?: HostTelemetry | undefined
+  /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
+  readonly kill?: () => void
   /** How it is reached and reaches others. Default: HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
@@ -102,6 +111,8 @@ const CALL_EVENTS: Readonly<Record<CallEvent['kind'], string>> = {
   degraded: 'A call gave no answer, and is answered in another way',
 }
 
+/** As telemetry names whoever calls through a host's own clients. */
+const OUTSIDE = 'host'
 /** How long the relays may take to hand over what is on its way when stopping. */
 const RELAY_GRACE_MS = 2_000
 /** How long closing may take after that; a handler that never ends ends with the process. */
@@ -117,12 +128,15 @@ class RunningHost implements Host {
   readonly #random: Random
   readonly #newId: NewId
   readonly #transport: Transport
+  readonly #telemetry: HostTelemetry
   readonly #links = new Map<string, Link>()
   readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
+  readonly #faults: InjectedFaults | undefined
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
+  #endObserving: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
 
@@ -132,6 +146,10 @@ class RunningHost implements Host {
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
     this.#transport = options.transport ?? httpTransport
+    this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
+    this.#faults = options.configuration.allowsFaults
+      ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
+      : undefined
   }
 
   async start(): Promise<void> {
@@ -155,11 +173,12 @@ class RunningHost implements Host {
     await this.#listen()
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
+    if (this.#options.telemetry !== undefined) this.#endObserving = observeHost(this.#telemetry.metrics, this.instances, this.#clock)
     this.#ready = true
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
-    return this.#clientOf(contract, userAgentOf())
+    return this.#clientOf(contract, OUTSIDE, userAgentOf())
   }
 
   stop(): Promise<void> {
@@ -192,7 +211,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract, using) => this.#clientOf(contract, userAgentOf(service.contract), using),
+        clientFor: (contract, using) => this.#clientOf(contract, name, userAgentOf(service.contract), using),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -200,17 +219,20 @@ class RunningHost implements Host {
         random: this.#random,
         newId: this.#newId,
         log: this.#options.log,
+        telemetry: this.#telemetry.of(name),
+        faults: this.#faults,
       }),
     )
   }
 
-  #clientOf<C extends Contract>(contract: C, userAgent: string, using?: Using): Client<C> {
+  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string, using?: Using): Client<C> {
     return createClient(contract, {
       using,
       dependency: this.#dependencyOn(contract),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
+      telemetry: this.#telemetry.of(caller),
       userAgent,
       onEvent: this.#onCallEvent,
     })
@@ -261,7 +283,7 @@ class RunningHost implements Host {
     for (const { name, hosted } of this.instances.values()) {
       const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
       if (port === undefined) continue
-      const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
+      const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
         host: configuration.host,
         port,
@@ -285,6 +307,7 @@ class RunningHost implements Host {
       using: system.gateway.using,
       onEvent: this.#onCallEvent,
       log: log.with({ service: GATEWAY }),
+      telemetry: this.#telemetry.of(GATEWAY),
     })
     const server = await this.#transport.listen({
       host: configuration.host,
@@ -326,12 +349,13 @@ class RunningHost implements Host {
       withoutDatabase: [...this.instances.values()]
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
+      faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
@@ -366,6 +390,7 @@ class RunningHost implements Host {
     const instances = [...this.instances.values()]
     const wasReady = this.#ready
     this.#ready = false
+    this.#endObserving?.()
     for (const server of this.#servers) server.drain()
     if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
@@ -385,6 +410,7 @@ class RunningHost implements Host {
     await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
+    await this.#inTime('Telemetry', this.#telemetry.close())
   }
 
   /** Waits until something has been closed, but not for ever, and whatever comes of it. */
@@ -398,6 +424,10 @@ class RunningHost implements Host {
     await Promise.race([done, late])
     closed.abort()
   }
+}
+
+function killProcess(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

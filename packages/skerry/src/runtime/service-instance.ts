@@ -21,9 +21,11 @@ import { createTransactionRunner } from '../events/transaction-runner.ts'
 import { checkSagaVersions } from '../saga/index.ts'
 import type { HostedService } from '../service/hosted-service.ts'
 import { hostService } from '../service/hosted-service.ts'
+import type { InjectedFaults } from '../service/injected-faults.ts'
 import type { Service } from '../service/service.ts'
 import { consumedEvents } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { CheckResult } from './health.ts'
 
 export interface ServiceInstanceOptions {
@@ -41,6 +43,8 @@ export interface ServiceInstanceOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  readonly telemetry: Telemetry
+  readonly faults: InjectedFaults | undefined
 }
 
 export interface ServiceInstance {
@@ -66,7 +70,7 @@ const CHECK_MS = 2_000
 
 /** Makes the instance: from then on it answers calls. */
 export async function createServiceInstance(options: ServiceInstanceOptions): Promise<ServiceInstance> {
-  const { service, database, broker, clock, random, newId } = options
+  const { service, database, broker, clock, random, newId, telemetry } = options
   const { contract } = service
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
@@ -81,6 +85,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       clock,
       random,
       newId,
+      telemetry,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
       onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
@@ -108,6 +113,8 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     random,
     newId,
     log,
+    telemetry,
+    faults: options.faults,
     onAppended: () => store.appended(),
     projections: store.projections,
   })
@@ -121,6 +128,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       broker,
       clock,
       log,
+      telemetry,
       owner: newId(),
       exclusive: options.exclusive,
       hasConsumers: options.hasConsumers,
@@ -140,6 +148,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       clock,
       random,
       log,
+      telemetry,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
     })
@@ -161,6 +170,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       random,
       newId,
       log,
+      telemetry,
     })
   }
 

@@ -5,17 +5,16 @@
 import { copyJson } from '../../base/json.ts'
 import type { Link } from '../../client/link.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
-import type { Scope } from '../../telemetry/scope.ts'
 
 export function inProcessLink(service: () => HostedService): Link {
   return {
     async send({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, record, signal }) {
-      const scope: Scope = { service: operation.contract, trace, deadlineAtMs }
-      if (record !== undefined) record.inside = scope
       const answer = await service().answer({
         operation,
         input: operation.http.carry(input),
-        scope,
+        trace,
+        deadlineAtMs,
+        record,
         idempotencyKey,
         userAgent,
         signal,
