@@ -55,7 +55,11 @@ export function openRecent({ place, clock, process, onTrouble, bounds: given }: 
     watch(metrics) {
       const sampleLater = (): void => {
         clock.setTimer(bounds.sampleMs, () => {
-          if (!closed) void metrics.snapshot().then((snapshots) => writer.sample(snapshots), onTrouble).then(sampleLater)
+          if (!closed)
+            void metrics
+              .snapshot()
+              .then((snapshots) => writer.sample(snapshots), onTrouble)
+              .then(sampleLater)
         })
       }
       sampleLater()

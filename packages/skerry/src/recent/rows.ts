@@ -14,7 +14,21 @@ export interface Row {
 }
 
 const COLUMNS: Readonly<Record<LogTable, readonly string[]>> = {
-  span: ['trace', 'span', 'parent', 'service', 'name', 'kind', 'part', 'target', 'start_ms', 'duration_ms', 'failure', 'attributes', 'events'],
+  span: [
+    'trace',
+    'span',
+    'parent',
+    'service',
+    'name',
+    'kind',
+    'part',
+    'target',
+    'start_ms',
+    'duration_ms',
+    'failure',
+    'attributes',
+    'events',
+  ],
   line: ['at_ms', 'level', 'service', 'trace', 'span', 'message', 'fields'],
   sample: ['process', 'metric', 'kind', 'unit', 'description', 'labels', 'value', 'count', 'buckets'],
 }

@@ -136,7 +136,12 @@ function conditions({ service, operation, status, minDurationMs, attribute, text
   }
   if (text !== undefined) {
     const pattern = `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
-    parts.push([String.raw`(name like ? escape '\' or failure like ? escape '\' or attributes like ? escape '\')`, pattern, pattern, pattern])
+    parts.push([
+      String.raw`(name like ? escape '\' or failure like ? escape '\' or attributes like ? escape '\')`,
+      pattern,
+      pattern,
+      pattern,
+    ])
   }
   return { sql: ['true', ...parts.map(([sql]) => sql)].join(' and '), values: parts.flatMap(([, ...values]) => values) }
 }

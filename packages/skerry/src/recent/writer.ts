@@ -99,7 +99,8 @@ export class RecentWriter {
   close(): void {
     if (this.#closed) return
     this.#timer?.cancel()
-    if (this.#file !== undefined && this.#options.place !== 'memory') this.#file.database.exec(`pragma busy_timeout = ${MAX_BUSY_AT_CLOSE_MS}`)
+    if (this.#file !== undefined && this.#options.place !== 'memory')
+      this.#file.database.exec(`pragma busy_timeout = ${MAX_BUSY_AT_CLOSE_MS}`)
     this.flush()
     this.#closed = true
     this.#file?.close()
@@ -152,7 +153,12 @@ export class RecentWriter {
   #write(nowMs: number): void {
     const { database } = this.#file!
     const { maxRowBytes } = this.#options.bounds
-    this.#insert(database, 'span', nowMs, taken(this.#spans, (span) => spanRow(span, maxRowBytes)))
+    this.#insert(
+      database,
+      'span',
+      nowMs,
+      taken(this.#spans, (span) => spanRow(span, maxRowBytes)),
+    )
     this.#insert(
       database,
       'line',
@@ -162,7 +168,12 @@ export class RecentWriter {
         return line === undefined ? undefined : lineRow(line, maxRowBytes)
       }),
     )
-    this.#insert(database, 'sample', nowMs, taken(this.#samples, (row) => row))
+    this.#insert(
+      database,
+      'sample',
+      nowMs,
+      taken(this.#samples, (row) => row),
+    )
     this.#count(database, nowMs)
     if (nowMs < this.#trimAtMs && this.#trimAtMs - nowMs <= TRIM_MS) return
     const { spans, logs, metrics } = this.#options.bounds

@@ -29,7 +29,10 @@ const callOf = (caller: string, operation: string, ...below: Tree[]): Tree => [
 describe('a journey', () => {
   test('counts calls by who calls whom, and says where most of them are', () => {
     const journey = journeyOf([
-      ...workOf(['gateway', 'other', callOf('gateway', 'cart.show', callOf('cart', 'catalog.price'), callOf('cart', 'catalog.price'))], 'a'),
+      ...workOf(
+        ['gateway', 'other', callOf('gateway', 'cart.show', callOf('cart', 'catalog.price'), callOf('cart', 'catalog.price'))],
+        'a',
+      ),
       ...workOf(callOf('cart', 'catalog.name'), 'b'),
     ])
     expect(journey).toEqual({
