@@ -1,5 +1,5 @@
 /** Starts a host of a loaded system as the environment says: what `start` does and what `dev` does in its child. */
-import type { Environment, Host, HostConfiguration, Log, LogOptions, Selection } from 'skerry/runtime'
+import type { Environment, Host, HostConfiguration, Log, LogOptions, Recent, Selection } from 'skerry/runtime'
 import type { LoadedEngines } from './engines.ts'
 import { enginesFor } from './engines.ts'
 import { CommandError, EXIT } from './failure.ts'
@@ -32,14 +32,31 @@ export async function prepareHost(
   const configuration = await platform.readConfiguration(system, selection, environment)
   armCrashPoint(platform, environment['SKERRY_CRASH_AT'])
   const engines = enginesFor(path, configuration)
-  const log = platform.createLog({ level: configuration.logLevel, ...(destination === undefined ? {} : { destination }) })
+  let recent: Recent | undefined
+  const log = platform.createLog({
+    level: configuration.logLevel,
+    ...(destination === undefined ? {} : { destination }),
+    onLine: (line) => recent?.onLine(line),
+  })
+  recent = openRecent(platform, configuration, log)
+  const telemetry =
+    recent && platform.createTelemetry({ clock: platform.systemClock, random: platform.systemRandom, onSpan: recent.onSpan })
   return {
     selection,
     configuration,
     engines,
     log,
     start: ({ gatewayPort = configuration.gatewayPort, ...options }) =>
-      platform.startHost({ system, selection, configuration: { ...configuration, gatewayPort }, engines, log, ...options }),
+      platform.startHost({
+        system,
+        selection,
+        configuration: { ...configuration, gatewayPort },
+        engines,
+        log,
+        telemetry,
+        recent,
+        ...options,
+      }),
   }
 }
 
@@ -54,6 +71,20 @@ export function selectServices({ system, platform }: Pick<LoadedSystem, 'system'
       `Use one of: ${known.join(', ')}.`,
     )
   return platform.select(system, names)
+}
+
+/** Undefined when nothing is to be kept. */
+function openRecent(platform: LoadedSystem['platform'], { recent: place }: HostConfiguration, log: Log): Recent | undefined {
+  if (place === undefined) return undefined
+  const recent = platform.openRecent({
+    place,
+    clock: platform.systemClock,
+    process: String(process.pid),
+    onTrouble: (cause) => log.warn('Recent telemetry cannot be kept, and the host goes on without', { cause }),
+  })
+  // However the process ends: the last lines are the ones that are looked for.
+  process.on('exit', () => recent.close())
+  return recent
 }
 
 function armCrashPoint(platform: LoadedSystem['platform'], specification: string | undefined): void {

@@ -17,6 +17,8 @@ import type { Admission } from '../resilience/admission.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Route } from './router.ts'
 import { createRoutes } from './router.ts'
+import type { StreamSource } from './stream.ts'
+import { Streams } from './stream.ts'
 
 export interface HttpRequest {
   readonly parameters: Readonly<Record<string, string>>
@@ -36,6 +38,8 @@ export interface HttpResponse {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON; undefined sends no body. */
   readonly body: unknown
+  /** Sent as it comes, in place of a body. */
+  readonly stream?: StreamSource
 }
 
 export interface HttpTarget {
@@ -83,6 +87,7 @@ const REQUEST_MS = 60_000
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const answerMessage = httpAnswerer(options)
   let draining = false
+  const streams = new Streams()
 
   const server = createServer(
     // Node would answer for a missing Host itself, with an empty body.
@@ -108,7 +113,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       readBody: (maxBytes) => readBody(request, maxBytes),
       signal: () => goneSignal(response),
     })
-    write(request, response, answer, draining)
+    if (answer.stream === undefined) write(request, response, answer, draining)
+    else await streams.send(request, response, answer, answer.stream)
   }
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -133,9 +139,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     drain() {
       draining = true
+      streams.end()
     },
     async close(force) {
       draining = true
+      streams.end()
       const closed = once(server, 'close')
       server.close()
       server.closeIdleConnections()

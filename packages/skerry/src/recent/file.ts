@@ -3,7 +3,7 @@
  * lock or for the disk: who finds the file locked comes back later, and a loss of power may cost what was written last. What cannot be read is
  * moved aside, for nothing in it is needed.
  */
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './tables.ts'
@@ -34,6 +34,7 @@ export class RecentFile {
     if (place === 'memory') return prepared(':memory:', (database) => new RecentFile(database, undefined))
     const { file } = place
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    makePrivate(file)
     try {
       return prepared(file, (database) => new RecentFile(database, file))
     } catch (error) {
@@ -42,6 +43,7 @@ export class RecentFile {
       // It may be something else that the path was given for by mistake.
       renameSync(file, `${file}.unreadable`)
       for (const part of [`${file}-wal`, `${file}-shm`]) rmSync(part, { force: true })
+      makePrivate(file)
       return prepared(file, (database) => new RecentFile(database, file))
     }
   }
@@ -117,6 +119,11 @@ function connect(path: string, readOnly: boolean): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite')
   if (sqlite === undefined) throw new Error('This Node was built without SQLite')
   return new sqlite.DatabaseSync(path, { readOnly })
+}
+
+/** What is logged is not for everybody. SQLite gives the files beside it the same permissions; an empty file is an empty database. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600))
 }
 
 /** Another process may be about the same: whoever comes second finds it done. */

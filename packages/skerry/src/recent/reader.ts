@@ -8,7 +8,7 @@ import type { StoredMetric } from './samples.ts'
 import { readMetrics, readSeries } from './samples.ts'
 import type { LogTable } from './tables.ts'
 import type { MeasuredWork, StoredSpan, TraceFilter, TraceSummary } from './traces.ts'
-import { findTraces, readSpansAfter, readTrace, readWork } from './traces.ts'
+import { findTraces, readSpansAfter, readTrace, readWork, traceIdsFrom } from './traces.ts'
 
 export interface RecentReaderOptions {
   readonly clock: Clock
@@ -61,12 +61,17 @@ export class RecentReader {
     return this.#read((database) => findTraces(database, filter, limit)) ?? { traces: [], next: undefined }
   }
 
+  /** The ids of traces that begin with these digits, two at most. */
+  traceIdsFrom(start: string): readonly string[] {
+    return this.#read((database) => traceIdsFrom(database, start)) ?? []
+  }
+
   trace(traceId: string): readonly StoredSpan[] {
     return this.#read((database) => readTrace(database, traceId)) ?? []
   }
 
-  spansAfter(id: number, limit: number): readonly StoredSpan[] {
-    return this.#read((database) => readSpansAfter(database, id, limit)) ?? []
+  spansAfter(id: number, limit: number, service?: string): readonly StoredSpan[] {
+    return this.#read((database) => readSpansAfter(database, id, limit, service)) ?? []
   }
 
   lines(filter: LineFilter, place: LinePlace, limit: number): readonly StoredLine[] {

@@ -80,6 +80,14 @@ export interface RecentOfOthers extends Disposable {
 export function openRecentOfOthers(file: string, clock: Clock): RecentOfOthers | undefined {
   const opened = RecentFile.openToRead(file)
   if (opened === undefined) return undefined
-  const database = (): DatabaseSync => opened.database
-  return { read: new RecentReader({ clock, bounds: RECENT_DEFAULTS, database }), [Symbol.dispose]: () => opened.close() }
+  let current: RecentFile = opened
+  const database = (): DatabaseSync => {
+    const next = current.isGone ? RecentFile.openToRead(file) : undefined
+    if (next !== undefined) {
+      current.close()
+      current = next
+    }
+    return current.database
+  }
+  return { read: new RecentReader({ clock, bounds: RECENT_DEFAULTS, database }), [Symbol.dispose]: () => current.close() }
 }

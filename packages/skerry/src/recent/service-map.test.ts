@@ -26,6 +26,9 @@ test('what is declared stands against what was seen, with how often, how slow an
     work({ target: 'users.findUser', durationMs: 100 }),
     work({ service: 'mail', part: 'deliver', target: 'orders.placed.v1', durationMs: 4 }),
     work({ service: 'users', target: 'mail.send' }),
+    work({ service: 'users', part: 'deliver', target: 'orders.placed.v1' }),
+    work({ service: 'users', part: 'deliver', target: 'orders.paid.v1' }),
+    work({ service: 'users', part: 'handle', target: 'orders.paid.v1' }),
   ]
   const declared = {
     services: ['orders', 'users', 'mail', 'idle'],
@@ -62,7 +65,9 @@ test('what is declared stands against what was seen, with how often, how slow an
   expect(map.events).toMatchObject([
     { from: 'orders', event: 'orders.placed.v1', to: 'mail', isDeclared: true, observed: { count: 1, perMinute: 0.5 } },
     { from: 'orders', event: 'orders.placed.v1', to: 'idle', isDeclared: true, observed: undefined },
+    { from: 'orders', event: 'orders.paid.v1', to: 'users', isDeclared: false, observed: { count: 1 } },
   ])
+  expect(map.events).toHaveLength(3)
 })
 
 test('pairs that talk too much within one trace, and chains that are too deep, come with a trace to look at', () => {

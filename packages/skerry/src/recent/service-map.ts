@@ -107,7 +107,10 @@ function eventEdges(declared: DeclaredSystem, work: readonly MeasuredWork[], min
     ({ service, target }) => keyOf([target, service]),
   )
   const declaredKeys = new Set(declared.events.map(({ event, to }) => keyOf([event, to])))
-  return [...new Set([...declaredKeys, ...seen.keys()])].map((key) => {
+  // Brokers deliver all events of a service to whoever handles one of them.
+  const handled = new Set(work.flatMap(({ part, service, target }) => (part === 'handle' ? [keyOf([target, service])] : [])))
+  const seenKeys = [...seen.keys()].filter((key) => handled.has(key))
+  return [...new Set([...declaredKeys, ...seenKeys])].map((key) => {
     const [event = '', to = ''] = key.split('\n')
     const own = seen.get(key)
     return {

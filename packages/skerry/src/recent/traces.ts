@@ -86,6 +86,12 @@ export function findTraces(
   return { traces, next: undefined }
 }
 
+/** The ids of traces that begin with these digits, two at most. */
+export function traceIdsFrom(database: DatabaseSync, start: string): readonly string[] {
+  const rows = database.prepare('select distinct trace from span where trace >= ? and trace < ? limit 2').all(start, `${start}g`)
+  return rows.map(({ trace }) => String(trace))
+}
+
 /** Its spans in the order in which they began, the first 5,000. */
 export function readTrace(database: DatabaseSync, traceId: string): readonly StoredSpan[] {
   // Of those that began at the same moment the longer one is above the other; it ended, and was written, later.
@@ -95,9 +101,12 @@ export function readTrace(database: DatabaseSync, traceId: string): readonly Sto
   return rows.map(spanOf)
 }
 
-/** Those written after the one of that id, oldest first. */
-export function readSpansAfter(database: DatabaseSync, id: number, limit: number): readonly StoredSpan[] {
-  return database.prepare('select * from span where id > ? order by id limit ?').all(id, limit).map(spanOf)
+/** Those written after the one of that id, oldest first; of one service or of all. */
+export function readSpansAfter(database: DatabaseSync, id: number, limit: number, service?: string): readonly StoredSpan[] {
+  return database
+    .prepare('select * from span where id > ?1 and (?2 is null or service = ?2) order by id limit ?3')
+    .all(id, service ?? null, limit)
+    .map(spanOf)
 }
 
 /** What the latest spans say of who works for whom, at most so many of them. */

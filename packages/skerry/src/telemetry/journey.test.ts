@@ -150,6 +150,7 @@ test.each([
   ['producer', { 'messaging.destination.name': 'a.b.v1', 'messaging.operation.name': 'create' }, 'emit', 'a.b.v1'],
   ['producer', { 'messaging.destination.name': 'a.b.v1', 'messaging.operation.name': 'publish' }, 'other', 'named'],
   ['consumer', { 'messaging.destination.name': 'a.b.v1', 'messaging.operation.name': 'deliver' }, 'deliver', 'a.b.v1'],
+  ['internal', { 'messaging.destination.name': 'a.b.v1' }, 'handle', 'a.b.v1'],
   ['internal', { 'skerry.saga.step': 'pay' }, 'step', 'named'],
 ] as const)('a span of kind %s with %o is the part %s', (kind, attributes, part, target) => {
   expect(partOf({ kind, name: 'named', attributes })).toEqual({ part, target })

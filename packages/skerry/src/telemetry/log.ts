@@ -23,6 +23,8 @@ export interface LogOptions {
   readonly level?: LogLevel
   /** Default: standard output. */
   readonly destination?: DestinationStream
+  /** Given every line as well. Must not throw. */
+  readonly onLine?: ((line: string) => void) | undefined
 }
 
 /** Makes the log of a host. */
@@ -39,9 +41,19 @@ export function createLog(options: LogOptions = {}): Log {
         return scope === undefined ? {} : { traceId: scope.trace.traceId, spanId: scope.trace.spanId }
       },
     },
-    options.destination ?? pino.destination(1),
+    withListener(options.destination ?? pino.destination(1), options.onLine),
   )
   return toLog(logger)
+}
+
+function withListener(destination: DestinationStream, onLine: ((line: string) => void) | undefined): DestinationStream {
+  if (onLine === undefined) return destination
+  return {
+    write(line) {
+      destination.write(line)
+      onLine(line)
+    },
+  }
 }
 
 type Pino = Logger<never, boolean>

@@ -1,11 +1,11 @@
 /** Which part a piece of work plays in what services do for each other, told from its span: what analyses of traces are made from. */
 import type { SpanRecord } from './span.ts'
 
-export const PARTS = ['call', 'attempt', 'answer', 'emit', 'deliver', 'step', 'other'] as const
+export const PARTS = ['call', 'attempt', 'answer', 'emit', 'deliver', 'handle', 'step', 'other'] as const
 
 /**
  * `call`: one service asks another, with all its attempts; `attempt`: every attempt of it but the first; `answer`: the other one's work;
- * `emit` and `deliver`: an event leaves a service, and reaches one; `step`: of a saga.
+ * `emit` and `deliver`: an event leaves a service, and reaches one, which may `handle` it or have no use for it; `step`: of a saga.
  */
 export type Part = (typeof PARTS)[number]
 
@@ -32,6 +32,7 @@ export function partOf({ kind, name, attributes }: Pick<SpanRecord, 'kind' | 'na
     const operation = attributes['messaging.operation.name']
     if (operation === 'create') return { part: 'emit', target: event }
     if (operation === 'deliver') return { part: 'deliver', target: event }
+    if (operation === undefined) return { part: 'handle', target: event }
   }
   return { part: attributes['skerry.saga.step'] === undefined ? 'other' : 'step', target: name }
 }

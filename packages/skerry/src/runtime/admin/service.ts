@@ -1,4 +1,7 @@
-/** The admin API answered: dead letters, lag, sagas and deprecated operations of the services whose databases are here. Every act is audited and logged. */
+/**
+ * The admin API answered: dead letters, lag, sagas and deprecated operations of the services whose databases are here, and recent telemetry. Every
+ * act is audited and logged.
+ */
 import type { Clock } from '../../base/clock.ts'
 import type { NewId } from '../../base/id.ts'
 import type { Random } from '../../base/random.ts'
@@ -22,19 +25,23 @@ import { isPage, readPage, writePage } from './page.ts'
 import { sagaHandlers } from './saga-service.ts'
 import type { AdminTarget } from './targets.ts'
 import { chosenTargets } from './targets.ts'
+import type { AdminTelemetry } from './telemetry-service.ts'
+import { telemetryHandlers } from './telemetry-service.ts'
 
 export interface AdminOptions {
   readonly targets: readonly AdminTarget[]
   /** The services that are here and have no database. */
   readonly withoutDatabase: readonly Contract[]
+  /** Undefined when nothing is kept. */
+  readonly telemetry: AdminTelemetry | undefined
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
 }
 
-export function hostAdmin({ targets, withoutDatabase, clock, random, newId, log }: AdminOptions): HostedService {
-  const implementation: Service = adminService(targets, withoutDatabase, log)
+export function hostAdmin({ targets, withoutDatabase, telemetry, clock, random, newId, log }: AdminOptions): HostedService {
+  const implementation: Service = adminService(targets, withoutDatabase, telemetry, log)
   return hostService({
     service: implementation,
     database: undefined,
@@ -52,7 +59,12 @@ export function hostAdmin({ targets, withoutDatabase, clock, random, newId, log 
 
 type Apply = (database: Database, id: string, act: Act) => Promise<ActResult>
 
-function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], log: Log): Service {
+function adminService(
+  targets: readonly AdminTarget[],
+  withoutDatabase: readonly Contract[],
+  telemetry: AdminTelemetry | undefined,
+  log: Log,
+): Service {
   const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => chosenTargets(targets, name)
   const find = async (id: string): Promise<{ target: AdminTarget; letter: DeadLetterRow } | undefined> => {
     for (const target of targets) {
@@ -163,6 +175,7 @@ function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly
     },
     ...sagaHandlers(targets, log),
     ...deprecationHandlers(targets, withoutDatabase),
+    ...telemetryHandlers(telemetry),
   })
 }
 
