@@ -1,6 +1,5 @@
 /** Answers that are sent as they come, and that nothing but their own end would end: so whoever drains a listener can. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { HttpResponse } from './server.ts'
 
 /** Makes what is sent; it should end when the peer has gone or the listener drains, of which the signal tells it. */
 export type StreamSource = (ended: AbortSignal) => AsyncIterable<string>
@@ -17,7 +16,12 @@ export class Streams {
   }
 
   /** Asks for the next part when the peer has taken the one before. */
-  async send(request: IncomingMessage, response: ServerResponse, { status, headers }: HttpResponse, source: StreamSource): Promise<void> {
+  async send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { status, headers }: { readonly status: number; readonly headers?: Readonly<Record<string, string>> },
+    source: StreamSource,
+  ): Promise<void> {
     const sending = new AbortController()
     if (this.#ended) sending.abort()
     this.#sending.add(sending)

@@ -44,7 +44,10 @@ export function findLines(database: DatabaseSync, filter: LineFilter, place: Lin
 }
 
 function lineOf(row: Record<string, unknown>): StoredLine {
-  const text = (name: string): string | undefined => (row[name] === null ? undefined : String(row[name]))
+  const text = (name: string): string | undefined => {
+    const value = row[name]
+    return typeof value === 'string' ? value : undefined
+  }
   return {
     id: Number(row['id']),
     atMs: Number(row['at_ms']),

@@ -182,6 +182,7 @@ function summaryOf(database: DatabaseSync, traceId: string): TraceSummary {
 }
 
 function spanOf(row: Record<string, unknown>): StoredSpan {
+  const { events } = row
   return {
     id: Number(row['id']),
     traceId: String(row['trace']),
@@ -195,7 +196,7 @@ function spanOf(row: Record<string, unknown>): StoredSpan {
     durationMs: Number(row['duration_ms']),
     failure: textOf(row['failure']),
     attributes: JSON.parse(String(row['attributes'])) as Attributes,
-    events: row['events'] === null ? [] : (JSON.parse(String(row['events'])) as SpanEvent[]),
+    events: typeof events === 'string' ? (JSON.parse(events) as SpanEvent[]) : [],
   }
 }
 
