@@ -1,6 +1,6 @@
+/** A budget for what a journey of a user costs in calls and events: the test fails when the journey becomes dearer. */
 import type { JourneyBudget } from '../telemetry/journey-budget.ts'
 import { overBudget } from '../telemetry/journey-budget.ts'
-/** A budget for what a journey of a user costs in calls and events: the test fails when the journey becomes dearer. */
 import { journeyOf } from '../telemetry/journey.ts'
 import type { Journey } from '../telemetry/journey.ts'
 import { tracedWork } from '../telemetry/part.ts'
