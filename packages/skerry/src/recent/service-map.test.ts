@@ -112,4 +112,7 @@ test('the shortest way round is found from everywhere, each once', () => {
     ['c', 'd', 'c'],
     ['e', 'e'],
   ])
+  // One of two ways on has been tried already.
+  const twoWays = ['a b', 'a c', 'b c', 'b d', 'd a'].map((edge) => ({ from: edge[0]!, to: edge[2]! }))
+  expect(shortestCycles(twoWays)).toEqual([['a', 'b', 'd', 'a']])
 })
