@@ -1,8 +1,9 @@
 /** Starts a host of a loaded system as the environment says: what `start` does and what `dev` does in its child. */
-import type { Environment, Host, HostConfiguration, Log, LogOptions, Recent, Selection } from 'skerry/runtime'
+import type { Environment, Host, HostConfiguration, Log, LogOptions, Selection } from 'skerry/runtime'
 import type { LoadedEngines } from './engines.ts'
 import { enginesFor } from './engines.ts'
 import { CommandError, EXIT } from './failure.ts'
+import { openTelemetry } from './host-telemetry.ts'
 import type { LoadedSystem } from './system-file.ts'
 
 export interface PreparedHost {
@@ -23,24 +24,25 @@ export interface StartHostOptions {
 
 /** Reads all there is to read before anything is opened: names, configuration, crash point. */
 export async function prepareHost(
-  { system, path, platform }: LoadedSystem,
+  loaded: LoadedSystem,
   names: readonly string[],
   environment: Environment,
   destination: LogOptions['destination'],
 ): Promise<PreparedHost> {
+  const { system, path, platform } = loaded
   const selection = selectServices({ system, platform }, names)
   const configuration = await platform.readConfiguration(system, selection, environment)
   armCrashPoint(platform, environment['SKERRY_CRASH_AT'])
   const engines = enginesFor(path, configuration)
-  let recent: Recent | undefined
+  const opened = await openTelemetry(loaded, configuration, environment)
+  const { telemetry, recent, onLogLine } = opened
   const log = platform.createLog({
     level: configuration.logLevel,
+    redact: platform.sensitiveFieldsOf(system),
+    onLine: onLogLine,
     ...(destination === undefined ? {} : { destination }),
-    onLine: (line) => recent?.onLine(line),
   })
-  recent = openRecent(platform, configuration, log)
-  const telemetry =
-    recent && platform.createTelemetry({ clock: platform.systemClock, random: platform.systemRandom, onSpan: recent.onSpan })
+  opened.complainTo(log)
   return {
     selection,
     configuration,
@@ -71,20 +73,6 @@ export function selectServices({ system, platform }: Pick<LoadedSystem, 'system'
       `Use one of: ${known.join(', ')}.`,
     )
   return platform.select(system, names)
-}
-
-/** Undefined when nothing is to be kept. */
-function openRecent(platform: LoadedSystem['platform'], { recent: place }: HostConfiguration, log: Log): Recent | undefined {
-  if (place === undefined) return undefined
-  const recent = platform.openRecent({
-    place,
-    clock: platform.systemClock,
-    process: String(process.pid),
-    onTrouble: (cause) => log.warn('Recent telemetry cannot be kept, and the host goes on without', { cause }),
-  })
-  // However the process ends: the last lines are the ones that are looked for.
-  process.on('exit', () => recent.close())
-  return recent
 }
 
 function armCrashPoint(platform: LoadedSystem['platform'], specification: string | undefined): void {

@@ -12,7 +12,7 @@ export interface RecentBounds {
   readonly logs: KindBounds
   /** One row for each set of labels of each metric, every `sampleMs`. */
   readonly metrics: KindBounds
-  /** How often metrics are looked at. Default: 10 000. */
+  /** How often metrics are looked at. Default: 15 000. */
   readonly sampleMs: number
   /** Of more than this whole traces are left out. Default: 2 000. */
   readonly maxSpansPerSecond: number
@@ -31,7 +31,7 @@ export const RECENT_DEFAULTS: RecentBounds = {
   spans: { maxRows: 100_000, maxBytes: 64 * MEBIBYTE, maxAgeMs: 24 * HOUR_MS },
   logs: { maxRows: 50_000, maxBytes: 32 * MEBIBYTE, maxAgeMs: 24 * HOUR_MS },
   metrics: { maxRows: 100_000, maxBytes: 32 * MEBIBYTE, maxAgeMs: HOUR_MS / 2 },
-  sampleMs: 10_000,
+  sampleMs: 15_000,
   maxSpansPerSecond: 2_000,
   maxLinesPerSecond: 2_000,
   maxWaiting: 10_000,

@@ -23,11 +23,13 @@ import { httpTransport } from '../http/transport.ts'
 import type { Recent } from '../recent/recent.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
+import { InjectedFaults } from '../service/injected-faults.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
 import { liveRoutes } from './admin/live-routes.ts'
+import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
@@ -36,6 +38,7 @@ import { openDatabases } from './databases.ts'
 import { declaredSystem } from './declared-system.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
+import { observeHost } from './host-metrics.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
 import { userAgentOf } from './own-user-agent.ts'
@@ -65,6 +68,8 @@ export interface HostOptions {
   readonly telemetry?: HostTelemetry | undefined
   /** What the admin API shows of recent telemetry, and what samples the metrics of `telemetry`. Default: nothing is kept. */
   readonly recent?: Recent | undefined
+  /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
+  readonly kill?: () => void
   /** How it is reached and reaches others. Default: HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
@@ -124,9 +129,11 @@ class RunningHost implements Host {
   readonly #links = new Map<string, Link>()
   readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
+  readonly #faults: InjectedFaults | undefined
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
+  #endObserving: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
 
@@ -138,6 +145,9 @@ class RunningHost implements Host {
     this.#transport = options.transport ?? httpTransport
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
     options.recent?.watch(this.#telemetry.metrics)
+    this.#faults = options.configuration.allowsFaults
+      ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
+      : undefined
   }
 
   async start(): Promise<void> {
@@ -161,6 +171,7 @@ class RunningHost implements Host {
     await this.#listen()
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
+    if (this.#options.telemetry !== undefined) this.#endObserving = observeHost(this.#telemetry.metrics, this.instances, this.#clock)
     this.#ready = true
   }
 
@@ -207,6 +218,7 @@ class RunningHost implements Host {
         newId: this.#newId,
         log: this.#options.log,
         telemetry: this.#telemetry.of(name),
+        faults: this.#faults,
       }),
     )
   }
@@ -326,13 +338,14 @@ class RunningHost implements Host {
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
       telemetry: recent && { read: recent.read, declared: declaredSystem(system) },
+      faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
       log,
     })
     const live = recent === undefined ? [] : liveRoutes(recent.read, this.#clock)
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), ...live, ...health]
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...live, ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
@@ -367,6 +380,7 @@ class RunningHost implements Host {
     const instances = [...this.instances.values()]
     const wasReady = this.#ready
     this.#ready = false
+    this.#endObserving?.()
     for (const server of this.#servers) server.drain()
     if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
@@ -386,6 +400,7 @@ class RunningHost implements Host {
     await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
+    await this.#inTime('Telemetry', this.#telemetry.close())
   }
 
   /** Waits until something has been closed, but not for ever, and whatever comes of it. */
@@ -399,6 +414,10 @@ class RunningHost implements Host {
     await Promise.race([done, late])
     closed.abort()
   }
+}
+
+function killProcess(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -35,6 +35,8 @@ export interface Telemetry {
 export interface HostTelemetry {
   readonly metrics: Metrics
   of(service: string): Telemetry
+  /** Lets go of what was recorded and has not been handed on yet. */
+  close(): Promise<void>
 }
 
 export interface TelemetryOptions {
@@ -42,13 +44,19 @@ export interface TelemetryOptions {
   readonly random: Random
   /** Which traces that begin here are recorded. Default: all. */
   readonly sampler?: Sampler
-  /** Given each sampled span when it has ended. Must not throw. */
-  readonly onSpan: (span: SpanRecord) => void
+  /** Given each sampled span when it has ended. Must not throw. Default: only durations are measured. */
+  readonly onSpan?: ((span: SpanRecord) => void) | undefined
+  /** Called when the host has stopped. */
+  readonly onClose?: () => Promise<void>
 }
 
 export function createTelemetry(options: TelemetryOptions): HostTelemetry {
   const metrics = new Metrics()
-  return { metrics, of: (service) => ({ metrics, work: (description) => recorded(options, metrics, service, description) }) }
+  return {
+    metrics,
+    of: (service) => ({ metrics, work: (description) => recorded(options, metrics, service, description) }),
+    close: async () => options.onClose?.(),
+  }
 }
 
 /** Passes contexts on, and records nothing. */
@@ -56,6 +64,7 @@ export function silentTelemetry(random: Random): HostTelemetry & Telemetry {
   const silent: HostTelemetry & Telemetry = {
     metrics: new Metrics(),
     of: () => silent,
+    close: async () => undefined,
     work: () => (parent) => new SilentSpan(parent, random),
   }
   return silent
@@ -79,7 +88,7 @@ class Work {
   readonly clock: Clock
   readonly random: Random
   readonly sampler: Sampler
-  readonly onSpan: (span: SpanRecord) => void
+  readonly onSpan: ((span: SpanRecord) => void) | undefined
   readonly #metrics: Metrics
   readonly #durations = new Map<string | undefined, Histogram>()
 
@@ -142,7 +151,14 @@ class RecordedSpan extends ChildTrace implements Span {
     // A clock may have been set back meanwhile.
     const durationMs = Math.max(0, clock.preciseMs() - this.#startMs)
     this.#work.record(durationMs, errorType)
-    if (!this.sampled) return
+    if (!this.sampled || onSpan === undefined) return
+    const { sensitive } = this
+    const text = (of: string): string => sensitive?.redact(of) ?? of
+    const safe = (of: Attributes | undefined): Attributes | undefined =>
+      sensitive === undefined || of === undefined
+        ? of
+        : Object.fromEntries(Object.entries(of).map(([name, value]) => [name, typeof value === 'string' ? text(value) : value]))
+    const failure = failed ? (message ?? errorType) : undefined
     onSpan({
       traceId: this.traceId,
       spanId: this.spanId,
@@ -152,9 +168,9 @@ class RecordedSpan extends ChildTrace implements Span {
       kind: description.kind,
       startMs: this.#startMs,
       durationMs,
-      failure: failed ? (message ?? errorType) : undefined,
-      attributes: { ...description.attributes, ...this.#attributes, ...(errorType === undefined ? {} : { 'error.type': errorType }) },
-      events: this.#events ?? NO_EVENTS,
+      failure: failure === undefined ? undefined : text(failure),
+      attributes: { ...description.attributes, ...safe(this.#attributes), ...(errorType === undefined ? {} : { 'error.type': errorType }) },
+      events: this.#events?.map((event) => ({ ...event, attributes: safe(event.attributes)! })) ?? NO_EVENTS,
     })
   }
 }

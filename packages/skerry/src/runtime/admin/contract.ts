@@ -8,6 +8,7 @@ import type { PlainSchema } from '../../contract/plain-schema.ts'
 import { choice, flag, list, nullable, object, optional, text, whole } from '../../contract/plain-schema.ts'
 import { problem } from '../../contract/problem.ts'
 import { deprecationOperations } from './deprecation-contract.ts'
+import { faultOperations } from './fault-contract.ts'
 import { sagaOperations } from './saga-contract.ts'
 import { telemetryOperations } from './telemetry-contract.ts'
 
@@ -93,7 +94,7 @@ const ServiceStatus = object({
 export const admin = contract('skerry-admin', {
   version: '1.3.0',
   description:
-    'Events that wait, events that are dead, sagas, who calls what is deprecated, and recent telemetry, of the services of one host',
+    'Events that wait, events that are dead, sagas, who calls what is deprecated, faults that are injected, and recent telemetry, of the services of one host',
   operations: {
     eventStatus: get('/events/status', {
       input: object({ service: optional(name) }),
@@ -166,6 +167,7 @@ export const admin = contract('skerry-admin', {
     }),
     ...sagaOperations(MAX_PAGE),
     ...deprecationOperations,
+    ...faultOperations,
     ...telemetryOperations(MAX_PAGE),
   },
 })

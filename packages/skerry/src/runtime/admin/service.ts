@@ -21,6 +21,8 @@ import type { Log } from '../../telemetry/log.ts'
 import type { DeadLetterQuery, LetterView } from './contract.ts'
 import { admin, MAX_PAGE } from './contract.ts'
 import { deprecationHandlers } from './deprecation-service.ts'
+import type { FaultTargets } from './fault-service.ts'
+import { faultHandlers } from './fault-service.ts'
 import { isPage, readPage, writePage } from './page.ts'
 import { sagaHandlers } from './saga-service.ts'
 import type { AdminTarget } from './targets.ts'
@@ -32,6 +34,8 @@ export interface AdminOptions {
   readonly targets: readonly AdminTarget[]
   /** The services that are here and have no database. */
   readonly withoutDatabase: readonly Contract[]
+  /** What faults can be put into. Default: nothing, for no service runs here. */
+  readonly faults?: FaultTargets
   /** Undefined when nothing is kept. */
   readonly telemetry: AdminTelemetry | undefined
   readonly clock: Clock
@@ -40,8 +44,17 @@ export interface AdminOptions {
   readonly log: Log
 }
 
-export function hostAdmin({ targets, withoutDatabase, telemetry, clock, random, newId, log }: AdminOptions): HostedService {
-  const implementation: Service = adminService(targets, withoutDatabase, telemetry, log)
+export function hostAdmin({
+  targets,
+  withoutDatabase,
+  faults = { faults: undefined, services: [] },
+  telemetry,
+  clock,
+  random,
+  newId,
+  log,
+}: AdminOptions): HostedService {
+  const implementation: Service = adminService({ targets, withoutDatabase, faults, telemetry, log })
   return hostService({
     service: implementation,
     database: undefined,
@@ -59,12 +72,13 @@ export function hostAdmin({ targets, withoutDatabase, telemetry, clock, random, 
 
 type Apply = (database: Database, id: string, act: Act) => Promise<ActResult>
 
-function adminService(
-  targets: readonly AdminTarget[],
-  withoutDatabase: readonly Contract[],
-  telemetry: AdminTelemetry | undefined,
-  log: Log,
-): Service {
+function adminService({
+  targets,
+  withoutDatabase,
+  faults,
+  telemetry,
+  log,
+}: Pick<AdminOptions, 'targets' | 'withoutDatabase' | 'telemetry' | 'log'> & { readonly faults: FaultTargets }): Service {
   const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => chosenTargets(targets, name)
   const find = async (id: string): Promise<{ target: AdminTarget; letter: DeadLetterRow } | undefined> => {
     for (const target of targets) {
@@ -175,6 +189,7 @@ function adminService(
     },
     ...sagaHandlers(targets, log),
     ...deprecationHandlers(targets, withoutDatabase),
+    ...faultHandlers(faults),
     ...telemetryHandlers(telemetry),
   })
 }
