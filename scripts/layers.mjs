@@ -7,7 +7,7 @@ export const layers = [
   ['contract'],
   ['engine'],
   ['telemetry', 'resilience', 'identity', 'discovery'],
-  ['client', 'events'],
+  ['client', 'events', 'recent'],
   ['http', 'event-store', 'saga'],
   ['service'],
   ['privacy', 'gateway'],

@@ -15,6 +15,7 @@ import type { ProjectionsOptions, SkipOptions } from './projections.ts'
 import { addSagas } from './sagas/commands.ts'
 import type { SimulateOptions } from './simulate/simulate.ts'
 import type { StartOptions } from './start.ts'
+import { addTelemetry } from './telemetry/commands.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** Runs the command that the arguments name. A failure is printed and ends the process with its exit code. */
@@ -51,6 +52,7 @@ function program(): Command {
   addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
   addSagas(skerry, { withSystem, guardToEnd })
+  addTelemetry(skerry, { withSystem, guardToEnd })
   addFaults(skerry, { withSystem, guardToEnd })
   addContract(skerry, { withSystem, guardToEnd })
   addSimulate(skerry)

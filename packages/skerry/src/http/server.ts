@@ -18,6 +18,8 @@ import type { Log } from '../telemetry/log.ts'
 import { readDeadline } from './deadline-header.ts'
 import type { Route } from './router.ts'
 import { createRoutes } from './router.ts'
+import type { StreamSource } from './stream.ts'
+import { Streams } from './stream.ts'
 
 export interface HttpRequest {
   readonly parameters: Readonly<Record<string, string>>
@@ -39,6 +41,8 @@ export interface HttpResponse {
   readonly body: unknown
   /** Sent as it is, in the place of a body; `headers` say what it is. */
   readonly text?: string
+  /** Sent as it comes, in place of a body. */
+  readonly stream?: StreamSource
 }
 
 export interface HttpTarget {
@@ -88,6 +92,7 @@ const REQUEST_MS = 60_000
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const answerMessage = httpAnswerer(options)
   let draining = false
+  const streams = new Streams()
 
   const server = createServer(
     // Node would answer for a missing Host itself, with an empty body.
@@ -113,7 +118,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       readBody: (maxBytes) => readBody(request, maxBytes),
       signal: () => goneSignal(response),
     })
-    write(request, response, answer, draining)
+    if (answer.stream === undefined) write(request, response, answer, draining)
+    else await streams.send(request, response, answer, answer.stream)
   }
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -138,9 +144,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     drain() {
       draining = true
+      streams.end()
     },
     async close(force) {
       draining = true
+      streams.end()
       const closed = once(server, 'close')
       server.close()
       server.closeIdleConnections()

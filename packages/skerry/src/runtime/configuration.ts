@@ -2,9 +2,11 @@
  * What runs where: read from environment variables, checked as a whole, and given as one complete object. Names follow
  * the service's: `user-service` has USER_SERVICE_URL, USER_SERVICE_PORT and USER_SERVICE_DATABASE_URL.
  */
+import { join } from 'node:path'
 import { SkerryError } from '../base/errors.ts'
 import type { Validation } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
+import type { RecentPlace } from '../recent/file.ts'
 import { needsDatabase } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
 import type { LogLevel } from '../telemetry/log.ts'
@@ -23,7 +25,15 @@ export interface DatabaseConfiguration {
   readonly dataDirectory: string | undefined
 }
 
-export interface HostConfiguration extends DatabaseConfiguration {
+export interface RecentConfiguration {
+  /**
+   * Where recent telemetry is kept; undefined: nowhere. SKERRY_TELEMETRY: a path, `memory` or `off`. Default: beside an embedded database, else in
+   * memory.
+   */
+  readonly recent: RecentPlace | undefined
+}
+
+export interface HostConfiguration extends DatabaseConfiguration, RecentConfiguration {
   /** The interface to listen on. HOST, default 127.0.0.1. */
   readonly host: string
   /** The gateway's port. PORT, default 8080. */
@@ -113,6 +123,7 @@ export async function readConfiguration(system: System, selection: Selection, en
       )
   }
 
+  const databases = databaseConfiguration(selection, reader)
   const configuration: HostConfiguration = {
     host: reader.text('HOST') ?? '127.0.0.1',
     gatewayPort,
@@ -120,7 +131,8 @@ export async function readConfiguration(system: System, selection: Selection, en
     adminHost: reader.text('ADMIN_HOST') ?? '127.0.0.1',
     servicePorts,
     peerUrls,
-    ...databaseConfiguration(selection, reader),
+    ...databases,
+    recent: recentPlace(databases, reader),
     brokerUrl,
     forceWire: reader.choice('SKERRY_WIRE', ['local', 'http'] as const, 'local') === 'http',
     drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, 0),
@@ -135,6 +147,23 @@ export async function readConfiguration(system: System, selection: Selection, en
   }
   reader.finish()
   return configuration
+}
+
+/** Reads where hosts keep recent telemetry, and nothing else. Throws like `readConfiguration`. */
+export function readRecentConfiguration(selection: Selection, environment: Environment): RecentConfiguration {
+  const reader = new Reader(environment)
+  const recent = recentPlace(databaseConfiguration(selection, reader), reader)
+  reader.finish()
+  return { recent }
+}
+
+/** Who has its data elsewhere may not be able to write here. */
+function recentPlace({ databases, dataDirectory }: DatabaseConfiguration, reader: Reader): RecentPlace | undefined {
+  const given = reader.text('SKERRY_TELEMETRY')
+  if (given === 'off') return undefined
+  if (given !== undefined && given !== 'memory') return { file: given }
+  const isEmbedded = [...databases.values()].some(({ url }) => url === undefined)
+  return given === undefined && isEmbedded && dataDirectory !== undefined ? { file: join(dataDirectory, 'telemetry.sqlite') } : 'memory'
 }
 
 /** Reads where the databases are and nothing else: all that a migration needs to know. Throws like `readConfiguration`. */

@@ -22,6 +22,7 @@ import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
 import { httpTransport } from '../http/transport.ts'
+import type { Recent } from '../recent/recent.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { InjectedFaults } from '../service/injected-faults.ts'
@@ -29,12 +30,14 @@ import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { liveRoutes } from './admin/live-routes.ts'
 import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
 import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
+import { declaredSystem } from './declared-system.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
 import { observeHost } from './host-metrics.ts'
@@ -65,6 +68,8 @@ export interface HostOptions {
   readonly random?: Random
   /** Default: nothing is recorded. */
   readonly telemetry?: HostTelemetry | undefined
+  /** What the admin API shows of recent telemetry, and what samples the metrics of `telemetry`. Default: nothing is kept. */
+  readonly recent?: Recent | undefined
   /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
   readonly kill?: () => void
   /** How it is reached and reaches others. Default: HTTP. */
@@ -147,6 +152,7 @@ class RunningHost implements Host {
     this.#newId = idSource(this.#clock, this.#random)
     this.#transport = options.transport ?? httpTransport
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
+    options.recent?.watch(this.#telemetry.metrics)
     this.#faults = options.configuration.allowsFaults
       ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
       : undefined
@@ -323,7 +329,7 @@ class RunningHost implements Host {
   }
 
   async #listenForAdmin(health: ReturnType<typeof healthRoutes>): Promise<void> {
-    const { system, configuration } = this.#options
+    const { system, configuration, recent } = this.#options
     if (configuration.adminPort === undefined) return
     const log = this.#options.log.with({ service: 'skerry-admin' })
     const consumed = new Map(consumersOf(system).map(({ name, topics }) => [name, topics]))
@@ -349,13 +355,15 @@ class RunningHost implements Host {
       withoutDatabase: [...this.instances.values()]
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
+      telemetry: recent && { read: recent.read, declared: declaredSystem(system) },
       faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...health]
+    const live = recent === undefined ? [] : liveRoutes(recent.read, this.#clock)
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...live, ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
