@@ -19,8 +19,8 @@ export interface HttpLinkOptions {
 }
 
 const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
-// Below the 75 s for which our servers keep idle connections.
-const IDLE_MS = 30_000
+// Below the 5 s for which a host that stops still answers those who have not heard of it: it never closes a connection that is about to be used.
+const IDLE_MS = 4_000
 const CONNECT_MS = 3_000
 const CONNECTIONS = 128
 
@@ -39,6 +39,8 @@ export interface HttpAnswer {
   readonly status: number
   readonly text: string
   readonly retryAfter: string | undefined
+  /** Whoever answered closes the connection, as one does that is about to stop. */
+  readonly closes?: boolean | undefined
 }
 
 /** Carries one message to a service and its answer back. Rejects with a `SkerryError` (`unavailable`) when no answer came. */
@@ -59,7 +61,9 @@ export function linkOver(carry: HttpCarrier, clock: Clock): Omit<Link, 'close'> 
         ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
         ...(Number.isFinite(request.deadlineAtMs) ? writeDeadline(request.deadlineAtMs - clock.nowMs()) : {}),
       }
-      return interpret(operation, await carry({ method: operation.operation.method, path: target, headers, body: text, signal }))
+      const answer = await carry({ method: operation.operation.method, path: target, headers, body: text, signal })
+      const response = interpret(operation, answer)
+      return answer.closes === true ? { ...(await response), leaving: true } : response
     },
   }
 }
@@ -100,6 +104,7 @@ async function exchange(
       status: response.statusCode,
       text: Buffer.concat(chunks).toString('utf8'),
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+      closes: response.headers['connection'] === 'close',
     }
   } catch (error) {
     const { code, message, syscall } = error as NodeJS.ErrnoException

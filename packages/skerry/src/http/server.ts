@@ -65,6 +65,8 @@ export interface HttpServer {
   readonly port: number
   /** `http://127.0.0.1:8080` */
   readonly url: string
+  /** Since when nobody has been connected, in milliseconds since the epoch; undefined while somebody is. */
+  readonly leftAtMs: number | undefined
   /** From now on every answer says `Connection: close`, so that clients go elsewhere. */
   drain(): void
   /** Accepts nothing more and resolves when every request has been answered. `force` cuts off those that are left when it aborts. */
@@ -111,6 +113,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     write(request, response, answer, draining)
   }
 
+  let connected = 0
+  let leftAtMs: number | undefined = options.clock.nowMs()
+  server.on('connection', (socket) => {
+    connected++
+    leftAtMs = undefined
+    socket.once('close', () => {
+      if (--connected === 0) leftAtMs = options.clock.nowMs()
+    })
+  })
+
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
@@ -131,6 +143,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    get leftAtMs() {
+      return leftAtMs
+    },
     drain() {
       draining = true
     },

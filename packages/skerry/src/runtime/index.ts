@@ -6,6 +6,7 @@ export { readConfiguration, readDatabaseConfiguration, variablePrefix } from './
 export type { DatabaseConfiguration, Environment, HostConfiguration } from './configuration.ts'
 export type { DatabaseEngineFactory, Databases, OpenDatabase } from './databases.ts'
 export { openDatabases } from './databases.ts'
+export { fileRegistry } from '../discovery/file-registry.ts'
 export { startHost } from './host.ts'
 export type { Engines, Host, HostOptions } from './host.ts'
 export { consumersOf, eventPartiesOf, GATEWAY, sagaVersionsOf, select, system } from './system.ts'
