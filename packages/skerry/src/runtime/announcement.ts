@@ -1,11 +1,13 @@
 /** What a host tells a registry of itself: each service that listens, at an address under which others reach it, from ready until it stops. */
 import { networkInterfaces } from 'node:os'
+import type { Clock } from '../base/clock.ts'
 import type { NewId } from '../base/id.ts'
 import type { Registration, Registry, RegistryEngine } from '../engine/registry.ts'
+import { within } from '../engine/within.ts'
 import type { Log } from '../telemetry/log.ts'
 
 export interface AnnouncementOptions {
-  readonly registry: Registry
+  readonly registry: Registry | undefined
   /** Where services listen. */
   readonly serviceUrls: ReadonlyMap<string, string>
   readonly versions: ReadonlyMap<string, string>
@@ -15,6 +17,7 @@ export interface AnnouncementOptions {
   readonly advertiseUrls: ReadonlyMap<string, string>
   readonly zone: string | undefined
   readonly newId: NewId
+  readonly clock: Clock
 }
 
 export interface Announcement {
@@ -22,10 +25,13 @@ export interface Announcement {
   withdraw(): Promise<void>
 }
 
-/** Registers every service that listens; undefined when the registry takes no registrations, or there is nothing to say. */
-export function announce(options: AnnouncementOptions): Announcement | undefined {
-  const { registry, serviceUrls, versions, advertiseUrls, zone, newId } = options
-  if (registry.register === undefined || serviceUrls.size === 0) return undefined
+/** How long a start waits until the registry knows of it. Where that is down, those who know of this host from before call it already. */
+const HELD_MS = 2_000
+
+/** Registers every service that listens. Undefined when there is no registry, it takes no registrations, or there is nothing to say. */
+export async function announce(options: AnnouncementOptions): Promise<Announcement | undefined> {
+  const { registry, serviceUrls, versions, advertiseUrls, zone, newId, clock } = options
+  if (registry?.register === undefined || serviceUrls.size === 0) return undefined
   const register = registry.register.bind(registry)
   const registrations = [...serviceUrls].map(([service, url]): Registration =>
     register(service, {
@@ -35,6 +41,7 @@ export function announce(options: AnnouncementOptions): Announcement | undefined
       version: versions.get(service),
     }),
   )
+  await within(clock, HELD_MS, Promise.all(registrations.map(({ held }) => held)))
   return {
     withdraw: async () => {
       await Promise.all(registrations.map((registration) => registration.withdraw()))

@@ -170,7 +170,7 @@ class RunningHost implements Host {
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
     this.#ready = true
-    this.#announcement = this.#registry && this.#announce(this.#registry)
+    this.#announcement = await this.#announce()
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
@@ -286,14 +286,15 @@ class RunningHost implements Host {
     this.gatewayUrl = server.url
   }
 
-  #announce(registry: Registry): Announcement | undefined {
+  #announce(): Promise<Announcement | undefined> {
     const { configuration, selection } = this.#options
     return announce({
       ...configuration,
-      registry,
+      registry: this.#registry,
       serviceUrls: this.serviceUrls,
       versions: new Map(selection.services.map(({ contract }) => [contract.name, contract.version])),
       newId: this.#newId,
+      clock: this.#clock,
     })
   }
 

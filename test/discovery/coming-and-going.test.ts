@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { fileRegistry } from 'skerry/runtime'
+import { expect, test } from 'vitest'
+import type { Instance } from './coming-and-going.ts'
+import { load, startCounter, startGateway } from './coming-and-going.ts'
+
+const TIMES = 100
+/** This many go, and come, at the same time. */
+const AT_ONCE = 2
+
+const noFailure = { failures: [], log: [] }
+
+test(`instances come and go ${TIMES} times under load, and no request fails`, async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'skerry-test-registry-'))
+  const registryUrl = pathToFileURL(directory).href
+  const engine = fileRegistry(directory)
+  let started = 0
+  const everyone: Instance[] = []
+  const come = async (): Promise<Instance> => {
+    const instance = await startCounter({ name: `counter-${++started}`, engine, registryUrl })
+    everyone.push(instance)
+    return instance
+  }
+  const present = await Promise.all([come(), come(), come()])
+  const { host: entry, log } = await startGateway({ engine, registryUrl })
+  const calling = load(entry.gatewayUrl!, 12)
+  await calling.more(100)
+  for (let gone = 0; gone < TIMES; gone += AT_ONCE) {
+    present.push(...(await Promise.all(Array.from({ length: AT_ONCE }, come))))
+    await Promise.all(present.splice(0, AT_ONCE).map(({ host }) => host.stop()))
+  }
+  await calling.more(100)
+  await calling.stop()
+  await Promise.all([...present.map(({ host }) => host.stop()), entry.stop()])
+  await rm(directory, { recursive: true, force: true })
+
+  expect({ failures: calling.failures, log }).toEqual(noFailure)
+  expect(started).toBe(3 + TIMES)
+  // Each came into use, and no addition was made twice.
+  expect(calling.answeredBy.size).toBeGreaterThan(TIMES / 2)
+  expect(everyone.reduce((sum, { additions }) => sum + additions(), 0)).toBe(calling.additions())
+})
+
+test('an instance at a fixed address stops under load, and no request fails: its answers say that it is about to', async () => {
+  const [first, second] = await Promise.all([
+    startCounter({ name: 'first', env: { SKERRY_DRAIN_MS: '1000' } }),
+    startCounter({ name: 'second' }),
+  ])
+  const urls = [first, second].map(({ host }) => host.serviceUrls.get('counter')!)
+  const { host: entry, log } = await startGateway({ env: { COUNTER_URL: urls.join() } })
+  const calling = load(entry.gatewayUrl!, 12)
+  await calling.more(200)
+  await first.host.stop()
+  await calling.more(200)
+  await calling.stop()
+  await Promise.all([second.host.stop(), entry.stop()])
+  expect({ failures: calling.failures, log }).toEqual(noFailure)
+  expect([...calling.answeredBy].toSorted()).toEqual(['first', 'second'])
+  expect(first.additions() + second.additions()).toBe(calling.additions())
+})
