@@ -1,11 +1,13 @@
 import { contract, get, post } from 'skerry/contract'
 /** Hosts of a small system that come and go behind a registry, in this process and over real sockets, and those who call them all the while. */
-import type { Registry, RegistryEngine } from 'skerry/engine'
+import type { RegistryEngine } from 'skerry/engine'
 import { gateway } from 'skerry/gateway'
 import type { Host } from 'skerry/runtime'
 import { createLog, readConfiguration, select, startHost, system } from 'skerry/runtime'
 import { service } from 'skerry/service'
 import { z } from 'zod'
+import type { Calls } from '../services/call-always.ts'
+import { callAlways } from '../services/call-always.ts'
 
 const Answer = z.object({ by: z.string(), count: z.int() })
 
@@ -72,63 +74,19 @@ async function start(what: readonly string[], { name = 'gateway', engine, regist
 export const startCounter = (options: StartOptions): Promise<Instance> => start(['counter'], options)
 export const startGateway = (options: StartOptions): Promise<Instance> => start(['gateway'], options)
 
-export interface Load {
-  readonly failures: readonly string[]
-  readonly additions: () => number
-  readonly calls: () => number
-  /** Names of all who have answered. */
-  readonly answeredBy: ReadonlySet<string>
-  /** Resolves when so many more calls have been answered. */
-  readonly more: (calls: number) => Promise<void>
-  readonly stop: () => Promise<void>
+/** Reads and adds by turns. */
+export function load(url: string): Calls<{ readonly by: string }> {
+  const requests = [
+    { method: 'POST', path: '/count', body: { text: 'one' } },
+    { method: 'GET', path: '/count' },
+  ] as const
+  return callAlways(url, requests, 12)
 }
 
-/** Calls all the time, reading and adding by turns, at so many places at once. */
-export function load(url: string, concurrency: number): Load {
-  const failures: string[] = []
-  const answeredBy = new Set<string>()
-  let additions = 0
-  let calls = 0
-  let stopped = false
-  const body = JSON.stringify({ text: 'one' })
-  const one = async (add: boolean): Promise<void> => {
-    try {
-      const answer = await fetch(`${url}/count`, add ? { method: 'POST', body, headers: { 'content-type': 'application/json' } } : {})
-      const text = await answer.text()
-      if (answer.status !== 200) failures.push(`${add ? 'POST' : 'GET'} ${answer.status} ${text}`)
-      else answeredBy.add((JSON.parse(text) as { by: string }).by)
-      if (add && answer.status === 200) additions++
-    } catch (error) {
-      failures.push(`${add ? 'POST' : 'GET'} ${String(error)}`)
-    }
-    calls++
-  }
-  const callers = Array.from({ length: concurrency }, async (_, index) => {
-    for (let turn = index; !stopped; turn++) await one(turn % 2 === 0)
-  })
-  return {
-    failures,
-    answeredBy,
-    additions: () => additions,
-    calls: () => calls,
-    async more(count) {
-      const enough = calls + count
-      while (calls < enough) await new Promise((resolve) => setTimeout(resolve, 1))
-    },
-    async stop() {
-      stopped = true
-      await Promise.all(callers)
-    },
-  }
+export function additionsIn({ answers }: Calls<unknown>): number {
+  return answers.filter(({ request }) => request.method === 'POST').length
 }
 
-/** What a registry says of a service, each time. */
-export async function watched(
-  engine: RegistryEngine,
-  name: string,
-): Promise<{ readonly registry: Registry; readonly urls: () => readonly string[] }> {
-  const registry = await engine.open({})
-  let urls: readonly string[] = []
-  registry.watch(name, (list) => (urls = list.map(({ url }) => url)))
-  return { registry, urls: () => urls }
+export function whoAnswered({ answers }: Calls<{ readonly by: string }>): readonly string[] {
+  return [...new Set(answers.map(({ answer }) => answer.by))].toSorted()
 }

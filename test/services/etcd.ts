@@ -29,14 +29,15 @@ export async function startEtcd(): Promise<EtcdServer> {
   const data = join(sandbox.directory, 'data')
   const [port, peerPort] = [await freePort(), await freePort()]
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`]
+  const parameters = [
+    ['--name', 'one', '--data-dir', data, '--unsafe-no-fsync', '--logger', 'zap'],
+    ['--listen-client-urls', client, '--advertise-client-urls', client],
+    ['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `one=${peer}`],
+  ].flat()
   let server: Running | undefined
   const start = async (): Promise<void> => {
     if (server !== undefined && !server.exited) return
-    const started = await sandbox.run('etcd', program, [
-      ...['--name', 'one', '--data-dir', data, '--unsafe-no-fsync', '--logger', 'zap'],
-      ...['--listen-client-urls', client, '--advertise-client-urls', client],
-      ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `one=${peer}`],
-    ])
+    const started = await sandbox.run('etcd', program, parameters)
     server = started
     await waitUntil(
       `etcd is healthy on port ${port}`,

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
@@ -67,6 +67,8 @@ export interface HttpServer {
   readonly url: string
   /** Since when nobody has been connected, in milliseconds since the epoch; undefined while somebody is. */
   readonly leftAtMs: number | undefined
+  /** Serves a connection that somebody else has accepted. Undefined where there are no connections. */
+  readonly serve?: (socket: Socket) => void
   /** From now on every answer says `Connection: close`, so that clients go elsewhere. */
   drain(): void
   /** Accepts nothing more and resolves when every request has been answered. `force` cuts off those that are left when it aborts. */
@@ -114,12 +116,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   }
 
   let connected = 0
+  let onLeft = (): void => {}
   let leftAtMs: number | undefined = options.clock.nowMs()
   server.on('connection', (socket) => {
     connected++
     leftAtMs = undefined
     socket.once('close', () => {
-      if (--connected === 0) leftAtMs = options.clock.nowMs()
+      if (--connected > 0) return
+      leftAtMs = options.clock.nowMs()
+      onLeft()
     })
   })
 
@@ -146,6 +151,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     get leftAtMs() {
       return leftAtMs
     },
+    serve: (socket) => void server.emit('connection', socket),
     drain() {
       draining = true
     },
@@ -158,6 +164,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       if (force.aborted) cut()
       else force.addEventListener('abort', cut, { once: true })
       await closed
+      // Node does not wait for connections that others have accepted.
+      if (connected > 0) await new Promise<void>((resolve) => (onLeft = resolve))
       force.removeEventListener('abort', cut)
     },
   }

@@ -9,6 +9,7 @@ import { registryDefaults } from '../engine/registry-sessions.ts'
 import type { Registry, RegistryStatus } from '../engine/registry.ts'
 import { within } from '../engine/within.ts'
 import type { Transport } from '../http/transport.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { PeerAddress } from './configuration.ts'
 import type { DiscoveredInstances } from './networked/discovered-instances.ts'
 import { discoveredInstances } from './networked/discovered-instances.ts'
@@ -24,8 +25,7 @@ export interface DependenciesOptions {
   readonly registry: () => Registry | undefined
   /** The link to a service that this host runs; undefined for others. */
   readonly localLink: (service: string) => Link | undefined
-  /** Told when a name cannot be looked up, or can be again. */
-  readonly onLookup: (service: string, status: RegistryStatus) => void
+  readonly log: Log
 }
 
 /** How long a host that starts waits for the first answers; after that it fails calls of whom it does not know. */
@@ -76,11 +76,14 @@ export class Dependencies {
   }
 
   #registryFor(service: string): Registry {
-    const { peers, registry, clock, random, onLookup } = this.#options
+    const { peers, registry, clock, random, log } = this.#options
     const peer = peers.get(service)
     if (peer === undefined) return registry() ?? unknownPeer(service)
     if (peer.kind === 'urls') return staticRegistry(peer.urls)
-    const lookup = dnsRegistry(peer.name, { ...registryDefaults(), clock, random }, { onStatus: (status) => onLookup(service, status) })
+    const onStatus = (status: RegistryStatus): void => {
+      if (!status.up) log.warn(`Where "${service}" is cannot be looked up; who was known is still called`, { reason: status.reason })
+    }
+    const lookup = dnsRegistry(peer.name, { ...registryDefaults(), clock, random }, { onStatus })
     this.#lookups.push(lookup)
     return lookup
   }

@@ -82,6 +82,8 @@ export interface Host {
   /** Where the admin API listens, when it has a port. */
   readonly adminUrl: string | undefined
   readonly instances: ReadonlyMap<string, ServiceInstance>
+  /** Has the gateway serve a connection that another process has accepted. Undefined when this host runs none. */
+  readonly serveGateway: HttpServer['serve'] | undefined
   /** A typed client of any service of the system, as a service would have it. */
   clientFor<C extends Contract>(contract: C): Client<C>
   /** Stops in order. A second call returns the same promise. */
@@ -110,6 +112,7 @@ class RunningHost implements Host {
   readonly serviceUrls = new Map<string, string>()
   gatewayUrl: string | undefined
   adminUrl: string | undefined
+  serveGateway: HttpServer['serve'] | undefined
   readonly #options: HostOptions
   readonly #clock: Clock
   readonly #random: Random
@@ -140,9 +143,7 @@ class RunningHost implements Host {
       peers,
       registry: () => this.#registry,
       localLink: (service) => this.#localLink(service),
-      onLookup: (service, status) => {
-        if (!status.up) options.log.warn(`Where "${service}" is cannot be looked up`, { reason: status.reason })
-      },
+      log: options.log,
     })
   }
 
@@ -284,6 +285,7 @@ class RunningHost implements Host {
     })
     this.#servers.push(server)
     this.gatewayUrl = server.url
+    this.serveGateway = server.serve
   }
 
   #announce(): Promise<Announcement | undefined> {

@@ -44,7 +44,7 @@ export function discoveredInstances({ service, registry, instances, transport, c
     answered.resolve()
   }
   const known = lastKnown(clock, replace)
-  const watch = registry.watch(service, known.learn)
+  const watch = registry.watch(service, (instances) => known.learn(instances))
   return {
     known: answered.promise,
     async close() {
