@@ -60,7 +60,7 @@ async function follow(
   }
 }
 
-async function addresses(resolver: Resolver, { host, port }: DnsName): Promise<Answer> {
+async function addresses(resolver: Resolver, { host, port }: Pick<DnsName, 'host' | 'port'>): Promise<Answer> {
   const four = await resolver.resolve4(host, { ttl: true }).catch(orEmpty)
   const records = four.length > 0 ? four : await resolver.resolve6(host, { ttl: true })
   return {
@@ -73,8 +73,13 @@ async function addresses(resolver: Resolver, { host, port }: DnsName): Promise<A
 async function services(resolver: Resolver, { host }: DnsName): Promise<Answer> {
   const records = await resolver.resolveSrv(host)
   const best = Math.min(...records.map(({ priority }) => priority))
-  const urls = records.filter(({ priority }) => priority === best).map(({ name, port }) => `http://${name}:${port}`)
-  return { urls: urls.toSorted(), ttlMs: SRV_TTL_MS }
+  const answers = await Promise.all(
+    records
+      .filter(({ priority }) => priority === best)
+      // A name that this server does not know may be one of the machine's own.
+      .map(({ name, port }) => addresses(resolver, { host: name, port }).catch(() => ({ urls: [`http://${name}:${port}`], ttlMs: SRV_TTL_MS }))),
+  )
+  return { urls: answers.flatMap(({ urls }) => urls).toSorted(), ttlMs: Math.min(SRV_TTL_MS, ...answers.map(({ ttlMs }) => ttlMs)) }
 }
 
 /** The name exists and has no record of this kind. */
