@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { etcd } from '@skerry/etcd'
 import { fileRegistry } from 'skerry/runtime'
 import { expect, test } from 'vitest'
 import type { Instance } from './coming-and-going.ts'
@@ -13,10 +14,29 @@ const AT_ONCE = 2
 
 const noFailure = { failures: [], log: [] }
 
-test(`instances come and go ${TIMES} times under load, and no request fails`, async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'skerry-test-registry-'))
-  const registryUrl = pathToFileURL(directory).href
-  const engine = fileRegistry(directory)
+const registries = [
+  {
+    name: 'the embedded registry',
+    async open() {
+      const directory = await mkdtemp(join(tmpdir(), 'skerry-test-registry-'))
+      return {
+        engine: fileRegistry(directory),
+        registryUrl: pathToFileURL(directory).href,
+        end: () => rm(directory, { recursive: true, force: true }),
+      }
+    },
+  },
+  {
+    name: 'etcd',
+    async open() {
+      const registryUrl = `${process.env['SKERRY_TEST_ETCD_URL']!}/come-and-go`
+      return { engine: etcd({ url: registryUrl }), registryUrl, end: async () => {} }
+    },
+  },
+]
+
+test.each(registries)(`instances come and go ${TIMES} times under load behind $name, and no request fails`, async ({ open }) => {
+  const { engine, registryUrl, end } = await open()
   let started = 0
   const everyone: Instance[] = []
   const come = async (): Promise<Instance> => {
@@ -35,7 +55,7 @@ test(`instances come and go ${TIMES} times under load, and no request fails`, as
   await calling.more(100)
   await calling.stop()
   await Promise.all([...present.map(({ host }) => host.stop()), entry.stop()])
-  await rm(directory, { recursive: true, force: true })
+  await end()
 
   expect({ failures: calling.failures, log }).toEqual(noFailure)
   expect(started).toBe(3 + TIMES)

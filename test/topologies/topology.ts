@@ -64,6 +64,8 @@ type Databases = SharedDatabases | SeparateDatabases
 
 export interface Topology {
   readonly name: string
+  /** There are several instances of each service, which share nothing but their database and what is outside. */
+  readonly isReplicated?: boolean
   start(system: SystemUnderTest): Promise<RunningTopology>
 }
 
@@ -72,7 +74,11 @@ export const topologies: readonly Topology[] = [
   { name: 'one process, its own calls over HTTP', start: (system) => startEmbedded(system, { SKERRY_WIRE: 'http' }) },
   { name: 'one process, one PostgreSQL database', start: startOnPostgres },
   { name: 'a process and a PostgreSQL database for each service, RabbitMQ between them, the gateway apart', start: startApart },
-  { name: 'two processes of each service behind a registry, RabbitMQ between them, the gateway apart', start: startTwice },
+  {
+    name: 'two processes of each service behind a registry, RabbitMQ between them, the gateway apart',
+    isReplicated: true,
+    start: startTwice,
+  },
 ]
 
 async function startEmbedded(system: SystemUnderTest, env: Readonly<Record<string, string>>): Promise<RunningTopology> {
