@@ -47,7 +47,7 @@ export class ConsulStandIn implements AsyncDisposable {
 
   /** As after a restart without its data: nobody is registered, and counting begins anew. */
   forget(): void {
-    for (const id of [...this.#services.keys()]) this.#remove(id)
+    for (const id of this.#services.keys()) this.#remove(id)
     this.#index = 3
     this.#wake()
   }

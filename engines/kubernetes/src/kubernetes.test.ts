@@ -158,16 +158,10 @@ describe('who serves', () => {
 describe('in a pod', () => {
   test('it uses the token, certificates and namespace of the service account, and a new token when there is one', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'skerry-test-account-'))
-    execFileSync(
-      'openssl',
-      [
-        ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=kubernetes -addext subjectAltName=IP:127.0.0.1'.split(
-          ' ',
-        ),
-        ...['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'ca.crt')],
-      ],
-      { stdio: 'ignore' },
-    )
+    const certificate =
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=kubernetes -addext subjectAltName=IP:127.0.0.1'
+    const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'ca.crt')]
+    execFileSync('openssl', [...certificate.split(' '), ...files], { stdio: 'ignore' })
     const [key, cert] = await Promise.all([readFile(join(folder, 'key.pem'), 'utf8'), readFile(join(folder, 'ca.crt'), 'utf8')])
     await using server = await KubernetesStandIn.start({ key, cert })
     server.token = 'first'

@@ -77,7 +77,9 @@ async function services(resolver: Resolver, { host }: DnsName): Promise<Answer> 
     records
       .filter(({ priority }) => priority === best)
       // A name that this server does not know may be one of the machine's own.
-      .map(({ name, port }) => addresses(resolver, { host: name, port }).catch(() => ({ urls: [`http://${name}:${port}`], ttlMs: SRV_TTL_MS }))),
+      .map(({ name, port }) =>
+        addresses(resolver, { host: name, port }).catch(() => ({ urls: [`http://${name}:${port}`], ttlMs: SRV_TTL_MS })),
+      ),
   )
   return { urls: answers.flatMap(({ urls }) => urls).toSorted(), ttlMs: Math.min(SRV_TTL_MS, ...answers.map(({ ttlMs }) => ttlMs)) }
 }

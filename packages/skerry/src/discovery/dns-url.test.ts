@@ -10,9 +10,14 @@ test.each([
   expect(dnsNameOf(text)).toEqual(name)
 })
 
-test.each(['dns://users', 'dns+srv://users:80', 'dns://users:70000', 'dns://users:80/path', 'dns://', 'dns://users:80?port=1', 'dnsx://users:80'])(
-  '%s is none',
-  (text) => {
-    expect(dnsNameOf(text)).toBeUndefined()
-  },
-)
+test.each([
+  'dns://users',
+  'dns+srv://users:80',
+  'dns://users:70000',
+  'dns://users:80/path',
+  'dns://',
+  'dns://users:80?port=1',
+  'dnsx://users:80',
+])('%s is none', (text) => {
+  expect(dnsNameOf(text)).toBeUndefined()
+})

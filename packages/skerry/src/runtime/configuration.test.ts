@@ -50,7 +50,12 @@ describe('where other services are', () => {
   })
 
   it('is told from what it cannot be, all mistakes together', async () => {
-    const environment = { USERS_URL: 'http://a:1,ftp://b', ORDERS_URL: 'dns://orders', REGISTRY_URL: 'zookeeper://z', ADVERTISE_HOST: 'http://me:80' }
+    const environment = {
+      USERS_URL: 'http://a:1,ftp://b',
+      ORDERS_URL: 'dns://orders',
+      REGISTRY_URL: 'zookeeper://z',
+      ADVERTISE_HOST: 'http://me:80',
+    }
     expect(await mistakesIn(['gateway'], environment)).toEqual([
       expect.stringMatching(/REGISTRY_URL begins with zookeeper:.*etcd:\/\//),
       expect.stringMatching(/USERS_URL does not say where a service is: .*dns:\/\//),
