@@ -1,6 +1,6 @@
 /**
- * The servers that tests run privately: PostgreSQL, RabbitMQ, NATS, etcd and nginx. What is missing is installed through apt-get,
- * without starting Debian's own services; a server named by the environment is used instead and nothing is installed for it.
+ * The servers that tests run privately: PostgreSQL, RabbitMQ, NATS, etcd, nginx and Prometheus. What is missing is installed through
+ * apt-get, without starting Debian's own services; a server named by the environment is used instead and nothing is installed for it.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -38,6 +38,12 @@ const needs = [
     variable: undefined,
     packages: ['nginx-light', 'nginx'],
     isInstalled: () => existsSync('/usr/sbin/nginx') || isOnPath('nginx'),
+  },
+  {
+    name: 'Prometheus',
+    variable: undefined,
+    packages: ['prometheus'],
+    isInstalled: () => isOnPath('prometheus'),
   },
 ]
 

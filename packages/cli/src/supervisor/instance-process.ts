@@ -50,7 +50,7 @@ try {
   running = await starting
   for (const socket of early.splice(0)) running.serveGateway?.(socket)
   reportMemory()
-  await send({ kind: 'started', stopLimitMs: drainMs + graceMs + CLOSING_MS })
+  await send({ kind: 'started', stopLimitMs: drainMs + graceMs + CLOSING_MS, admin: running.adminUrl ?? null })
 } catch (error) {
   if (!givenUp.signal.aborted) {
     const { exitCode, text } = describeFailure(error, verbose === 'verbose')

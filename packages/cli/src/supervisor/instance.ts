@@ -35,6 +35,8 @@ export class Instance {
   /** Resolves when it is gone, with how. */
   readonly ended: Promise<string>
   readonly startedAtMs: number
+  /** Its admin API, once it has started with one. */
+  admin: string | null = null
   readonly #child: ChildProcess
   readonly #clock: Clock
   #stopLimitMs = DEFAULT_STOP_LIMIT_MS
@@ -54,6 +56,7 @@ export class Instance {
       else if (message.kind === 'failed') start.resolve(message.text.trimEnd())
       else {
         this.#stopLimitMs = message.stopLimitMs
+        this.admin = message.admin
         start.resolve(undefined)
       }
     })

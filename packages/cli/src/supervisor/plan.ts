@@ -37,7 +37,8 @@ export async function planEach({ loaded, names, instances, environment, director
     ...environment,
     // Of these each process has its own; where the others are it finds in the registry.
     PORT: '0',
-    ADMIN_PORT: '',
+    // Those of a port that is named would be in each other's way.
+    ADMIN_PORT: (environment['ADMIN_PORT'] ?? '') === '' ? '' : '0',
     ...Object.fromEntries(
       prefixes.flatMap((prefix) => [`${prefix}_PORT`, `${prefix}_URL`, `${prefix}_ADVERTISE_URL`].map((name) => [name, ''])),
     ),

@@ -40,6 +40,13 @@ describe('skerry start --each', () => {
     expect(await crew.project.run(['ps'])).toMatchObject({ code: 1, stderr: expect.stringContaining('No supervisor runs in') })
   })
 
+  test('with ADMIN_PORT each has an admin API at a port of its own, which ps --json names', async () => {
+    await using crew = await startCrew([], CREW, { ADMIN_PORT: '9090' })
+    const { instances } = await crew.status()
+    expect(new Set(instances.map(({ admin }) => admin)).size).toBe(3)
+    for (const { admin } of instances) expect((await request('GET', `${admin}/health/ready`)).status).toBe(200)
+  })
+
   test('what an instance prints comes out with its name', async () => {
     await using crew = await startCrew([], {
       ...CREW,

@@ -32,6 +32,7 @@ export interface InstanceStatus {
   readonly startedAtMs: number | null
   readonly rssBytes: number | null
   readonly restarts: number
+  readonly admin: string | null
   /** It dies again and again; it is tried slowly. */
   readonly crashLoop: boolean
 }
@@ -87,6 +88,7 @@ export class Supervisor {
         startedAtMs: process?.startedAtMs ?? null,
         rssBytes: rssBytes ?? null,
         restarts,
+        admin: process?.admin ?? null,
         crashLoop,
       })),
     )

@@ -17,18 +17,27 @@ import { DatabaseError } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
+import type { TraceContext } from '../telemetry/trace-context.ts'
 import { DeclaredProblemError } from './context.ts'
 import { AnsweredBefore } from './stored-answer.ts'
 
 /** A request as it reaches the service, its input still unchecked. */
-export interface OperationRequest {
+export interface IncomingCall {
   readonly operation: BoundOperation
   readonly input: unknown
-  readonly scope: Scope
+  /** The trace it belongs to; undefined when it begins here. */
+  readonly trace: TraceContext | undefined
+  /** In milliseconds since the epoch, on this host's clock. */
+  readonly deadlineAtMs: number
   readonly idempotencyKey: string | undefined
   /** Who calls, as it has said in User-Agent, if it has. */
   readonly userAgent: string | undefined
   readonly signal: () => AbortSignal
+}
+
+/** The same in the scope in which it is answered. */
+export interface OperationRequest extends Omit<IncomingCall, 'trace' | 'deadlineAtMs'> {
+  readonly scope: Scope
 }
 
 export type OperationAnswer =

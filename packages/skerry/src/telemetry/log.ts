@@ -23,6 +23,8 @@ export interface LogOptions {
   readonly level?: LogLevel
   /** Default: standard output. */
   readonly destination?: DestinationStream
+  /** Given every line as well, as JSON. Must not throw. */
+  readonly onLine?: ((line: string) => void) | undefined
 }
 
 /** Makes the log of a host. */
@@ -39,9 +41,19 @@ export function createLog(options: LogOptions = {}): Log {
         return scope === undefined ? {} : { traceId: scope.trace.traceId, spanId: scope.trace.spanId }
       },
     },
-    options.destination ?? pino.destination(1),
+    destinationOf(options),
   )
   return toLog(logger)
+}
+
+function destinationOf({ destination = pino.destination(1), onLine }: LogOptions): DestinationStream {
+  if (onLine === undefined) return destination
+  return {
+    write(line) {
+      destination.write(line)
+      onLine(line)
+    },
+  }
 }
 
 type Pino = Logger<never, boolean>

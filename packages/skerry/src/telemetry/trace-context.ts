@@ -1,5 +1,6 @@
 /** W3C Trace Context: which trace a piece of work belongs to, as it travels in `traceparent` headers and CloudEvents. */
 import type { Random } from '../base/random.ts'
+import type { Sampler } from './sampler.ts'
 
 export interface TraceContext {
   /** 32 hexadecimal digits. */
@@ -32,18 +33,19 @@ export function childTrace(parent: TraceContext | undefined, random: Random): Tr
   return new ChildTrace(parent, random)
 }
 
-/** Draws its ids when they are asked for: most work is done without anybody asking. */
-class ChildTrace implements TraceContext {
+/** Draws its ids when they are asked for. */
+export class ChildTrace implements TraceContext {
   readonly sampled: boolean
   readonly #parent: TraceContext | undefined
   readonly #random: Random
   #traceId: string | undefined
   #spanId: string | undefined
 
-  constructor(parent: TraceContext | undefined, random: Random) {
-    this.sampled = parent?.sampled ?? true
+  /** `sampler` is asked where there is no parent. */
+  constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler) {
     this.#parent = parent
     this.#random = random
+    this.sampled = parent?.sampled ?? sampler?.(() => this.traceId) ?? true
   }
 
   get traceId(): string {
