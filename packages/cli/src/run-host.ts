@@ -38,6 +38,7 @@ export async function prepareHost(
   const { telemetry, onLogLine } = opened
   const log = platform.createLog({
     level: configuration.logLevel,
+    redact: platform.sensitiveFieldsOf(system),
     onLine: onLogLine,
     ...(destination === undefined ? {} : { destination }),
   })

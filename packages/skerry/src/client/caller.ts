@@ -10,6 +10,7 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
 import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
 import { callingAgainOf, callingOf } from '../telemetry/conventions.ts'
@@ -47,7 +48,7 @@ export type Caller = (input: unknown, options?: CallOptions, carriedOn?: Carried
 /** Makes the caller of one operation. */
 export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
   const { dependency, clock, random, userAgent } = options
-  const { deadlineMs, idempotent } = operation.operation
+  const { deadlineMs, idempotent, input: inputSchema, output: outputSchema } = operation.operation
   const needsKey = keepsAnswer(operation.operation)
   const telemetry = options.telemetry ?? silentTelemetry(random)
   const startCall = telemetry.work(callingOf(operation.fullName))
@@ -63,6 +64,8 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)
     const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
     const span = startCall(carriedOn?.trace ?? scope?.trace)
+    const keepBack = (text: string): void => (carriedOn?.trace ?? scope?.trace ?? span).keepBack?.(text)
+    sensitiveTexts(inputSchema, 'input')?.(input, keepBack)
     if (deadlineAtMs <= nowMs) return ended(span, failure(operation, 'deadlineExceeded', 'the deadline had passed before the call'))
     if (!dependency.enter()) return ended(span, failure(operation, 'overloaded', 'as many calls of it are in progress as may be'))
     try {
@@ -75,7 +78,9 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
         userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
       }
       // Without a key its service could not tell that it has been asked before.
-      return ended(span, await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options, startAgain))
+      const response = await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options, startAgain)
+      if (response.ok && outputSchema !== undefined) sensitiveTexts(outputSchema, 'output')?.(response.output, keepBack)
+      return ended(span, response)
     } catch (error) {
       span.end({ errorType: 'internal' })
       throw error

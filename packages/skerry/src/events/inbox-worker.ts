@@ -9,6 +9,7 @@ import type { Random } from '../base/random.ts'
 import { Semaphore } from '../base/semaphore.ts'
 import type { Contract } from '../contract/contract.ts'
 import { validate } from '../contract/schema.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
@@ -262,7 +263,7 @@ export class InboxWorker {
     return isTransactional && sequence !== undefined && this.#shared.isOpen
   }
 
-  async #effect(message: StoredMessage, open: OpenTransaction): Promise<void> {
+  async #effect(message: DeliveredMessage, open: OpenTransaction): Promise<void> {
     const handler = this.#handlers.get(message.envelope.type)
     if (handler !== undefined) await this.#run(handler, message, this.#firstTry(), open)
   }
@@ -309,7 +310,7 @@ export class InboxWorker {
 
   async #handleInTransaction(
     handler: EventHandler | undefined,
-    message: StoredMessage,
+    message: DeliveredMessage,
     tries: Tries,
     scope: Scope,
   ): Promise<'done' | 'early'> {
@@ -336,7 +337,7 @@ export class InboxWorker {
 
   async #handleEffect(
     handler: EventHandler & { kind: 'effect' },
-    message: StoredMessage,
+    message: DeliveredMessage,
     tries: Tries,
     scope: Scope,
   ): Promise<'done' | 'early'> {
@@ -363,9 +364,10 @@ export class InboxWorker {
     }
   }
 
-  async #run(handler: EventHandler, { envelope }: StoredMessage, tries: Tries, open: OpenTransaction | undefined): Promise<void> {
+  async #run(handler: EventHandler, { envelope, span }: DeliveredMessage, tries: Tries, open: OpenTransaction | undefined): Promise<void> {
     const isTooOld = this.#isTooOld(handler, envelope)
     if (isTooOld && handler.recorded === undefined) return
+    sensitiveTexts(handler.event.data, 'output')?.(envelope.data, (text) => span.keepBack?.(text))
     const validation = await validate(handler.event.data, envelope.data)
     if (!validation.ok) throw new InvalidEvent(validation.issues.map((issue) => `${issue.path || 'the data'}: ${issue.message}`).join('; '))
     const meta = metaOf(envelope, tries.attempts)

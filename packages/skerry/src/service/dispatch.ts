@@ -13,6 +13,7 @@ import type { ProblemDetails } from '../contract/problem.ts'
 import { declaredProblem, platformProblem } from '../contract/problem.ts'
 import type { Issue } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
@@ -56,6 +57,9 @@ const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 export async function dispatch(request: OperationRequest, invoke: Invoke, log: Log): Promise<OperationAnswer> {
   crashPoint('operation.received')
   const { operation } = request.operation
+  const { trace } = request.scope
+  const keepBack = (text: string): void => trace.keepBack?.(text)
+  sensitiveTexts(operation.input, 'input')?.(request.input, keepBack)
   if (request.idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(request.idempotencyKey))
     return { ok: false, problem: platformProblem('malformedRequest', 'An Idempotency-Key has 1 to 255 printable ASCII characters') }
   try {
@@ -64,6 +68,7 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     if (!input.ok) return { ok: false, problem: invalidInput(input.issues) }
     const result = await runInScope(request.scope, () => invoke(request, input.value))
     if (operation.output === undefined) return answered(undefined)
+    sensitiveTexts(operation.output, 'output')?.(result, keepBack)
     const promised = validate(operation.output, result)
     const output = promised instanceof Promise ? await promised : promised
     if (output.ok) return answered(output.value)

@@ -152,6 +152,13 @@ class RecordedSpan extends ChildTrace implements Span {
     const durationMs = Math.max(0, clock.preciseMs() - this.#startMs)
     this.#work.record(durationMs, errorType)
     if (!this.sampled || onSpan === undefined) return
+    const { sensitive } = this
+    const text = (of: string): string => sensitive?.redact(of) ?? of
+    const safe = (of: Attributes | undefined): Attributes | undefined =>
+      sensitive === undefined || of === undefined
+        ? of
+        : Object.fromEntries(Object.entries(of).map(([name, value]) => [name, typeof value === 'string' ? text(value) : value]))
+    const failure = failed ? (message ?? errorType) : undefined
     onSpan({
       traceId: this.traceId,
       spanId: this.spanId,
@@ -161,9 +168,9 @@ class RecordedSpan extends ChildTrace implements Span {
       kind: description.kind,
       startMs: this.#startMs,
       durationMs,
-      failure: failed ? (message ?? errorType) : undefined,
-      attributes: { ...description.attributes, ...this.#attributes, ...(errorType === undefined ? {} : { 'error.type': errorType }) },
-      events: this.#events ?? NO_EVENTS,
+      failure: failure === undefined ? undefined : text(failure),
+      attributes: { ...description.attributes, ...safe(this.#attributes), ...(errorType === undefined ? {} : { 'error.type': errorType }) },
+      events: this.#events?.map((event) => ({ ...event, attributes: safe(event.attributes)! })) ?? NO_EVENTS,
     })
   }
 }

@@ -1,5 +1,6 @@
 /** W3C Trace Context: which trace a piece of work belongs to, as it travels in `traceparent` headers and CloudEvents. */
 import type { Random } from '../base/random.ts'
+import { SensitiveValues } from './redaction.ts'
 import type { Sampler } from './sampler.ts'
 
 export interface TraceContext {
@@ -8,6 +9,10 @@ export interface TraceContext {
   /** 16 hexadecimal digits: this piece of work. */
   readonly spanId: string
   readonly sampled: boolean
+  /** What must not be read in what is told of this work, as far as this process has come across it. */
+  readonly sensitive?: SensitiveValues | undefined
+  /** The same, to add to. */
+  keepBack?(text: string): void
 }
 
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
@@ -40,6 +45,7 @@ export class ChildTrace implements TraceContext {
   readonly #random: Random
   #traceId: string | undefined
   #spanId: string | undefined
+  #sensitive: SensitiveValues | undefined
 
   /** `sampler` is asked where there is no parent. */
   constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler) {
@@ -54,6 +60,17 @@ export class ChildTrace implements TraceContext {
 
   get spanId(): string {
     return (this.#spanId ??= hexadecimal64(this.#random))
+  }
+
+  /** One for all work of the trace in this process, from whoever first came across something. */
+  get sensitive(): SensitiveValues | undefined {
+    return this.#sensitive ?? this.#parent?.sensitive
+  }
+
+  keepBack(text: string): void {
+    let values = this.sensitive
+    if (values === undefined) this.#sensitive = values = new SensitiveValues()
+    values.add(text)
   }
 }
 

@@ -19,6 +19,7 @@ import { select, system } from '../runtime/system.ts'
 import type { Service } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createLog } from '../telemetry/log.ts'
+import type { MetricSnapshot } from '../telemetry/metrics.ts'
 import type { SpanRecord } from '../telemetry/span.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
 import { recordingBroker } from './recording-broker.ts'
@@ -72,6 +73,8 @@ export interface TestSystem<Services extends readonly Service[]> extends AsyncDi
   publish<S extends Schema>(event: Event<S>, data: InputOf<S>): Promise<void>
   /** What has been recorded of all work that has ended, in the order in which it did: calls, transactions, events, steps of sagas. */
   spans(): readonly SpanRecord[]
+  /** What is counted and measured. */
+  metrics(): Promise<readonly MetricSnapshot[]>
   /** What the services could not handle. */
   deadLetters(): Promise<DeadLetterView[]>
 }
@@ -150,6 +153,7 @@ export async function testSystem<const Services extends readonly Service[]>(
         .publish([{ id, topic: event.contract, type: event.type, key, body: writeCloudEvent(envelope, JSON.stringify(data)) }])
     },
     spans: () => [...spans],
+    metrics: () => telemetry.metrics.snapshot(),
     deadLetters: () => readDeadLetters(host),
     [Symbol.asyncDispose]: () => host.stop(),
   }
