@@ -1,5 +1,5 @@
-import { contract, get, post } from 'skerry/contract'
 /** Hosts of a small system that come and go behind a registry, in this process and over real sockets, and those who call them all the while. */
+import { contract, get, post } from 'skerry/contract'
 import type { RegistryEngine } from 'skerry/engine'
 import { gateway } from 'skerry/gateway'
 import type { Host } from 'skerry/runtime'
