@@ -71,6 +71,15 @@ describe('skerry start --each', () => {
     expect((await crew.status()).instances[0]).toMatchObject({ instance: 'worker#1', restarts: 1, state: 'serving' })
   })
 
+  test('when the gateway is killed nobody is refused: who comes meanwhile waits for the next one', async () => {
+    await using crew = await startCrew()
+    const [pid] = await crew.pids('gateway')
+    process.kill(pid!, 'SIGKILL')
+    await crew.command.printed(/gateway#1 has ended \(SIGKILL\)/)
+    expect(await request('GET', `${crew.gateway}/stand`)).toMatchObject({ status: 200 })
+    expect(await crew.pids('gateway')).not.toContain(pid)
+  })
+
   test('one that dies again and again is reported and tried on, and ps says so and fails', async () => {
     await using crew = await startCrew()
     await crew.project.replace(
