@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Calls, Request } from '../../../../test/services/call-always.ts'
 import { callAlways } from '../../../../test/services/call-always.ts'
 import { request } from '../../../../test/topologies/request.ts'
+import { MAIL_SYSTEM } from '../events/fixtures/mail-system.ts'
 import { openProject } from '../fixtures/project.ts'
 import type { Crew } from './fixtures/crew.ts'
 import { CREW, isAlive, startCrew } from './fixtures/crew.ts'
@@ -175,7 +176,33 @@ test('an instance that has more memory than it may is replaced, and no request f
   expect(calls.failures).toEqual([])
 })
 
+test('a service with an embedded database has one of its own, and lets go of it before its successor starts', async () => {
+  await using project = await openProject()
+  const command = await project.start(['start', '--each', '--json'], { SKERRY_DATA: 'here' })
+  const [line] = await command.printed(/^\{"event":"started".*$/m)
+  const { gateway } = JSON.parse(line) as { gateway: string }
+  const ann = { id: 1, name: 'Ann' }
+  expect((await request('POST', `${gateway}/users`, ann)).status).toBe(200)
+  expect(await project.run(['restart', 'users'], { SKERRY_DATA: 'here' })).toMatchObject({ code: 0 })
+  await expect.poll(() => request('GET', `${gateway}/users/1`)).toMatchObject({ status: 200, body: ann })
+  expect(await project.run(['scale', 'users=2'], { SKERRY_DATA: 'here' })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/users cannot have several instances/),
+  })
+  expect(await project.read('here/services/users/lock')).toContain('instance-process')
+  command.signal('SIGTERM')
+  expect(await command.ended).toMatchObject({ code: 0 })
+})
+
 describe('what cannot be', () => {
+  test('events cannot cross processes without a broker, and that is said before anything is started', async () => {
+    await using project = await openProject({ files: MAIL_SYSTEM })
+    expect(await project.run(['start', '--each'])).toMatchObject({
+      code: 78,
+      stderr: expect.stringMatching(/BROKER_URL is missing: .* consumes the events of/),
+    })
+  })
+
   test('several processes cannot have one embedded database', async () => {
     await using project = await openProject()
     expect(await project.run(['start', '--each', '--instances', 'users=2'])).toMatchObject({
