@@ -21,6 +21,7 @@ import type { Transport } from '../http/transport.ts'
 import { httpTransport } from '../http/transport.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
+import { InjectedFaults } from '../service/injected-faults.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
@@ -68,6 +69,8 @@ export interface HostOptions {
   readonly random?: Random
   /** Default: nothing is recorded. */
   readonly telemetry?: HostTelemetry | undefined
+  /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
+  readonly kill?: () => void
   /** How it is reached and reaches others. Default: HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
@@ -129,6 +132,7 @@ class RunningHost implements Host {
   readonly #dependencies: Dependencies
   readonly #telemetry: HostTelemetry
   readonly #servers: HttpServer[] = []
+  readonly #faults: InjectedFaults | undefined
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
@@ -156,6 +160,9 @@ class RunningHost implements Host {
       log: options.log,
     })
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
+    this.#faults = options.configuration.allowsFaults
+      ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
+      : undefined
   }
 
   async start(): Promise<void> {
@@ -229,6 +236,7 @@ class RunningHost implements Host {
         newId: this.#newId,
         log: this.#options.log,
         telemetry: this.#telemetry.of(name),
+        faults: this.#faults,
       }),
     )
   }
@@ -342,6 +350,7 @@ class RunningHost implements Host {
       withoutDatabase: [...this.instances.values()]
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
+      faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
@@ -406,6 +415,10 @@ class RunningHost implements Host {
     await Promise.race([done, late])
     closed.abort()
   }
+}
+
+function killProcess(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
