@@ -81,6 +81,7 @@ export async function makeAttempt(
       end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
     }
+    if (response.leaving === true) instance.leaves()
     end(outcomeOf(operation, response, patient), response.ok ? undefined : response.retryAfterMs)
     return { response, instance: instance.id }
   } catch (error) {

@@ -20,7 +20,7 @@ export interface CallRequest {
   readonly signal: () => AbortSignal
 }
 
-export type CallResponse =
+export type CallResponse = (
   | {
       readonly ok: true
       readonly output: unknown
@@ -36,6 +36,10 @@ export type CallResponse =
       /** The operation has certainly not been run, so that it can be called again whatever it does. */
       readonly unsent?: boolean | undefined
     }
+) & {
+  /** Whoever answered is about to stop: ask others. */
+  readonly leaving?: boolean | undefined
+}
 
 export interface Link {
   /** Rejects with a `SkerryError` (`unavailable`) when no answer came; its `data.unsent` says that the request never left. */

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
@@ -74,6 +74,10 @@ export interface HttpServer {
   readonly port: number
   /** `http://127.0.0.1:8080` */
   readonly url: string
+  /** Since when nobody has been connected, in milliseconds since the epoch; undefined while somebody is. */
+  readonly leftAtMs: number | undefined
+  /** Serves a connection that somebody else has accepted. Undefined where there are no connections. */
+  readonly serve?: (socket: Socket) => void
   /** From now on every answer says `Connection: close`, so that clients go elsewhere. */
   drain(): void
   /** Accepts nothing more and resolves when every request has been answered. `force` cuts off those that are left when it aborts. */
@@ -122,6 +126,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     else await streams.send(request, response, answer, answer.stream)
   }
 
+  let connected = 0
+  let onLeft = (): void => {}
+  let leftAtMs: number | undefined = options.clock.nowMs()
+  server.on('connection', (socket) => {
+    connected++
+    leftAtMs = undefined
+    socket.once('close', () => {
+      if (--connected > 0) return
+      leftAtMs = options.clock.nowMs()
+      onLeft()
+    })
+  })
+
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
@@ -142,6 +159,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    get leftAtMs() {
+      return leftAtMs
+    },
+    serve: (socket) => void server.emit('connection', socket),
     drain() {
       draining = true
       streams.end()
@@ -156,6 +177,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       if (force.aborted) cut()
       else force.addEventListener('abort', cut, { once: true })
       await closed
+      // Node does not wait for connections that others have accepted.
+      if (connected > 0) await new Promise<void>((resolve) => (onLeft = resolve))
       force.removeEventListener('abort', cut)
     },
   }
