@@ -29,7 +29,7 @@ const PATIENCE = 0.5
 export async function makeAttempt(
   instances: Instances,
   clock: Clock,
-  request: Omit<CallRequest, 'signal'>,
+  request: Omit<CallRequest, 'signal' | 'whenGivenUp'>,
   avoid: ReadonlySet<string> = NOBODY,
 ): Promise<Attempt> {
   const { operation, deadlineAtMs } = request
@@ -41,6 +41,7 @@ export async function makeAttempt(
   const remainingMs = deadlineAtMs - startMs
   const patient = remainingMs >= operation.operation.deadlineMs * PATIENCE
   let abort: AbortController | undefined
+  let onGivenUp: (() => void) | undefined
   const end = (outcome: CallOutcome, penaltyMs?: number): void => {
     instance.outstanding--
     admitted.report(outcome)
@@ -49,10 +50,15 @@ export async function makeAttempt(
   }
   instance.outstanding++
   try {
-    const answer = instance.link.send({ ...request, signal: () => (abort ??= new AbortController()).signal })
+    const answer = instance.link.send({
+      ...request,
+      signal: () => (abort ??= new AbortController()).signal,
+      whenGivenUp: (action) => (onGivenUp = action),
+    })
     const response = await beforeDeadline(clock, remainingMs, answer)
     if (response === undefined) {
       abort?.abort()
+      onGivenUp?.()
       // That it takes at least so long is known, however little was waited.
       end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }

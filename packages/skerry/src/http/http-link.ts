@@ -18,7 +18,7 @@ export interface HttpLinkOptions {
   readonly maxAnswerBytes?: number
 }
 
-const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
+export const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
 // Below the 75 s for which our servers keep idle connections.
 const IDLE_MS = 30_000
 const CONNECT_MS = 3_000
@@ -115,7 +115,8 @@ function isOfConnecting(code: string | undefined, syscall: string | undefined): 
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
-function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
+/** What an answer of a service says of the call. Trusts nothing of it. */
+export function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
   let json: unknown
   try {
     json = answer.text === '' ? undefined : JSON.parse(answer.text)
