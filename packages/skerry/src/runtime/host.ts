@@ -19,11 +19,11 @@ import { embeddedBroker } from '../engine/embedded-broker.ts'
 import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
-import { httpTransport } from '../http/transport.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
+import { networkTransport } from '../wire/transport.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
@@ -56,7 +56,7 @@ export interface HostOptions {
   /** Default: the machine's. */
   readonly clock?: Clock
   readonly random?: Random
-  /** How it is reached and reaches others. Default: HTTP. */
+  /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
@@ -123,7 +123,7 @@ class RunningHost implements Host {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
-    this.#transport = options.transport ?? httpTransport
+    this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
   }
 
   async start(): Promise<void> {
@@ -223,7 +223,7 @@ class RunningHost implements Host {
       const { configuration, selection } = this.#options
       const isHere = selection.services.some((service) => service.contract.name === name)
       if (!isHere) link = this.#transport.link({ baseUrl: configuration.peerUrls.get(name) ?? unknownPeer(name), clock: this.#clock })
-      else if (configuration.forceWire) link = this.#loopbackLink(name)
+      else if (configuration.forceWire !== undefined) link = this.#loopbackLink(name, configuration.forceWire)
       else link = inProcessLink(() => this.instances.get(name)!.hosted)
       this.#links.set(name, link)
     }
@@ -231,10 +231,11 @@ class RunningHost implements Host {
   }
 
   /** Services are made before they listen, so the address is looked up at the first call. */
-  #loopbackLink(name: string): Link {
+  #loopbackLink(name: string, way: 'http' | 'fast'): Link {
+    const transport = this.#options.transport ?? networkTransport({ fastWire: way === 'fast' ? 'only' : 'off' })
     let link: Link | undefined
     return {
-      send: (request) => (link ??= this.#transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      send: (request) => (link ??= transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
       close: async () => link?.close(),
     }
   }
@@ -243,7 +244,7 @@ class RunningHost implements Host {
     const { system, selection, configuration, log } = this.#options
     const health = healthRoutes(this.#health())
     for (const { name, hosted } of this.instances.values()) {
-      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
+      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire === undefined ? undefined : 0)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
       const server = await this.#transport.listen({
@@ -251,6 +252,7 @@ class RunningHost implements Host {
         port,
         routes,
         admission: new Admission(this.#clock),
+        forPeers: true,
         clock: this.#clock,
         log: log.with({ service: name }),
       })
