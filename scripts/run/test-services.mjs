@@ -1,5 +1,5 @@
 /**
- * The servers that tests run privately: PostgreSQL, RabbitMQ, NATS and nginx. What is missing is installed through apt-get,
+ * The servers that tests run privately: PostgreSQL, RabbitMQ, NATS, nginx and Prometheus. What is missing is installed through apt-get,
  * without starting Debian's own services; a server named by the environment is used instead and nothing is installed for it.
  */
 import { existsSync, readdirSync } from 'node:fs'
@@ -32,6 +32,12 @@ const needs = [
     variable: undefined,
     packages: ['nginx-light', 'nginx'],
     isInstalled: () => existsSync('/usr/sbin/nginx') || isOnPath('nginx'),
+  },
+  {
+    name: 'Prometheus',
+    variable: undefined,
+    packages: ['prometheus'],
+    isInstalled: () => isOnPath('prometheus'),
   },
 ]
 

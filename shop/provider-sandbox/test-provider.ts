@@ -22,6 +22,7 @@ export async function startTestProvider(): Promise<TestProvider> {
   const clock: Clock = {
     now: () => now(),
     nowMs: () => now().getTime(),
+    preciseMs: () => now().getTime(),
     setTimer: (delayMs, action) => systemClock.setTimer(delayMs, action),
   }
   const held = new Map<string, Promise<void>>()

@@ -39,6 +39,7 @@ async function open() {
   const clock: Clock = {
     now: () => now(),
     nowMs: () => now().getTime(),
+    preciseMs: () => now().getTime(),
     setTimer: (delayMs, action) => systemClock.setTimer(delayMs, action),
   }
   const provider = await startProviderSandbox({ webhookSecret, clock })

@@ -56,6 +56,7 @@ export function standingClock(laterMs = 0): Clock {
   return {
     now: () => still.now(),
     nowMs: () => still.nowMs(),
+    preciseMs: () => still.nowMs(),
     setTimer(delayMs, action) {
       if (delayMs > PAUSE_MS) return { cancel: () => undefined }
       const soon = setImmediate(action)

@@ -38,6 +38,8 @@ export interface RunningHost extends LaunchedHost {
   readonly gatewayUrl: string
   /** Where services listen that have a port of their own, by name. */
   readonly serviceUrls: Readonly<Record<string, string>>
+  /** Where the admin API listens. Throws when this host has none. */
+  readonly adminUrl: string
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -49,7 +51,7 @@ const compiledModules = `${root}node_modules/.cache/skerry-test-hosts`
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   const { sandbox, running } = await launch(options)
   try {
-    const { gateway, services } = await started(sandbox, running, options)
+    const { gateway, services, admin } = await started(sandbox, running, options)
     return {
       ...launchedHost(sandbox, running),
       get gatewayUrl() {
@@ -57,6 +59,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
         return gateway
       },
       serviceUrls: services,
+      get adminUrl() {
+        if (admin === null) throw new Error('This host has no admin API: set ADMIN_PORT')
+        return admin
+      },
     }
   } catch (error) {
     await sandbox.close()
@@ -107,6 +113,7 @@ interface StartedLine {
   readonly event: 'started'
   readonly gateway: string | null
   readonly services: Readonly<Record<string, string>>
+  readonly admin: string | null
 }
 
 function started(sandbox: Sandbox, running: Running, { system, services = [] }: HostOptions): Promise<StartedLine> {

@@ -121,6 +121,12 @@ class PostgresEngine implements DatabaseEngine {
         ? Object.entries(settings).map(([name, value]) => `set local ${name} = ${value.startsWith('"') ? value : `'${value}'`}`)
         : [],
       userTypes,
+      connections: () => ({
+        used: pool.totalCount - pool.idleCount,
+        idle: pool.idleCount,
+        max: poolSize,
+        pending: pool.waitingCount,
+      }),
       acquire: async () => {
         try {
           return connections.get(await pool.connect())!.taken()

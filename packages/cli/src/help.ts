@@ -6,7 +6,7 @@ interface Help {
   readonly notes?: readonly string[]
 }
 
-const NAME_WIDTH = 26
+const NAME_WIDTH = 29
 
 /** Text for commander's `addHelpText('after', …)`. */
 export function helpText({ examples, variables = [], notes = [] }: Help): string {
@@ -33,6 +33,8 @@ export const HOST_VARIABLES = [
   ['ADMIN_PORT', 'a port for the admin API, which is off without one'],
   ['ADMIN_HOST', 'its interface (default: 127.0.0.1); whoever reaches it may use it'],
   ['LOG_LEVEL', 'debug, info, warn, error or silent (default: info)'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'a collector for traces, metrics and logs, such as http://collector:4318'],
+  ['OTEL_TRACES_SAMPLER', 'which traces are recorded, such as traceidratio with OTEL_TRACES_SAMPLER_ARG=0.1'],
   ['SKERRY_WIRE', '"http" or "fast": calls inside the process go over HTTP or the fast wire too'],
   ['SKERRY_FAST_WIRE', '"off": nothing but HTTP between processes'],
   ['SKERRY_DRAIN_MS', 'how long a stopping host stays reachable (default: 0)'],

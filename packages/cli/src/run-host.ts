@@ -3,6 +3,7 @@ import type { Environment, Host, HostConfiguration, Log, LogOptions, Selection }
 import type { LoadedEngines } from './engines.ts'
 import { enginesFor } from './engines.ts'
 import { CommandError, EXIT } from './failure.ts'
+import { openTelemetry } from './host-telemetry.ts'
 import type { LoadedSystem } from './system-file.ts'
 
 export interface PreparedHost {
@@ -23,23 +24,32 @@ export interface StartHostOptions {
 
 /** Reads all there is to read before anything is opened: names, configuration, crash point. */
 export async function prepareHost(
-  { system, path, platform }: LoadedSystem,
+  loaded: LoadedSystem,
   names: readonly string[],
   environment: Environment,
   destination: LogOptions['destination'],
 ): Promise<PreparedHost> {
+  const { system, path, platform } = loaded
   const selection = selectServices({ system, platform }, names)
   const configuration = await platform.readConfiguration(system, selection, environment)
   armCrashPoint(platform, environment['SKERRY_CRASH_AT'])
   const engines = enginesFor(path, configuration)
-  const log = platform.createLog({ level: configuration.logLevel, ...(destination === undefined ? {} : { destination }) })
+  const opened = await openTelemetry(loaded, configuration, environment)
+  const { telemetry, onLogLine } = opened
+  const log = platform.createLog({
+    level: configuration.logLevel,
+    redact: platform.sensitiveFieldsOf(system),
+    onLine: onLogLine,
+    ...(destination === undefined ? {} : { destination }),
+  })
+  opened.complainTo(log)
   return {
     selection,
     configuration,
     engines,
     log,
     start: ({ gatewayPort = configuration.gatewayPort, ...options }) =>
-      platform.startHost({ system, selection, configuration: { ...configuration, gatewayPort }, engines, log, ...options }),
+      platform.startHost({ system, selection, configuration: { ...configuration, gatewayPort }, engines, log, telemetry, ...options }),
   }
 }
 

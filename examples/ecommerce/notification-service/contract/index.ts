@@ -13,7 +13,7 @@ export const Notification = z.object({
 })
 
 export const notificationService = contract('notification-service', {
-  version: '1.0.0',
+  version: '1.0.1',
   owner: 'messaging team',
   description: 'What we have told our customers',
   operations: {

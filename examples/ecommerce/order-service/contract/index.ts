@@ -19,7 +19,7 @@ export const Order = z.object({
 export type Order = z.output<typeof Order>
 
 export const orderService = contract('order-service', {
-  version: '1.0.0',
+  version: '1.0.1',
   owner: 'checkout team',
   description: 'Who has ordered what',
   operations: {

@@ -1,5 +1,5 @@
 /** What the user service promises: accounts are created once and can be looked up. */
-import { contract, get, post, problem } from 'skerry/contract'
+import { contract, get, personal, post, problem } from 'skerry/contract'
 import { z } from 'zod'
 
 /** Chosen by the client: an integer, or a UUID in any case. */
@@ -11,12 +11,13 @@ export const User = z.object({
     .string()
     .min(1)
     .max(200)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
-  email: z.email().max(254),
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text')
+    .meta(personal),
+  email: z.email().max(254).meta(personal),
 })
 
 export const userService = contract('user-service', {
-  version: '1.0.0',
+  version: '1.0.1',
   owner: 'accounts team',
   description: 'Who our customers are',
   operations: {

@@ -11,6 +11,7 @@ function machine(): { clock: Clock; pass: (byMs: number) => Promise<void>; jump:
     clock: {
       now: () => new Date(timers.nowMs() + offsetMs),
       nowMs: () => timers.nowMs() + offsetMs,
+      preciseMs: () => timers.nowMs() + offsetMs,
       setTimer: (delayMs, action) => timers.setTimer(delayMs, action),
     },
     pass: (byMs) => timers.advance(byMs),

@@ -13,7 +13,7 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 function clockReading(timesMs: readonly number[]): Clock {
   let reading = 0
   const nowMs = (): number => timesMs[Math.min(reading++, timesMs.length - 1)]!
-  return { nowMs, now: () => new Date(nowMs()), setTimer: () => expect.unreachable() }
+  return { nowMs, preciseMs: nowMs, now: () => new Date(nowMs()), setTimer: () => expect.unreachable() }
 }
 
 function timeOf(id: string): number {

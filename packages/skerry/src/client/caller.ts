@@ -10,11 +10,15 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
 import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
+import { callingAgainOf, callingOf } from '../telemetry/conventions.ts'
 import { currentScope } from '../telemetry/scope.ts'
+import type { Span } from '../telemetry/span.ts'
+import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
-import { childTrace } from '../telemetry/trace-context.ts'
 import { failure, makeAttempt } from './attempt.ts'
 import type { CallOptions } from './call.ts'
 import type { Dependency } from './dependency.ts'
@@ -26,6 +30,8 @@ export interface CallerOptions {
   readonly random: Random
   /** Default: one more attempt, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
+  /** Of whoever calls. Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Who calls, as User-Agent (RFC 9110, 10.1.5), such as `orders/1.1.0`. Default: it is not said. */
   readonly userAgent?: string
 }
@@ -42,8 +48,11 @@ export type Caller = (input: unknown, options?: CallOptions, carriedOn?: Carried
 /** Makes the caller of one operation. */
 export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
   const { dependency, clock, random, userAgent } = options
-  const { deadlineMs, idempotent } = operation.operation
+  const { deadlineMs, idempotent, input: inputSchema, output: outputSchema } = operation.operation
   const needsKey = keepsAnswer(operation.operation)
+  const telemetry = options.telemetry ?? silentTelemetry(random)
+  const startCall = telemetry.work(callingOf(operation.fullName))
+  const startAgain = telemetry.work(callingAgainOf(operation.fullName))
 
   return async (input, callOptions, carriedOn) => {
     const scope = currentScope()
@@ -53,30 +62,46 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     const nowMs = clock.nowMs()
     const ownMs = callOptions?.deadline === undefined ? deadlineMs : milliseconds(callOptions.deadline)
     const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)
-    if (deadlineAtMs <= nowMs) return failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
     const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
-    if (!dependency.enter()) return failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
+    const span = startCall(carriedOn?.trace ?? scope?.trace)
+    const keepBack = (text: string): void => (carriedOn?.trace ?? scope?.trace ?? span).keepBack?.(text)
+    sensitiveTexts(inputSchema, 'input')?.(input, keepBack)
+    if (deadlineAtMs <= nowMs) return ended(span, failure(operation, 'deadlineExceeded', 'the deadline had passed before the call'))
+    if (!dependency.enter()) return ended(span, failure(operation, 'overloaded', 'as many calls of it are in progress as may be'))
     try {
       const request = {
         operation,
         input,
-        trace: childTrace(carriedOn?.trace ?? scope?.trace, random),
+        trace: span,
         deadlineAtMs,
         idempotencyKey,
         userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
       }
       // Without a key its service could not tell that it has been asked before.
-      return await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options)
+      const response = await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options, startAgain)
+      if (response.ok && outputSchema !== undefined) sensitiveTexts(outputSchema, 'output')?.(response.output, keepBack)
+      return ended(span, response)
+    } catch (error) {
+      span.end({ errorType: 'internal' })
+      throw error
     } finally {
       dependency.leave()
     }
   }
 }
 
+/** A 4xx is an answer, but the caller's failure: so OpenTelemetry has it for clients. */
+function ended(span: Span, response: CallResponse): CallResponse {
+  if (response.ok) span.end()
+  else span.end({ errorType: response.problem.code, message: response.reason ?? response.problem.detail })
+  return response
+}
+
 async function attempts(
-  request: Omit<CallRequest, 'signal'>,
+  request: Omit<CallRequest, 'signal'> & { readonly trace: Span },
   repeatable: boolean,
   { dependency, clock, random, retry = RETRY_POLICY_DEFAULTS }: CallerOptions,
+  startAgain: StartSpan,
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
   budget.deposit(clock.nowMs())
@@ -99,8 +124,16 @@ async function attempts(
     const pauseMs = pauseBeforeRetry(facts, retry, random)
     if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
     tried.add(instance)
+    request.trace.event('retry', {
+      'error.type': response.problem.code,
+      'skerry.retry.attempt': made + 1,
+      'skerry.retry.pause': pauseMs / 1_000,
+    })
     await sleep(clock, pauseMs)
-    attempt = await makeAttempt(instances, clock, { ...request, trace: childTrace(request.trace, random) }, tried)
+    const again = startAgain(request.trace)
+    again.set('http.request.resend_count', made)
+    attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried)
+    ended(again, attempt.response)
   }
   return attempt.response
 }

@@ -39,9 +39,20 @@ export interface Database extends Queryable {
    * When the answer to COMMIT is lost it rejects with kind `outcome-unknown`: the transaction may have been committed.
    */
   transaction<T>(isolation: Isolation, work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** The connections that it has; undefined where there are none to speak of. */
+  readonly connections?: DatabaseConnections | undefined
   /** Resolves when the database answers; rejects with a `DatabaseError` that says why it does not. */
   ping(): Promise<void>
   close(): Promise<void>
+}
+
+export interface DatabaseConnections {
+  readonly used: number
+  readonly idle: number
+  /** How many there may be. */
+  readonly max: number
+  /** Queries and transactions that wait for one. */
+  readonly pending: number
 }
 
 export interface DatabaseOptions {

@@ -22,6 +22,7 @@ export type { Random } from '../base/random.ts'
 export { DatabaseError, kindOfSqlState } from './database.ts'
 export type {
   Database,
+  DatabaseConnections,
   DatabaseEngine,
   DatabaseErrorKind,
   DatabaseOptions,

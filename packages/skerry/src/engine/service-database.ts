@@ -3,7 +3,7 @@
  * when an answer to them is missing. Both engines use it, so a transaction has the same edges on both; what differs
  * (sockets, a worker, how statements share a round trip) is behind `EngineConnection`.
  */
-import type { Database, Isolation, Queryable, QueryResult, Transaction } from './database.ts'
+import type { Database, DatabaseConnections, Isolation, Queryable, QueryResult, Transaction } from './database.ts'
 import { DatabaseError } from './database.ts'
 import { checkScript, checkStatement } from './statement-guard.ts'
 import type { ResultColumn, UserArrayType, UserTypes } from './user-types.ts'
@@ -43,6 +43,8 @@ export interface ServiceDatabaseOptions {
   /** Sent with BEGIN: `set local …` statements that make the transaction the service's. Empty: the connection is the service's already. */
   readonly preamble: readonly string[]
   readonly userTypes: UserTypes
+  /** How many connections there are now. Default: nobody counts them. */
+  readonly connections?: () => DatabaseConnections
   /** Waits its turn. Rejects with kind `unavailable`. */
   readonly acquire: () => Promise<EngineConnection>
   /** Resolves when everything begun has ended. Called once. */
@@ -61,6 +63,10 @@ export class ServiceDatabase implements Database {
   constructor(options: ServiceDatabaseOptions) {
     this.#options = options
     this.#begin = options.preamble.map((statement) => `; ${statement}`).join('')
+  }
+
+  get connections(): DatabaseConnections | undefined {
+    return this.#options.connections?.()
   }
 
   async query<Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult<Row>> {

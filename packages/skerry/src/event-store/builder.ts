@@ -8,9 +8,12 @@ import type { Random } from '../base/random.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { describeFailure } from '../events/event-failure.ts'
+import { projectingOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
 import { runInScope } from '../telemetry/scope.ts'
-import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { swapIn } from './generations.ts'
 import type { Batch, GenerationState, HeldGeneration, OrderedRow } from './projection-store.ts'
 import { advance, fence, readBatch, readState, recordFailure } from './projection-store.ts'
@@ -29,6 +32,8 @@ export interface BuilderOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Told when readers may see something new. */
   readonly onAdvanced: () => void
 }
@@ -57,11 +62,13 @@ class LeftBehind extends Error {}
 export class Builder {
   readonly #options: BuilderOptions
   readonly #streams: ReadonlyMap<string, Projection['from'][number]>
+  readonly #projecting: StartSpan
   /** Attempts at the event that fails, by its place. */
   #failing = { pos: 0, attempts: 0 }
 
   constructor(options: BuilderOptions) {
     this.#options = options
+    this.#projecting = (options.telemetry ?? silentTelemetry(options.random)).work(projectingOf(options.held.name))
     this.#streams = new Map(options.projection.from.map((stream) => [stream.name, stream]))
   }
 
@@ -129,11 +136,18 @@ export class Builder {
   }
 
   async #apply({ pos, stream, id, version, type, schema, data, meta, at }: OrderedRow, transaction: Transaction): Promise<void> {
-    const { service, apply, random, held } = this.#options
+    const { service, apply, held } = this.#options
     const today = readStored(this.#streams.get(stream)!.events, type, schema, data, { stream, id, version })
-    const scope = { service, trace: childTrace(parseTraceparent(meta.traceparent), random), deadlineAtMs: Infinity, transaction }
+    const span = this.#projecting(parseTraceparent(meta.traceparent))
+    const scope = { service, trace: span, deadlineAtMs: Infinity, transaction }
     const event = { stream, id, version, type, data: today, meta, at, position: pos }
-    await runInScope(scope, () => apply(event, held.generation))
+    try {
+      await runInScope(scope, () => apply(event, held.generation))
+      span.end()
+    } catch (error) {
+      span.end({ errorType: 'failed', message: describeFailure(error).message })
+      throw error
+    }
   }
 
   async #failed(row: OrderedRow, error: unknown): Promise<BuildOutcome> {

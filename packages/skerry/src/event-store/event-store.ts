@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts'
 import type { Worker } from '../base/worker.ts'
 import type { Database } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Apply } from './builder.ts'
 import { prepareProjections } from './generations.ts'
 import type { ProjectionAdministration } from './projection-access.ts'
@@ -25,6 +26,8 @@ export interface EventStoreOptions {
   readonly exclusive: boolean
   readonly clock: Clock
   readonly random: Random
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   readonly newId: NewId
   readonly log: Log
 }

@@ -8,6 +8,7 @@ import type { Worker } from '../base/worker.ts'
 import type { Database } from '../engine/database.ts'
 import { LEASE_DEFAULTS } from '../events/lease.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Apply } from './builder.ts'
 import { Builder } from './builder.ts'
 import type { HeldGeneration } from './projection-store.ts'
@@ -22,6 +23,8 @@ export interface ProjectionWorkerOptions {
   readonly database: Database
   readonly clock: Clock
   readonly random: Random
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   readonly log: Log
   /** This instance, in this life. */
   readonly owner: string

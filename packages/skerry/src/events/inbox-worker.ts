@@ -9,15 +9,18 @@ import type { Random } from '../base/random.ts'
 import { Semaphore } from '../base/semaphore.ts'
 import type { Contract } from '../contract/contract.ts'
 import { validate } from '../contract/schema.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
-import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Death, Undecodable } from './burial.ts'
 import { Burial } from './burial.ts'
 import type { Envelope } from './cloud-event.ts'
 import { readCloudEvent } from './cloud-event.ts'
+import type { DeliveredMessage } from './delivered-message.ts'
+import { Deliveries } from './delivered-message.ts'
 import type { EventFailure } from './event-failure.ts'
 import { describeFailure, InvalidEvent, UndeclaredEvent } from './event-failure.ts'
 import type { DeadLetter, DeliveryRow, KeptUntil } from './inbox-store.ts'
@@ -44,6 +47,8 @@ export interface InboxWorkerOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   readonly retry?: RetrySettings | undefined
   /** This instance, in this life. */
   readonly owner: string
@@ -85,6 +90,7 @@ export class InboxWorker {
   readonly #byKey = new KeyedQueue()
   readonly #shared: SharedTransaction
   readonly #burial: Burial
+  readonly #deliveries: Deliveries
   readonly #alone = new KeyedQueue()
   readonly #room = new Semaphore(MAX_AT_ONCE)
   /** Keys of which messages are known to be waiting for an earlier one. Forgetting one only costs time. */
@@ -98,10 +104,11 @@ export class InboxWorker {
     this.#declared = new Set(options.contracts.flatMap((contract) => Object.values(contract.events).map(({ type }) => type)))
     this.#retry = options.retry ?? RETRY_DEFAULTS
     this.#burial = new Burial(options)
+    this.#deliveries = new Deliveries(options)
     this.#shared = new SharedTransaction({
       ...options,
       queue: this.#byKey,
-      scopeOf: ({ envelope }) => this.#scopeOf(envelope),
+      scopeOf: (message) => this.#deliveries.scopeOf(message),
       hasEarly: ({ envelope }) => this.#keysWithEarly.has(keyOf(envelope)),
       effect: (message, open) => this.#effect(message, open),
       alone: (message) => this.#processFirst(message),
@@ -119,7 +126,16 @@ export class InboxWorker {
   }
 
   /** Takes in a message from the broker. Rejects when nothing could be recorded. */
-  async receive(message: StoredMessage, redelivered: boolean): Promise<void> {
+  async receive(stored: StoredMessage, redelivered: boolean): Promise<void> {
+    const message = this.#deliveries.begin(stored)
+    try {
+      await this.#take(message, redelivered)
+    } finally {
+      message.span.end()
+    }
+  }
+
+  #take(message: DeliveredMessage, redelivered: boolean): Promise<void> {
     const key = keyOf(message.envelope)
     if (redelivered) return this.#byKey.run(key, () => this.#room.run(() => this.#processCounted(message)))
     if (this.#mayShare(message)) return this.#shared.handle(message)
@@ -132,7 +148,7 @@ export class InboxWorker {
     const { topic, body } = readStoredText(row.envelope)
     const read = readCloudEvent(body)
     if (!read.ok) return this.buryUndecodable({ id: row.message_id, topic, type: '', body }, read.problem)
-    const message: StoredMessage = { consumer: service, topic, envelope: read.envelope, body }
+    const message = this.#deliveries.begin({ consumer: service, topic, envelope: read.envelope, body })
     // Of an earlier life nobody here remembers what waits behind it.
     this.#rememberEarly(message)
     await this.#claiming(message, () =>
@@ -142,7 +158,7 @@ export class InboxWorker {
         if (isEarly) await this.#recheckLater(message, firstSeenMs)
         else await this.#processCounted(message)
       }),
-    )
+    ).finally(() => message.span.end())
   }
 
   async #recheckLater(message: StoredMessage, firstSeenMs: number): Promise<void> {
@@ -165,7 +181,7 @@ export class InboxWorker {
   }
 
   /** Counts the attempt before it is made, so that a message that kills the process is counted too. */
-  async #processCounted(message: StoredMessage): Promise<void> {
+  async #processCounted(message: DeliveredMessage): Promise<void> {
     await this.#claiming(message, async () => {
       const tries = await this.#countAttempt(message, SUSPECT_AFTER)
       if (tries !== undefined) return this.#process(message, tries)
@@ -208,7 +224,7 @@ export class InboxWorker {
     )
   }
 
-  #processFirst(message: StoredMessage): Promise<void> {
+  #processFirst(message: DeliveredMessage): Promise<void> {
     return this.#room.run(() => this.#process(message, this.#firstTry()))
   }
 
@@ -217,12 +233,15 @@ export class InboxWorker {
   }
 
   /** Handles one message and everything of its key that was waiting for it. Rejects only when nothing could be recorded. */
-  async #process(first: StoredMessage, firstTries: Tries): Promise<void> {
+  async #process(first: DeliveredMessage, firstTries: Tries): Promise<void> {
     const { service, database } = this.#options
-    let message: StoredMessage | undefined = first
+    let message: DeliveredMessage | undefined = first
     let tries = firstTries
     while (message !== undefined) {
-      if (!(await this.#handle(message, tries))) return
+      const isDone: boolean = await this.#handle(message, tries)
+      // Of the first one whoever has begun it.
+      if (message !== first) message.span.end()
+      if (!isDone) return
       const { envelope }: StoredMessage = message
       message = undefined
       if (envelope.sequence === undefined || !this.#keysWithEarly.has(keyOf(envelope))) return
@@ -232,7 +251,7 @@ export class InboxWorker {
         this.#keysWithEarly.delete(keyOf(envelope))
         return
       }
-      message = { consumer: service, ...readStoredText(next.envelope), envelope: read.envelope }
+      message = this.#deliveries.begin({ consumer: service, ...readStoredText(next.envelope), envelope: read.envelope })
       tries = { attempts: next.attempts + 1, deferrals: next.deferrals, firstSeenMs: next.first_at.getTime(), kept: true, counted: false }
     }
   }
@@ -244,15 +263,15 @@ export class InboxWorker {
     return isTransactional && sequence !== undefined && this.#shared.isOpen
   }
 
-  async #effect(message: StoredMessage, open: OpenTransaction): Promise<void> {
+  async #effect(message: DeliveredMessage, open: OpenTransaction): Promise<void> {
     const handler = this.#handlers.get(message.envelope.type)
     if (handler !== undefined) await this.#run(handler, message, this.#firstTry(), open)
   }
 
   /** True when the message is done, one way or another; false when it waits. */
-  async #handle(message: StoredMessage, tries: Tries): Promise<boolean> {
+  async #handle(message: DeliveredMessage, tries: Tries): Promise<boolean> {
     const handler = this.#handlers.get(message.envelope.type)
-    const scope = this.#scopeOf(message.envelope)
+    const scope = this.#deliveries.scopeOf(message)
     try {
       if (tries.attempts > this.#retry.maxAttempts && !(await this.#isHandled(message, tries)))
         throw new Error(`none of ${this.#retry.maxAttempts} attempts came to an end: each time the process died, or its database was lost`)
@@ -291,7 +310,7 @@ export class InboxWorker {
 
   async #handleInTransaction(
     handler: EventHandler | undefined,
-    message: StoredMessage,
+    message: DeliveredMessage,
     tries: Tries,
     scope: Scope,
   ): Promise<'done' | 'early'> {
@@ -318,7 +337,7 @@ export class InboxWorker {
 
   async #handleEffect(
     handler: EventHandler & { kind: 'effect' },
-    message: StoredMessage,
+    message: DeliveredMessage,
     tries: Tries,
     scope: Scope,
   ): Promise<'done' | 'early'> {
@@ -345,14 +364,18 @@ export class InboxWorker {
     }
   }
 
-  async #run(handler: EventHandler, { envelope }: StoredMessage, tries: Tries, open: OpenTransaction | undefined): Promise<void> {
+  async #run(handler: EventHandler, { envelope, span }: DeliveredMessage, tries: Tries, open: OpenTransaction | undefined): Promise<void> {
     const isTooOld = this.#isTooOld(handler, envelope)
     if (isTooOld && handler.recorded === undefined) return
+    sensitiveTexts(handler.event.data, 'output')?.(envelope.data, (text) => span.keepBack?.(text))
     const validation = await validate(handler.event.data, envelope.data)
     if (!validation.ok) throw new InvalidEvent(validation.issues.map((issue) => `${issue.path || 'the data'}: ${issue.message}`).join('; '))
     const meta = metaOf(envelope, tries.attempts)
-    if (handler.kind === 'effect') return isTooOld ? undefined : handler.run(validation.value, meta)
-    if (!isTooOld) await handler.run(validation.value, meta, open!)
+    if (!isTooOld)
+      await this.#deliveries.handle(envelope.type, tries.attempts, () =>
+        handler.kind === 'effect' ? handler.run(validation.value, meta) : handler.run(validation.value, meta, open!),
+      )
+    if (handler.kind === 'effect') return
     await handler.recorded?.(validation.value, meta, open!)
   }
 
@@ -468,15 +491,6 @@ export class InboxWorker {
   #rememberEarly({ envelope }: StoredMessage): void {
     if (this.#keysWithEarly.size >= MAX_REMEMBERED_KEYS) this.#keysWithEarly.clear()
     this.#keysWithEarly.add(keyOf(envelope))
-  }
-
-  #scopeOf(envelope: Envelope): Scope {
-    return {
-      service: this.#options.service,
-      trace: childTrace(parseTraceparent(envelope.traceparent), this.#options.random),
-      deadlineAtMs: Infinity,
-      cause: envelope.id,
-    }
   }
 }
 

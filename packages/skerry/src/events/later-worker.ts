@@ -9,9 +9,12 @@ import type { Random } from '../base/random.ts'
 import type { Worker } from '../base/worker.ts'
 import type { Event } from '../contract/event.ts'
 import type { Database } from '../engine/database.ts'
+import { scheduleOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
+import { namedWork } from '../telemetry/named-work.ts'
 import type { Scope } from '../telemetry/scope.ts'
-import { childTrace } from '../telemetry/trace-context.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import { takeDue } from './delayed-events.ts'
 import { dueLater, firstAtMs } from './due-later.ts'
 import { describeFailure } from './event-failure.ts'
@@ -42,6 +45,8 @@ export interface LaterWorkerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Given what has come into the outbox. */
   readonly onEmitted: (entries: readonly OutboxEntry[]) => void
   /** Something may have come into the outbox: the answer to a COMMIT was lost. */
@@ -64,6 +69,7 @@ const RETRY = { maxAttempts: Infinity, minBackoffMs: 1_000, maxBackoffMs: 600_00
 export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
   const { database, clock, log } = options
   const events = new Map(options.events.map((event) => [event.type, event]))
+  const scheduled = namedWork(options.telemetry ?? silentTelemetry(options.random), scheduleOf)
   let working: Promise<void> | undefined
   let again = false
   let stopping = false
@@ -132,7 +138,8 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
   }
 
   async function runIfDue(schedule: ScheduledWork): Promise<void> {
-    const scope: Scope = { service: options.service, trace: childTrace(undefined, options.random), deadlineAtMs: Infinity }
+    const span = scheduled(schedule.name)(undefined)
+    const scope: Scope = { service: options.service, trace: span, deadlineAtMs: Infinity }
     let attempt: { readonly dueAt: Date; readonly attempts: number } | undefined
     try {
       await options.transactions(scope, 'repeatable read', async (open) => {
@@ -144,7 +151,9 @@ export function startLaterWorker(options: LaterWorkerOptions): LaterWorker {
         await store.moveOn(open.transaction, schedule.name, nextAtMs, clock.now())
         crashPoint('later.before-commit')
       })
+      span.end()
     } catch (error) {
+      span.end({ errorType: 'failed', message: describeFailure(error).message })
       // It could not even be looked at.
       if (attempt === undefined) throw error
       const next = afterFailure('transient', attempt.attempts, 0, clock.nowMs(), options.random, RETRY)

@@ -8,7 +8,12 @@ import { crashPoint } from '../base/crash-points.ts'
 import type { EventDeclaration } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
 import type { Database } from '../engine/database.ts'
+import { publishingOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
+import { namedWork } from '../telemetry/named-work.ts'
+import type { Span } from '../telemetry/span.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { LEASE_DEFAULTS, releaseLeases, shareLeases } from './lease.ts'
 import { messageOf } from './outbox-message.ts'
 import type { OutboxEntry } from './outbox.ts'
@@ -21,6 +26,8 @@ export interface RelayWorkerOptions {
   readonly broker: Broker
   readonly clock: Clock
   readonly log: Log
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Identifies this host in leases. */
   readonly owner: string
   /** No other process can relay this outbox: no leases, no polling. */
@@ -79,6 +86,14 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   let waitingDeletion: Promise<void> | undefined
   let toDelete: number[] = []
   const batchesOnTheirWay = new Set<Promise<void>>()
+  const publishing = options.telemetry && namedWork(options.telemetry, publishingOf)
+  const startPublish = ({ type, traceparent, message_id, created_at }: OutboxEntry): Span | undefined => {
+    if (publishing === undefined) return undefined
+    const span = publishing(type)(parseTraceparent(traceparent))
+    span.set('messaging.message.id', message_id)
+    span.set('skerry.outbox.wait', (clock.nowMs() - created_at.getTime()) / 1_000)
+    return span
+  }
 
   const wake = (): void => {
     if (stopping) return
@@ -149,9 +164,12 @@ export function startRelay(options: RelayWorkerOptions): RelayWorker {
   }
 
   async function publish(batch: readonly OutboxEntry[]): Promise<void> {
+    const spans = batch.map((row) => startPublish(row))
     const sending = broker.publish(batch.map((row) => messageOf(row, publisher)))
     crashPoint('relay.published')
     const outcome = confirmation(batch, await sending, options.hasConsumers)
+    for (const [index, row] of batch.entries())
+      spans[index]?.end(outcome.done.includes(row.id) ? {} : { errorType: 'unconfirmed', message: outcome.failure })
     if (outcome.done.length > 0) {
       crashPoint('relay.confirmed')
       toDelete.push(...outcome.done)

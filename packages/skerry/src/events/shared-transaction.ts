@@ -7,12 +7,12 @@ import { crashPoint } from '../base/crash-points.ts'
 import { within } from '../engine/within.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
+import type { DeliveredMessage } from './delivered-message.ts'
 import type { Reach } from './key-cursor.ts'
 import { advanceAll } from './key-cursor.ts'
 import type { Group } from './keyed-batches.ts'
 import { KeyedBatches } from './keyed-batches.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
-import type { StoredMessage } from './stored-message.ts'
 import { keyOf } from './stored-message.ts'
 import type { OpenTransaction, TransactionRunner } from './transaction-runner.ts'
 
@@ -22,12 +22,12 @@ export interface SharedTransactionOptions {
   readonly clock: Clock
   /** Keeps messages of one key apart, also from those that are handled in other ways. */
   readonly queue: KeyedQueue
-  readonly scopeOf: (message: StoredMessage) => Scope
+  readonly scopeOf: (message: DeliveredMessage) => Scope
   /** Whether messages of its key wait here for an earlier one. */
-  readonly hasEarly: (message: StoredMessage) => boolean
+  readonly hasEarly: (message: DeliveredMessage) => boolean
   /** What handling it does in the open transaction, besides moving the cursor of its key. */
-  readonly effect: (message: StoredMessage, open: OpenTransaction) => Promise<void>
-  readonly alone: (message: StoredMessage) => Promise<void>
+  readonly effect: (message: DeliveredMessage, open: OpenTransaction) => Promise<void>
+  readonly alone: (message: DeliveredMessage) => Promise<void>
 }
 
 /** What pays: of more, beginning and COMMIT are a small part. */
@@ -41,7 +41,7 @@ const ALONE_MS = 1_000
 
 export class SharedTransaction {
   readonly #options: SharedTransactionOptions
-  readonly #batches: KeyedBatches<StoredMessage>
+  readonly #batches: KeyedBatches<DeliveredMessage>
   #aloneUntilMs = 0
   /** How long a message takes, on the average of the last ones. */
   #messageMs = GOAL_MS / 32
@@ -63,7 +63,7 @@ export class SharedTransaction {
   }
 
   /** Handles a message that has a sequence and all of whose effect is in the transaction; rejects with what `alone` rejects with. */
-  handle(message: StoredMessage): Promise<void> {
+  handle(message: DeliveredMessage): Promise<void> {
     return this.#batches.run(keyOf(message.envelope), message)
   }
 
@@ -72,7 +72,7 @@ export class SharedTransaction {
   }
 
   /** Returns those that were handled: none when anything goes wrong. */
-  async #handleTogether(groups: readonly Group<StoredMessage>[]): Promise<ReadonlySet<Group<StoredMessage>>> {
+  async #handleTogether(groups: readonly Group<DeliveredMessage>[]): Promise<ReadonlySet<Group<DeliveredMessage>>> {
     const { transactions, service, clock, scopeOf, hasEarly } = this.#options
     const inOrder = groups.filter((group) => isConsecutive(group) && !hasEarly(group[0]))
     const [first] = inOrder
@@ -93,7 +93,7 @@ export class SharedTransaction {
     }
   }
 
-  async #runAll(messages: readonly StoredMessage[], open: OpenTransaction): Promise<void> {
+  async #runAll(messages: readonly DeliveredMessage[], open: OpenTransaction): Promise<void> {
     const { clock, scopeOf, effect } = this.#options
     const startMs = clock.nowMs()
     let isLate = false
@@ -112,12 +112,12 @@ export class SharedTransaction {
   }
 }
 
-function isConsecutive(group: Group<StoredMessage>): boolean {
+function isConsecutive(group: Group<DeliveredMessage>): boolean {
   return group.every(({ envelope }, index) => envelope.sequence === group[0].envelope.sequence! + index)
 }
 
 /** How far the messages of a key reach. */
-function reachOf([{ envelope }, ...others]: Group<StoredMessage>): Reach {
+function reachOf([{ envelope }, ...others]: Group<DeliveredMessage>): Reach {
   const { source, key, sequence } = envelope
   return { source, key, first: sequence!, last: sequence! + others.length }
 }

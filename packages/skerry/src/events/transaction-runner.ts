@@ -11,8 +11,13 @@ import type { Random } from '../base/random.ts'
 import type { Event } from '../contract/event.ts'
 import type { Database, Isolation, Queryable, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
+import { emittingOf, transactionOf } from '../telemetry/conventions.ts'
+import { namedWork } from '../telemetry/named-work.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { currentScope, runInScope } from '../telemetry/scope.ts'
+import type { Span } from '../telemetry/span.ts'
+import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
 import type { DelayedEvent } from './delayed-events.ts'
 import { storeDelayed } from './delayed-events.ts'
@@ -26,6 +31,8 @@ export interface TransactionRunnerOptions {
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Given what a commit has left in the outbox. */
   readonly onEmitted: (entries: readonly OutboxEntry[]) => void
   /** Told that the answer to a commit was lost: it may have left something in the outbox. */
@@ -53,14 +60,27 @@ const MIN_BACKOFF_MS = 2
 const MAX_BACKOFF_MS = 200
 
 export function createTransactionRunner(options: TransactionRunnerOptions): TransactionRunner {
+  const telemetry = options.telemetry ?? silentTelemetry(options.random)
+  const startTransaction = telemetry.work(transactionOf())
+  const emitting = namedWork(telemetry, emittingOf)
   return async (scope, isolation, work) => {
+    const span = startTransaction(scope.trace)
     for (let attempt = 1; ; attempt++) {
       try {
-        return await runOnce(options, scope, isolation, work)
+        const result = await runOnce(options, { ...scope, trace: span }, isolation, work, emitting)
+        span.end()
+        return result
       } catch (error) {
-        if (!(error instanceof DatabaseError) || error.kind !== 'serialization' || attempt === MAX_ATTEMPTS) throw error
+        const isConflict = error instanceof DatabaseError && error.kind === 'serialization'
         const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt)
-        if (options.clock.nowMs() + backoffMs >= scope.deadlineAtMs) throw error
+        if (!isConflict || attempt === MAX_ATTEMPTS || options.clock.nowMs() + backoffMs >= scope.deadlineAtMs) {
+          // What the closure throws is its way of saying no: a rollback, and no failure of the database.
+          span.end(
+            error instanceof DatabaseError ? { errorType: error.kind, message: error.message } : { errorType: 'rollback', failed: false },
+          )
+          throw error
+        }
+        span.event('retry', { 'error.type': error.kind, 'skerry.retry.attempt': attempt + 1 })
         await sleep(options.clock, options.random.next() * backoffMs)
       }
     }
@@ -72,8 +92,10 @@ async function runOnce<T>(
   scope: Scope,
   isolation: Isolation,
   work: (open: OpenTransaction) => Promise<T>,
+  emitting: (type: string) => StartSpan,
 ): Promise<T> {
   const { database, topic, clock, newId } = options
+  let emits: Span[] = []
   let pending: PendingEvent[] = []
   let delayed: DelayedEvent[] = []
   let writes: ((on: Queryable) => Promise<void>)[] = []
@@ -91,7 +113,9 @@ async function runOnce<T>(
     transaction,
     emit(event, data, afterMs) {
       refuseWhenEnded(`emit.${event.name}`)
-      const emitted = pendingEvent(event, data, newId, formatTraceparent((currentScope() ?? scope).trace))
+      const span = emitting(event.type)((currentScope() ?? scope).trace)
+      const emitted = pendingEvent(event, data, newId, formatTraceparent(span))
+      emits.push(span)
       if (afterMs === undefined) pending.push(emitted)
       else delayed.push({ ...emitted, dueAt: new Date(clock.nowMs() + afterMs) })
     },
@@ -101,6 +125,7 @@ async function runOnce<T>(
     },
     afterCommit: (tell) => void tells.push(tell),
     discard() {
+      emits = []
       pending = []
       delayed = []
       writes = []
@@ -137,6 +162,7 @@ async function runOnce<T>(
     throw error
   }
   crashPoint('transaction.committed')
+  for (const span of emits) span.end()
   if (written.length > 0) options.onEmitted(written)
   tellAll(true)
   return result

@@ -18,8 +18,10 @@ import { operationRoute } from '../http/operation-target.ts'
 import type { Route } from '../http/router.ts'
 import type { HttpTarget } from '../http/server.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
+import { servingOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
-import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+import { traceOf } from '../telemetry/propagation.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 export interface GatewayOptions {
   /** The largest request body. Default: 1 048 576. */
@@ -48,6 +50,7 @@ export interface GatewayRoutesOptions {
   readonly random: Random
   readonly retry?: RetryPolicy | undefined
   readonly log: Log
+  readonly telemetry: Telemetry
 }
 
 /** The routes of a gateway. Throws `systemInvalid` when two contracts claim one public route. */
@@ -59,9 +62,11 @@ export function gatewayRoutes({
   random,
   retry,
   log,
+  telemetry,
 }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
   const routes = publicOperations(contracts).map(({ contract, bound }) => {
-    const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry })
+    const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry, telemetry })
+    const start = telemetry.work(servingOf(bound.operation.method, bound.operation.path))
     return operationRoute(bound, async (input, { headers, waitedMs }) => {
       const idempotencyKey = headers['idempotency-key']
       // What a client outside says about deadlines is not trusted: the operation's own applies.
@@ -71,10 +76,14 @@ export function gatewayRoutes({
       }
       // Whoever calls is the client and not the gateway.
       const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH)
-      const trace = childTrace(parseTraceparent(typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined), random)
-      const response = await caller(input, options, { trace, userAgent })
+      const span = start(traceOf(headers))
+      const response = await caller(input, options, { trace: span, userAgent })
+      const status = response.ok ? bound.operation.status : response.problem.status
+      span.set('http.response.status_code', status)
+      if (response.ok) span.end()
+      else span.end({ errorType: response.problem.code, failed: status >= 500, message: response.problem.detail })
       if (!response.ok && response.reason !== undefined)
-        log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: trace.traceId })
+        log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: span.traceId })
       return response
     })
   })

@@ -37,6 +37,8 @@ export interface HttpResponse {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON; undefined sends no body. */
   readonly body: unknown
+  /** Sent as it is, in the place of a body; `headers` say what it is. */
+  readonly text?: string
 }
 
 export interface HttpTarget {
@@ -325,13 +327,17 @@ function isJson(type: string | undefined): boolean {
   return media === 'application/json' || (media.startsWith('application/') && media.endsWith('+json'))
 }
 
-function write(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpResponse, draining: boolean): void {
+function write(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body, text = body === undefined ? undefined : JSON.stringify(body) }: HttpResponse,
+  draining: boolean,
+): void {
   const all: OutgoingHttpHeaders = { ...headers }
   if (draining) all['connection'] = 'close'
-  if (body === undefined) {
+  if (text === undefined) {
     response.writeHead(status, all).end()
   } else {
-    const text = JSON.stringify(body)
     all['content-type'] ??= 'application/json'
     const bytes = Buffer.byteLength(text)
     all['content-length'] = bytes

@@ -9,6 +9,8 @@ import { needsDatabase } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
 import type { LogLevel } from '../telemetry/log.ts'
 import { LOG_LEVELS } from '../telemetry/log.ts'
+import type { SamplerName } from '../telemetry/sampler.ts'
+import { SAMPLERS } from '../telemetry/sampler.ts'
 import type { Selection, System } from './system.ts'
 import { consumersOf } from './system.ts'
 
@@ -46,6 +48,8 @@ export interface HostConfiguration extends DatabaseConfiguration {
   readonly graceMs: number
   /** What is logged at all. LOG_LEVEL, default `info`. */
   readonly logLevel: LogLevel
+  /** Which traces that begin here are recorded. OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG, default all. */
+  readonly sampling: { readonly sampler: SamplerName; readonly ratio: number }
   /** What each service's `config` schema made of the environment. */
   readonly serviceConfigurations: ReadonlyMap<string, unknown>
 }
@@ -127,6 +131,10 @@ export async function readConfiguration(system: System, selection: Selection, en
     drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, 0),
     graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),
     logLevel: reader.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
+    sampling: {
+      sampler: reader.choice('OTEL_TRACES_SAMPLER', SAMPLERS, 'parentbased_always_on'),
+      ratio: reader.share('OTEL_TRACES_SAMPLER_ARG', 1),
+    },
     serviceConfigurations,
   }
   reader.finish()
@@ -192,6 +200,15 @@ class Reader {
     const number = Number(value)
     if (/^\d+$/.test(value) && number >= min && number <= max) return number
     this.mistake(`${name} is "${value}": expected a whole number from ${min} to ${max}`)
+    return fallback
+  }
+
+  share(name: string, fallback: number): number {
+    const value = this.text(name)
+    if (value === undefined) return fallback
+    const number = Number(value)
+    if (number >= 0 && number <= 1) return number
+    this.mistake(`${name} is "${value}": expected a number from 0 to 1`)
     return fallback
   }
 

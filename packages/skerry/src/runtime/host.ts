@@ -23,7 +23,10 @@ import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { HostTelemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import { networkTransport } from '../wire/transport.ts'
+import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
 import type { HostConfiguration } from './configuration.ts'
@@ -31,6 +34,7 @@ import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
+import { observeHost } from './host-metrics.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
 import { userAgentOf } from './own-user-agent.ts'
@@ -56,6 +60,8 @@ export interface HostOptions {
   /** Default: the machine's. */
   readonly clock?: Clock
   readonly random?: Random
+  /** Default: nothing is recorded. */
+  readonly telemetry?: HostTelemetry | undefined
   /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
@@ -94,6 +100,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   return host
 }
 
+/** As telemetry names whoever calls through a host's own clients. */
+const OUTSIDE = 'host'
 /** How long the relays may take to hand over what is on its way when stopping. */
 const RELAY_GRACE_MS = 2_000
 /** How long closing may take after that; a handler that never ends ends with the process. */
@@ -109,12 +117,14 @@ class RunningHost implements Host {
   readonly #random: Random
   readonly #newId: NewId
   readonly #transport: Transport
+  readonly #telemetry: HostTelemetry
   readonly #links = new Map<string, Link>()
   readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
+  #endObserving: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
 
@@ -124,6 +134,7 @@ class RunningHost implements Host {
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
     this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
+    this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
   }
 
   async start(): Promise<void> {
@@ -147,11 +158,12 @@ class RunningHost implements Host {
     await this.#listen()
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
+    if (this.#options.telemetry !== undefined) this.#endObserving = observeHost(this.#telemetry.metrics, this.instances, this.#clock)
     this.#ready = true
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
-    return this.#clientOf(contract, userAgentOf())
+    return this.#clientOf(contract, OUTSIDE, userAgentOf())
   }
 
   stop(): Promise<void> {
@@ -184,7 +196,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.#clientOf(contract, userAgentOf(service.contract)),
+        clientFor: (contract) => this.#clientOf(contract, name, userAgentOf(service.contract)),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -192,16 +204,18 @@ class RunningHost implements Host {
         random: this.#random,
         newId: this.#newId,
         log: this.#options.log,
+        telemetry: this.#telemetry.of(name),
       }),
     )
   }
 
-  #clientOf<C extends Contract>(contract: C, userAgent: string): Client<C> {
+  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string): Client<C> {
     return createClient(contract, {
       dependency: this.#dependencyOn(contract),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
+      telemetry: this.#telemetry.of(caller),
       userAgent,
     })
   }
@@ -246,7 +260,7 @@ class RunningHost implements Host {
     for (const { name, hosted } of this.instances.values()) {
       const port = configuration.servicePorts.get(name) ?? (configuration.forceWire === undefined ? undefined : 0)
       if (port === undefined) continue
-      const routes = [...serviceRoutes(hosted, this.#clock, this.#random), ...health]
+      const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
         host: configuration.host,
         port,
@@ -269,6 +283,7 @@ class RunningHost implements Host {
       random: this.#random,
       retry: this.#options.retry,
       log: log.with({ service: GATEWAY }),
+      telemetry: this.#telemetry.of(GATEWAY),
     })
     const server = await this.#transport.listen({
       host: configuration.host,
@@ -315,7 +330,7 @@ class RunningHost implements Host {
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock, this.#random)), ...health]
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
@@ -350,6 +365,7 @@ class RunningHost implements Host {
     const instances = [...this.instances.values()]
     const wasReady = this.#ready
     this.#ready = false
+    this.#endObserving?.()
     for (const server of this.#servers) server.drain()
     if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
     const grace = new AbortController()
@@ -369,6 +385,7 @@ class RunningHost implements Host {
     await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
+    await this.#inTime('Telemetry', this.#telemetry.close())
   }
 
   /** Waits until something has been closed, but not for ever, and whatever comes of it. */

@@ -23,6 +23,7 @@ import { hostService } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
 import { consumedEvents } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { CheckResult } from './health.ts'
 
 export interface ServiceInstanceOptions {
@@ -40,6 +41,7 @@ export interface ServiceInstanceOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  readonly telemetry: Telemetry
 }
 
 export interface ServiceInstance {
@@ -65,7 +67,7 @@ const CHECK_MS = 2_000
 
 /** Makes the instance: from then on it answers calls. */
 export async function createServiceInstance(options: ServiceInstanceOptions): Promise<ServiceInstance> {
-  const { service, database, broker, clock, random, newId } = options
+  const { service, database, broker, clock, random, newId, telemetry } = options
   const { contract } = service
   const log = options.log.with({ service: contract.name })
   let relay: RelayWorker | undefined
@@ -80,6 +82,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       clock,
       random,
       newId,
+      telemetry,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
       onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
@@ -105,6 +108,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     random,
     newId,
     log,
+    telemetry,
     onAppended: () => store.appended(),
     projections: store.projections,
   })
@@ -118,6 +122,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       broker,
       clock,
       log,
+      telemetry,
       owner: newId(),
       exclusive: options.exclusive,
       hasConsumers: options.hasConsumers,
@@ -137,6 +142,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       clock,
       random,
       log,
+      telemetry,
       onEmitted: (entries) => relay?.offer(entries),
       onUncertain: () => relay?.lookAgain(),
     })
@@ -158,6 +164,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       random,
       newId,
       log,
+      telemetry,
     })
   }
 

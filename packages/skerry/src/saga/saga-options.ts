@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts'
 import type { Database } from '../engine/database.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { SagaDefinition } from './definition.ts'
 
 export interface SagaWorkerOptions {
@@ -18,6 +19,8 @@ export interface SagaWorkerOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** What a step is given besides its own: outside a transaction, and inside one. */
   readonly remoteContext: (signal: AbortSignal) => object
   readonly localContext: (open: OpenTransaction) => object

@@ -140,6 +140,27 @@ export async function readSaga(on: Queryable, id: string): Promise<SagaDetails |
   }
 }
 
+export interface OpenSagas {
+  readonly saga: string
+  readonly status: string
+  readonly count: number
+  readonly oldest: Date
+}
+
+/** Up to here they are counted, so that it costs little however many there are. */
+const MAX_COUNTED = 10_000
+
+/** Those that have not ended. */
+export async function countSagas(on: Queryable): Promise<readonly OpenSagas[]> {
+  const { rows } = await on.query<OpenSagas>(
+    `select name as saga, status, count(*) as count, min(started_at) as oldest from (
+       select name, status, started_at from skerry_saga where status in ('running', 'compensating', 'parked') limit $1
+     ) bounded group by name, status order by name, status`,
+    [MAX_COUNTED],
+  )
+  return rows
+}
+
 /** One saga, which nobody else changes before the transaction ends. */
 export async function lockSaga(on: Queryable, id: string): Promise<ReadSaga | undefined> {
   const { rows } = await on.query<SummaryRow>(`select ${COLUMNS} from skerry_saga where id = $1 for update`, [id])

@@ -9,7 +9,10 @@ import type { Worker } from '../base/worker.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { problemOfIdentifier } from '../events/cloud-event.ts'
 import { describeFailure } from '../events/event-failure.ts'
+import { sagaStepOf } from '../telemetry/conventions.ts'
+import { namedWork } from '../telemetry/named-work.ts'
 import type { Scope } from '../telemetry/scope.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
 import { runLocalSteps } from './local-steps.ts'
@@ -19,6 +22,7 @@ import * as store from './saga-store.ts'
 import type { ClaimedSaga } from './saga-store.ts'
 import type { StepOutcome, StepState } from './saga.ts'
 import { afterRun, afterUndo, compensate, decide, ENDING, failure, giveUp, isPastPivot, park, resultsOf, withStep } from './saga.ts'
+import type { StartStep } from './step-attempts.ts'
 import { Attempts } from './step-attempts.ts'
 
 const RENEW_MS = 1_500
@@ -48,6 +52,7 @@ export class SagaWorker implements Worker {
   readonly #lost = new Set<string>()
   readonly #suspects = new Set<string>()
   readonly #alarm: Alarm
+  readonly #stepping: StartStep
   #claiming: Promise<void> | undefined
   #again = false
   #begun = false
@@ -59,6 +64,7 @@ export class SagaWorker implements Worker {
     this.#options = options
     this.owner = options.newId()
     this.#alarm = new Alarm(options.clock, () => this.wake())
+    this.#stepping = namedWork(options.telemetry ?? silentTelemetry(options.random), sagaStepOf)
     this.#definitions = new Map(options.definitions.map((definition) => [versionName(definition.name, definition.version), definition]))
   }
 
@@ -173,10 +179,10 @@ export class SagaWorker implements Worker {
     const progress = new Progress(this.#options, definition, saga, this.owner)
     const scope: Scope = {
       service: this.#options.service,
-      trace: childTrace(parseTraceparent(saga.traceparent), this.#options.random),
+      trace: parseTraceparent(saga.traceparent) ?? childTrace(undefined, this.#options.random),
       deadlineAtMs: Infinity,
     }
-    const attempt = new Attempts(this.#options, definition, saga, scope)
+    const attempt = new Attempts(this.#options, definition, saga, scope, this.#stepping)
     if (saga.unfinished >= MAX_UNFINISHED) await this.#giveUp(progress)
     for (let recorded = isRecorded; ; recorded = false) {
       if (this.#lost.has(saga.id)) throw new Replaced()

@@ -4,6 +4,7 @@ import { DatabaseError } from '../engine/database.ts'
 import type { OpenTransaction } from '../events/transaction-runner.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { currentScope, runInScope } from '../telemetry/scope.ts'
+import type { StartSpan } from '../telemetry/telemetry.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
 import { SagaAborted } from './definition.ts'
 import type { Progress } from './progress.ts'
@@ -14,18 +15,23 @@ import type { SagaState, StepOutcome } from './saga.ts'
 import { resultsOf } from './saga.ts'
 import { runStep } from './step-run.ts'
 
+/** Begins the span of an attempt at a step. */
+export type StartStep = (saga: string, step: string, direction: 'run' | 'undo') => StartSpan
+
 /** Attempts at the steps of one instance. */
 export class Attempts {
   readonly #options: SagaWorkerOptions
   readonly #definition: SagaDefinition
   readonly #saga: ClaimedSaga
   readonly #scope: Scope
+  readonly #stepping: StartStep
 
-  constructor(options: SagaWorkerOptions, definition: SagaDefinition, saga: ClaimedSaga, scope: Scope) {
+  constructor(options: SagaWorkerOptions, definition: SagaDefinition, saga: ClaimedSaga, scope: Scope, stepping: StartStep) {
     this.#options = options
     this.#definition = definition
     this.#saga = saga
     this.#scope = scope
+    this.#stepping = stepping
   }
 
   run(state: SagaState, step: StepDefinition, isFirst: boolean): Promise<StepOutcome> {
@@ -105,7 +111,7 @@ export class Attempts {
     let passing: unknown
     const outcome = await this.#attempt(state, step, 'run', true, () =>
       this.#options
-        .transactions(this.#scope, 'repeatable read', async (open) => {
+        .transactions({ ...this.#scope, trace: currentScope()!.trace }, 'repeatable read', async (open) => {
           // Travels with the first statement of the step.
           const held = progress.hold(open.transaction)
           held.catch(() => undefined)
@@ -133,7 +139,7 @@ export class Attempts {
     return outcome
   }
 
-  #attempt(
+  async #attempt(
     state: SagaState,
     step: StepDefinition,
     direction: 'run' | 'undo',
@@ -141,16 +147,23 @@ export class Attempts {
     work: (signal: AbortSignal) => Promise<unknown>,
   ): Promise<StepOutcome> {
     const { clock, random } = this.#options
-    return runStep({
+    const before = state.steps[step.name]!
+    const span = this.#stepping(this.#saga.name, step.name, direction)(this.#scope.trace)
+    span.set('skerry.saga.id', this.#saga.id)
+    if (before.attempts > 0) span.set('skerry.saga.attempt', before.attempts + 1)
+    const outcome = await runStep({
       step,
-      before: state.steps[step.name]!,
+      before,
       isFirst,
       keyPrefix: `${this.#saga.id}/${step.name}/${direction}`,
-      scope: this.#scope,
+      scope: { ...this.#scope, trace: span },
       clock,
       random,
       work,
     })
+    if (outcome.kind === 'done') span.end()
+    else span.end({ errorType: outcome.kind, failed: outcome.kind !== 'refused', message: outcome.message })
+    return outcome
   }
 
   #given(state: SagaState): object {

@@ -13,22 +13,32 @@ import type { ProblemDetails } from '../contract/problem.ts'
 import { declaredProblem, platformProblem } from '../contract/problem.ts'
 import type { Issue } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import { DatabaseError } from '../engine/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
+import type { TraceContext } from '../telemetry/trace-context.ts'
 import { DeclaredProblemError } from './context.ts'
 import { AnsweredBefore } from './stored-answer.ts'
 
 /** A request as it reaches the service, its input still unchecked. */
-export interface OperationRequest {
+export interface IncomingCall {
   readonly operation: BoundOperation
   readonly input: unknown
-  readonly scope: Scope
+  /** The trace it belongs to; undefined when it begins here. */
+  readonly trace: TraceContext | undefined
+  /** In milliseconds since the epoch, on this host's clock. */
+  readonly deadlineAtMs: number
   readonly idempotencyKey: string | undefined
   /** Who calls, as it has said in User-Agent, if it has. */
   readonly userAgent: string | undefined
   readonly signal: () => AbortSignal
+}
+
+/** The same in the scope in which it is answered. */
+export interface OperationRequest extends Omit<IncomingCall, 'trace' | 'deadlineAtMs'> {
+  readonly scope: Scope
 }
 
 export type OperationAnswer =
@@ -47,6 +57,9 @@ const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 export async function dispatch(request: OperationRequest, invoke: Invoke, log: Log): Promise<OperationAnswer> {
   crashPoint('operation.received')
   const { operation } = request.operation
+  const { trace } = request.scope
+  const keepBack = (text: string): void => trace.keepBack?.(text)
+  sensitiveTexts(operation.input, 'input')?.(request.input, keepBack)
   if (request.idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(request.idempotencyKey))
     return { ok: false, problem: platformProblem('malformedRequest', 'An Idempotency-Key has 1 to 255 printable ASCII characters') }
   try {
@@ -55,6 +68,7 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     if (!input.ok) return { ok: false, problem: invalidInput(input.issues) }
     const result = await runInScope(request.scope, () => invoke(request, input.value))
     if (operation.output === undefined) return answered(undefined)
+    sensitiveTexts(operation.output, 'output')?.(result, keepBack)
     const promised = validate(operation.output, result)
     const output = promised instanceof Promise ? await promised : promised
     if (output.ok) return answered(output.value)

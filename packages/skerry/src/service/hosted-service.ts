@@ -22,12 +22,15 @@ import type { EventHandler, EventMeta } from '../events/subscription.ts'
 import type { OpenTransaction, TransactionRunner } from '../events/transaction-runner.ts'
 import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
 import { Sagas } from '../saga/index.ts'
+import { answeringOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
 import { currentScope } from '../telemetry/scope.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { EmitOptions, RunTransaction, TransactionOptions } from './context.ts'
 import { DeclaredProblemError } from './context.ts'
 import { DeprecatedCalls } from './deprecated-calls.ts'
-import type { OperationAnswer, OperationRequest } from './dispatch.ts'
+import type { IncomingCall, OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
 import { housekeeping } from './housekeeping.ts'
 import { databaseOfGeneration } from './projection-database.ts'
@@ -51,6 +54,8 @@ export interface HostedServiceOptions {
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
+  /** Default: nothing is recorded. */
+  readonly telemetry?: Telemetry | undefined
   /** Told when a transaction that appended to a stream has been committed, or may have been. */
   readonly onAppended?: () => void
   /** Undefined where there are none. */
@@ -70,7 +75,7 @@ export interface HostedService {
   /** Requests being answered. */
   readonly inProgress: number
   /** Answers one request. Never rejects. */
-  answer(request: OperationRequest): Promise<OperationAnswer>
+  answer(call: IncomingCall): Promise<OperationAnswer>
 }
 
 /** True when a service needs a database: it has tables or streams, or publishes or consumes events. */
@@ -93,6 +98,8 @@ export function hostService(options: HostedServiceOptions): HostedService {
   const shared = sharedContext(options, own)
   own.sagas = sagasOf(options, shared, own)
   const fails = new Map([...operations.values()].map((operation) => [operation.name, failFor(operation.operation.errors)]))
+  const telemetry = options.telemetry ?? silentTelemetry(options.random)
+  const starts = new Map([...operations.values()].map(({ name, fullName }) => [name, telemetry.work(answeringOf(fullName))]))
   const deprecatedCalls = deprecatedCallsOf(options, operations)
   let inProgress = 0
 
@@ -132,11 +139,17 @@ export function hostService(options: HostedServiceOptions): HostedService {
     get inProgress() {
       return inProgress
     },
-    async answer(request) {
+    async answer({ trace, deadlineAtMs, ...call }) {
       inProgress++
-      if (request.operation.operation.deprecated !== undefined) deprecatedCalls?.count(request.operation.name, request.userAgent)
+      if (call.operation.operation.deprecated !== undefined) deprecatedCalls?.count(call.operation.name, call.userAgent)
+      const span = starts.get(call.operation.name)!(trace)
+      const scope = { service: service.contract.name, trace: span, deadlineAtMs }
       try {
-        return await dispatch(request, invoke, log)
+        const answer = await dispatch({ ...call, scope }, invoke, log)
+        if (answer.ok) span.end()
+        // A 4xx is an answer like any other, to whoever gives it.
+        else span.end({ errorType: answer.problem.code, failed: answer.problem.status >= 500, message: answer.problem.detail })
+        return answer
       } finally {
         inProgress--
       }
@@ -285,7 +298,7 @@ function inTransaction(service: Service, own: OwnParts, open: OpenTransaction): 
 }
 
 function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnParts): Sagas | undefined {
-  const { service, database, transactions, exclusive, clock, random, newId, log } = options
+  const { service, database, transactions, exclusive, clock, random, newId, log, telemetry } = options
   if (database === undefined || transactions === undefined || service.sagas.length === 0) return undefined
   const { call, transaction: _transaction, projections: _projections, streams: _streams, ...inside } = shared
   return new Sagas({
@@ -298,6 +311,7 @@ function sagasOf(options: HostedServiceOptions, shared: SharedContext, own: OwnP
     random,
     newId,
     log,
+    telemetry,
     remoteContext: (signal) => ({ ...inside, call, signal }),
     localContext: (open) => ({ ...inside, ...inTransaction(service, own, open) }),
   })

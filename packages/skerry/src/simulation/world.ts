@@ -113,6 +113,7 @@ export class World {
     return {
       now: () => new Date(this.#nowMs),
       nowMs: () => this.#nowMs,
+      preciseMs: () => this.#nowMs,
       setTimer: (delayMs, action) => {
         const due = { atMs: this.#nowMs + Math.max(0, delayMs) }
         this.#outsideTimers.add(due)
@@ -135,6 +136,7 @@ export class World {
     return {
       now: () => new Date(this.#nowMs + skewMs),
       nowMs: () => this.#nowMs + skewMs,
+      preciseMs: () => this.#nowMs + skewMs,
       setTimer: (delayMs, action) => {
         if (Number.isNaN(delayMs)) throw new TypeError('A timer needs a delay in milliseconds, not NaN')
         return delayMs === Infinity ? { cancel: () => undefined } : this.after(delayMs, life, action)

@@ -1,6 +1,7 @@
 /** The boundary to logging: one JSON object a line through pino, with the trace that the line belongs to. */
 import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
+import { redacted } from './redaction.ts'
 import { currentScope } from './scope.ts'
 
 type Write = (message: string, fields?: Readonly<Record<string, unknown>>) => void
@@ -23,6 +24,10 @@ export interface LogOptions {
   readonly level?: LogLevel
   /** Default: standard output. */
   readonly destination?: DestinationStream
+  /** Fields of these names are not written, whatever they hold: those that contracts mark as personal or secret. Default: none. */
+  readonly redact?: ReadonlySet<string>
+  /** Given every line as well, as JSON. Must not throw. */
+  readonly onLine?: ((line: string) => void) | undefined
 }
 
 /** Makes the log of a host. */
@@ -33,25 +38,42 @@ export function createLog(options: LogOptions = {}): Log {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { cause: pino.stdSerializers.errWithCause },
+      serializers: { cause: (cause: unknown) => (cause instanceof Error ? pino.stdSerializers.errWithCause(cause) : cause) },
       mixin() {
         const scope = currentScope()
         return scope === undefined ? {} : { traceId: scope.trace.traceId, spanId: scope.trace.spanId }
       },
     },
-    options.destination ?? pino.destination(1),
+    destinationOf(options),
   )
-  return toLog(logger)
+  return toLog(logger, options.redact ?? new Set())
+}
+
+function destinationOf({ destination = pino.destination(1), onLine }: LogOptions): DestinationStream {
+  if (onLine === undefined) return destination
+  return {
+    write(line) {
+      destination.write(line)
+      onLine(line)
+    },
+  }
 }
 
 type Pino = Logger<never, boolean>
 
-function toLog(logger: Pino): Log {
+function toLog(logger: Pino, names: ReadonlySet<string>): Log {
+  const at =
+    (level: Exclude<LogLevel, 'silent'>): Write =>
+    (message, fields) => {
+      if (!logger.isLevelEnabled(level)) return
+      const values = currentScope()?.trace.sensitive
+      logger[level](redacted(fields, names, values), values?.redact(message) ?? message)
+    }
   return {
-    debug: (message, fields) => logger.debug(fields, message),
-    info: (message, fields) => logger.info(fields, message),
-    warn: (message, fields) => logger.warn(fields, message),
-    error: (message, fields) => logger.error(fields, message),
-    with: (fields) => toLog(logger.child(fields)),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    with: (fields) => toLog(logger.child(redacted(fields, names, undefined) as object), names),
   }
 }

@@ -1,5 +1,7 @@
 /** W3C Trace Context: which trace a piece of work belongs to, as it travels in `traceparent` headers and CloudEvents. */
 import type { Random } from '../base/random.ts'
+import { SensitiveValues } from './redaction.ts'
+import type { Sampler } from './sampler.ts'
 
 export interface TraceContext {
   /** 32 hexadecimal digits. */
@@ -7,6 +9,10 @@ export interface TraceContext {
   /** 16 hexadecimal digits: this piece of work. */
   readonly spanId: string
   readonly sampled: boolean
+  /** What must not be read in what is told of this work, as far as this process has come across it. */
+  readonly sensitive?: SensitiveValues | undefined
+  /** The same, to add to. */
+  keepBack?(text: string): void
 }
 
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
@@ -32,18 +38,20 @@ export function childTrace(parent: TraceContext | undefined, random: Random): Tr
   return new ChildTrace(parent, random)
 }
 
-/** Draws its ids when they are asked for: most work is done without anybody asking. */
-class ChildTrace implements TraceContext {
+/** Draws its ids when they are asked for. */
+export class ChildTrace implements TraceContext {
   readonly sampled: boolean
   readonly #parent: TraceContext | undefined
   readonly #random: Random
   #traceId: string | undefined
   #spanId: string | undefined
+  #sensitive: SensitiveValues | undefined
 
-  constructor(parent: TraceContext | undefined, random: Random) {
-    this.sampled = parent?.sampled ?? true
+  /** `sampler` is asked where there is no parent. */
+  constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler) {
     this.#parent = parent
     this.#random = random
+    this.sampled = parent?.sampled ?? sampler?.(() => this.traceId) ?? true
   }
 
   get traceId(): string {
@@ -52,6 +60,17 @@ class ChildTrace implements TraceContext {
 
   get spanId(): string {
     return (this.#spanId ??= hexadecimal64(this.#random))
+  }
+
+  /** One for all work of the trace in this process, from whoever first came across something. */
+  get sensitive(): SensitiveValues | undefined {
+    return this.#sensitive ?? this.#parent?.sensitive
+  }
+
+  keepBack(text: string): void {
+    let values = this.sensitive
+    if (values === undefined) this.#sensitive = values = new SensitiveValues()
+    values.add(text)
   }
 }
 

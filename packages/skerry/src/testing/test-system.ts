@@ -19,6 +19,9 @@ import { select, system } from '../runtime/system.ts'
 import type { Service } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createLog } from '../telemetry/log.ts'
+import type { MetricSnapshot } from '../telemetry/metrics.ts'
+import type { SpanRecord } from '../telemetry/span.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
 import { recordingBroker } from './recording-broker.ts'
 import { settle } from './settle.ts'
 import { testDatabaseEngine } from './test-databases.ts'
@@ -68,6 +71,10 @@ export interface TestSystem<Services extends readonly Service[]> extends AsyncDi
   published<S extends Schema>(event: Event<S>): OutputOf<S>[]
   /** Publishes an event as its service would, for services that are faked or absent. */
   publish<S extends Schema>(event: Event<S>, data: InputOf<S>): Promise<void>
+  /** What has been recorded of all work that has ended, in the order in which it did: calls, transactions, events, steps of sagas. */
+  spans(): readonly SpanRecord[]
+  /** What is counted and measured. */
+  metrics(): Promise<readonly MetricSnapshot[]>
   /** What the services could not handle. */
   deadLetters(): Promise<DeadLetterView[]>
 }
@@ -91,6 +98,9 @@ export async function testSystem<const Services extends readonly Service[]>(
   }
   const configuration = { ...(await readConfiguration(definition, selection, environment)), brokerUrl: 'test:', drainMs: 0 }
   const recorder = recordingBroker(embeddedBroker({ clock }))
+  const spans: SpanRecord[] = []
+  // Ids of services do not depend on what is recorded.
+  const telemetry = createTelemetry({ clock, random: seededRandom(~(options.seed ?? 1)), onSpan: (span) => spans.push(span) })
   const host = await startHost({
     system: definition,
     selection,
@@ -100,6 +110,7 @@ export async function testSystem<const Services extends readonly Service[]>(
     random,
     // Time stands still: who paused before another attempt would wait for ever.
     retry: NO_RETRY,
+    telemetry,
     log: options.log ?? createLog({ level: 'silent' }),
   })
   const call = Object.fromEntries(options.services.map(({ contract }) => [camelCase(contract.name), host.clientFor(contract)]))
@@ -141,6 +152,8 @@ export async function testSystem<const Services extends readonly Service[]>(
         .broker()
         .publish([{ id, topic: event.contract, type: event.type, key, body: writeCloudEvent(envelope, JSON.stringify(data)) }])
     },
+    spans: () => [...spans],
+    metrics: () => telemetry.metrics.snapshot(),
     deadLetters: () => readDeadLetters(host),
     [Symbol.asyncDispose]: () => host.stop(),
   }

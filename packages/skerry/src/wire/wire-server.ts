@@ -123,10 +123,10 @@ class WireSession implements ConnectionOwner {
       })
   }
 
-  #send(number: number, call: IncomingCall, { status, headers, body }: HttpResponse): void {
+  #send(number: number, call: IncomingCall, { status, headers, body, text: asItIs }: HttpResponse): void {
     const retryAfter = headers?.['retry-after']
     const retryAfterSeconds = retryAfter === undefined ? undefined : Number(retryAfter)
-    const text = body === undefined || call.isCancelled ? undefined : JSON.stringify(body)
+    const text = call.isCancelled ? undefined : (asItIs ?? (body === undefined ? undefined : JSON.stringify(body)))
     if (text !== undefined && text.length > PART_BYTES) {
       this.#large.push({ number, status, retryAfterSeconds, bytes: Buffer.from(text), at: 0 })
       this.#sendParts()

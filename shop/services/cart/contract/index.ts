@@ -13,7 +13,7 @@ const cartClosed = problem(
 )
 
 export const cart = contract('cart', {
-  version: '1.0.1',
+  version: '1.0.2',
   owner: 'storefront team',
   description: 'What customers are about to order',
   operations: {

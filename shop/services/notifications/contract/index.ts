@@ -16,7 +16,7 @@ export const Notification = z.object({
 export type Notification = z.output<typeof Notification>
 
 export const notifications = contract('notifications', {
-  version: '1.1.0',
+  version: '1.1.1',
   owner: 'messaging team',
   description: 'What we have told our customers',
   operations: {

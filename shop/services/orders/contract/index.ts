@@ -8,7 +8,7 @@ export type { NewOrder, Order, OrderHistory, OrderLine } from './order.ts'
 const Unavailable = z.object({ retryAfterMs: z.number() })
 
 export const orders = contract('orders', {
-  version: '1.1.1',
+  version: '1.1.2',
   owner: 'checkout team',
   description: 'Who has ordered what',
   operations: {

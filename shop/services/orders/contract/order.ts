@@ -1,4 +1,5 @@
 /** An order as clients send it and get it back. */
+import { secret } from 'skerry/contract'
 import { z } from 'zod'
 
 const Id = z.union([z.int(), z.uuid().toLowerCase()], { error: 'expected an integer or a UUID' })
@@ -24,9 +25,15 @@ export const NewOrder = z
     user_id: UserId,
     lines: z.array(RequestedLine).min(1).max(100).optional(),
     product: Sku.optional(),
-    card: z.string().min(1).max(100).optional().meta({
-      description: 'The card to pay with, as a token of the payment provider. Default: its test card',
-    }),
+    card: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({
+        ...secret,
+        description: 'The card to pay with, as a token of the payment provider. Default: its test card',
+      }),
     amount: z.number().min(0).optional().meta({
       description: 'What the client has been shown as the price of it all, such as 12.99: if it costs anything else now, it is not ordered',
     }),

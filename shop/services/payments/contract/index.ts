@@ -17,7 +17,7 @@ const voided = problem(409, 'The payment has been voided')
 const deadline = '10s'
 
 export const payments = contract('payments', {
-  version: '1.0.0',
+  version: '1.0.1',
   owner: 'payments team',
   description: 'Who has paid what',
   operations: {

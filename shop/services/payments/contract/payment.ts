@@ -1,4 +1,5 @@
 /** A payment as clients see it. There is one for each order, and it is named by the order. */
+import { secret } from 'skerry/contract'
 import { z } from 'zod'
 
 /** An integer or a UUID, as orders are named. */
@@ -9,7 +10,10 @@ export const Money = z.object({ minor_units: z.int().min(1).max(100_000_000_000)
 export type Money = z.output<typeof Money>
 
 /** What the provider gives a browser for a card: no card number reaches the shop. */
-export const CardToken = z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, 'expected the token of a card')
+export const CardToken = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,100}$/, 'expected the token of a card')
+  .meta(secret)
 
 /** Names a refund among those of its order. */
 export const RefundId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected letters, digits, "_" and "-"')

@@ -17,7 +17,7 @@ export const Recommendations = z.object({
 export type Recommendations = z.output<typeof Recommendations>
 
 export const recommendations = contract('recommendations', {
-  version: '2.0.1',
+  version: '2.0.2',
   owner: 'storefront team',
   description: 'What else somebody might want',
   operations: {

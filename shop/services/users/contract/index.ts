@@ -1,5 +1,5 @@
 /** What the users service promises: people register once, can be looked up, and are forgotten when they want to be. */
-import { contract, del, event, get, post, problem } from 'skerry/contract'
+import { contract, del, event, get, personal, post, problem } from 'skerry/contract'
 import { z } from 'zod'
 
 /** An integer or a UUID (in any case) of the client's choice, else a UUID of ours. */
@@ -11,14 +11,15 @@ export const User = z.object({
     .string()
     .min(1)
     .max(200)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text'),
-  email: z.email().max(254),
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected one line of text')
+    .meta(personal),
+  email: z.email().max(254).meta(personal),
 })
 
 const userNotFound = problem(404, 'User not found')
 
 export const users = contract('users', {
-  version: '1.1.0',
+  version: '1.1.1',
   owner: 'accounts team',
   description: 'Who our customers are',
   operations: {

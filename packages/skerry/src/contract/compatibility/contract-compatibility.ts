@@ -266,13 +266,18 @@ function sameConditions(one: unknown, other: unknown): boolean {
 
 const WORDS = new Set(['title', 'description', 'examples', '$comment'])
 
+/** Extensions are for people and tools: which values are valid they do not say. */
+function isWord(keyword: string): boolean {
+  return WORDS.has(keyword) || keyword.startsWith('x-')
+}
+
 function withoutWords(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutWords)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
       // A field of that name is an object; what people read is not.
-      .filter(([name, member]) => !WORDS.has(name) || (typeof member === 'object' && !Array.isArray(member)))
+      .filter(([name, member]) => !isWord(name) || (typeof member === 'object' && !Array.isArray(member)))
       .map(([name, member]) => [name, withoutWords(member)]),
   )
 }

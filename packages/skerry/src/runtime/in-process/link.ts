@@ -12,7 +12,8 @@ export function inProcessLink(service: () => HostedService): Link {
       const answer = await service().answer({
         operation,
         input: operation.http.carry(input),
-        scope: { service: operation.contract, trace, deadlineAtMs },
+        trace,
+        deadlineAtMs,
         idempotencyKey,
         userAgent,
         signal,

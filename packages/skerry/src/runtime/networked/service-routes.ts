@@ -1,6 +1,5 @@
 /** The HTTP routes of one hosted service: its operations, all of them, its OpenAPI and its AsyncAPI document. For peers, not for the outside. */
 import type { Clock } from '../../base/clock.ts'
-import type { Random } from '../../base/random.ts'
 import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
 import { platformProblem } from '../../contract/problem.ts'
@@ -11,16 +10,15 @@ import type { Route } from '../../http/router.ts'
 import type { HttpTarget } from '../../http/server.ts'
 import { beforeDeadline } from '../../resilience/deadline.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
-import { childTrace, parseTraceparent } from '../../telemetry/trace-context.ts'
+import { traceOf } from '../../telemetry/propagation.ts'
 
-export function serviceRoutes(service: HostedService, clock: Clock, random: Random): readonly Route<HttpTarget>[] {
+export function serviceRoutes(service: HostedService, clock: Clock): readonly Route<HttpTarget>[] {
   const routes = [...service.operations.values()].map((bound) =>
     operationRoute(bound, async (input, { headers, waitedMs, signal }) => {
       const remainingMs = (readDeadline(headers) ?? bound.operation.deadlineMs) - waitedMs
       if (remainingMs <= 0)
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
-      const { traceparent, 'idempotency-key': key, 'user-agent': userAgent } = headers
-      const parent = parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined)
+      const { 'idempotency-key': key, 'user-agent': userAgent } = headers
       const expiry = new Expiry()
       const answer = await beforeDeadline(
         clock,
@@ -28,7 +26,8 @@ export function serviceRoutes(service: HostedService, clock: Clock, random: Rand
         service.answer({
           operation: bound,
           input,
-          scope: { service: bound.contract, trace: childTrace(parent, random), deadlineAtMs: clock.nowMs() + remainingMs },
+          trace: traceOf(headers),
+          deadlineAtMs: clock.nowMs() + remainingMs,
           idempotencyKey: typeof key === 'string' ? key : undefined,
           userAgent,
           signal: () => AbortSignal.any([signal(), expiry.signal]),

@@ -61,6 +61,10 @@ export class Host implements Clock, Random {
     return this.world.nowMs + this.#skewMs
   }
 
+  preciseMs(): number {
+    return this.nowMs()
+  }
+
   now(): Date {
     return new Date(this.nowMs())
   }
