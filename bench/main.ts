@@ -14,12 +14,13 @@ import { benchRemoteCalls } from './remote-call/bench.ts'
 import type { Results } from './results.ts'
 import { report } from './results.ts'
 import { benchSagas } from './sagas/bench.ts'
+import { benchTelemetry } from './telemetry/bench.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
 /** Of what takes a minute each time. */
 const MAX_ROUNDS = 2
-const ALL = ['http', 'local', 'remote', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'footprint'] as const
+const ALL = ['http', 'local', 'remote', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'telemetry', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -68,6 +69,10 @@ if (wanted('checkout')) {
 if (wanted('growth')) {
   say('Events and sagas on tables that have grown')
   results.growth = await withServers((servers) => benchGrowth(Math.min(pairs, MAX_ROUNDS), servers))
+}
+if (wanted('telemetry')) {
+  say('Telemetry, on against off')
+  results.telemetry = await benchTelemetry(pairs)
 }
 if (wanted('footprint')) {
   say('Footprint')

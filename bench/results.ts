@@ -13,6 +13,7 @@ import { medianOf } from './harness/pairs.ts'
 import type { RemoteCalls } from './remote-call/bench.ts'
 import { compareRemoteCalls } from './remote-call/bench.ts'
 import type { Sagas } from './sagas/bench.ts'
+import type { TelemetryCost } from './telemetry/bench.ts'
 
 export interface Results {
   http?: Comparison
@@ -26,6 +27,7 @@ export interface Results {
   store?: EventStoreFigures
   checkouts?: Checkouts
   growth?: readonly Growth[]
+  telemetry?: TelemetryCost
   footprint?: Footprint
 }
 
@@ -75,7 +77,7 @@ export function report(results: Results, pairs: number): string {
   return `${lines.join('\n').trimEnd()}\n`
 }
 
-function comparedRows({ http, local, remote, orders, events, sagas, store }: Results): readonly string[] {
+function comparedRows({ http, local, remote, orders, events, sagas, store, telemetry }: Results): readonly string[] {
   const rows: string[] = []
   if (http !== undefined) rows.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
   if (local !== undefined) {
@@ -98,6 +100,11 @@ function comparedRows({ http, local, remote, orders, events, sagas, store }: Res
     rows.push(
       row('saga of three steps that do nothing, PostgreSQL, sagas/s', sagas.idle, 'at least 3'),
       row('saga of three steps that write a row each, PostgreSQL, sagas/s', sagas.writing, 'at least 3'),
+    )
+  if (telemetry !== undefined)
+    rows.push(
+      row('HTTP operation with all telemetry on, requests/s', telemetry.http, 'at least 0.75'),
+      row('order placed and notified with all telemetry on, embedded, orders/s', telemetry.orders, 'at least 0.75'),
     )
   if (store !== undefined)
     rows.push(

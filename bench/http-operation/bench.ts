@@ -11,14 +11,18 @@ const WARM_UP_SECONDS = 3
 const SECONDS = 6
 
 export function benchHttpOperation(pairs: number): Promise<Comparison> {
-  return compare(server('Skerry', './skerry-server.ts'), server('Fastify 5', './fastify-server.ts'), pairs)
+  return compare(skerryServer('Skerry', {}), server('Fastify 5', './fastify-server.ts'), pairs)
 }
 
-function server(name: string, file: string): Candidate {
+export function skerryServer(name: string, env: Readonly<Record<string, string>>): Candidate {
+  return server(name, './skerry-server.ts', env)
+}
+
+function server(name: string, file: string, env: Readonly<Record<string, string>> = {}): Candidate {
   return {
     name,
     async measure() {
-      await using child = await startChild<{ url: string }>(new URL(file, import.meta.url))
+      await using child = await startChild<{ url: string }>(new URL(file, import.meta.url), { env })
       const url = `${child.ready.url}/orders`
       const body = JSON.stringify(SAMPLE)
       await load({ url, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, body: () => body })

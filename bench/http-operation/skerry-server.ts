@@ -2,6 +2,7 @@
 import { contract, post, service, system } from 'skerry'
 import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
 import { z } from 'zod'
+import { telemetryOfEnvironment } from '../harness/telemetry.ts'
 import { totalOf } from './order.ts'
 
 const NewOrder = z.object({
@@ -24,6 +25,7 @@ const host = await startHost({
   configuration: await readConfiguration(definition, selection, { PORT: '0' }),
   engines: { database: () => Promise.reject(new Error('unused')), broker: () => Promise.reject(new Error('unused')) },
   log: createLog({ level: 'warn' }),
+  ...(await telemetryOfEnvironment()),
 })
 process.stdout.write(`${JSON.stringify({ url: host.serviceUrls.get('orders') })}\n`)
 process.once('SIGTERM', () => void host.stop().then(() => process.exit(0)))

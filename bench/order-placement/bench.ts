@@ -32,6 +32,11 @@ export async function benchOrderPlacementEmbedded(runs: number): Promise<readonl
   return values
 }
 
+/** The whole of it in one process, on the embedded database and broker. */
+export function ordersEmbedded(name: string, env: Readonly<Record<string, string>>): Candidate {
+  return { name, measure: () => withDirectory((directory) => measure('./skerry-host.ts', { SKERRY_DATA: directory, ...env })) }
+}
+
 function onServers(name: string, file: string, { postgresUrl, rabbitmqUrl }: Servers): Candidate {
   return {
     name,

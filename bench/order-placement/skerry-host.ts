@@ -3,6 +3,7 @@ import { pglite } from '@skerry/pglite'
 import { postgres } from '@skerry/postgres'
 import { rabbitmq } from '@skerry/rabbitmq'
 import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
+import { telemetryOfEnvironment } from '../harness/telemetry.ts'
 import { placement } from './skerry-system.ts'
 
 const selection = select(placement, [])
@@ -17,6 +18,7 @@ const host = await startHost({
     broker: async (url) => rabbitmq({ url, exchange: process.env['EXCHANGE'] ?? 'skerry' }),
   },
   log: createLog({ level: 'error' }),
+  ...(await telemetryOfEnvironment()),
 })
 process.stdout.write(
   `${JSON.stringify({ orders: host.serviceUrls.get('orders'), notifications: host.serviceUrls.get('notifications') })}\n`,

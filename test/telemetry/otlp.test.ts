@@ -57,6 +57,11 @@ test('an order is one trace over four processes and RabbitMQ, exported over OTLP
       collector.metrics.filter(({ name, unit }) => name === 'rpc.server.call.duration' && unit === 's').map(({ service }) => service),
     )
     .toEqual(expect.arrayContaining(['user-service', 'order-service']))
+  await expect
+    .poll(() => collector.logs.filter(({ traceId }) => traceId === TRACE).map(({ service, body }) => `${service}: ${body.stringValue}`))
+    .toContain('notification-service: Mail, not sent because SMTP_URL is not set')
+  // It was in the mail.
+  expect(collector.raw.filter((text) => text.includes('ann@example.com'))).toEqual([])
   await running.stop()
   expect(edges().filter((edge) => /^[0-9a-f]{16} > (?!gateway: POST)/.test(edge))).toEqual([])
 })

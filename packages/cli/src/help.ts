@@ -32,6 +32,7 @@ export const HOST_VARIABLES = [
   ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ or (BROKER_URL) NATS or Kafka server; without it the broker is embedded'],
   ['ADMIN_PORT', 'a port for the admin API, which is off without one'],
   ['ADMIN_HOST', 'its interface (default: 127.0.0.1); whoever reaches it may use it'],
+  ['SKERRY_FAULTS', '"on" or "off": whether faults may be injected (default: on, but off with NODE_ENV=production)'],
   ['LOG_LEVEL', 'debug, info, warn, error or silent (default: info)'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'a collector for traces, metrics and logs, such as http://collector:4318'],
   ['OTEL_TRACES_SAMPLER', 'which traces are recorded, such as traceidratio with OTEL_TRACES_SAMPLER_ARG=0.1'],

@@ -6,6 +6,7 @@ import { addContract } from './contract/commands.ts'
 import type { DevOptions } from './dev/dev.ts'
 import { addEvents } from './events/commands.ts'
 import { describeFailure, EXIT } from './failure.ts'
+import { addFaults } from './faults/commands.ts'
 import type { ComposeOptions, GenerateOptions, NginxOptions } from './generate/generate.ts'
 import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
 import type { MigrateOptions } from './migrate.ts'
@@ -50,6 +51,7 @@ function program(): Command {
   addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
   addSagas(skerry, { withSystem, guardToEnd })
+  addFaults(skerry, { withSystem, guardToEnd })
   addContract(skerry, { withSystem, guardToEnd })
   addSimulate(skerry)
   addGenerate(skerry)

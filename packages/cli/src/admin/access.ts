@@ -22,6 +22,22 @@ export type Call = AdminClient['call']
 const START_WITH_PORT =
   'Start that host with ADMIN_PORT, such as ADMIN_PORT=9090, and give this command the same ADMIN_PORT, or ADMIN_URL=http://127.0.0.1:9090.'
 
+/** The same, but only through the admin API of a host that runs: what is asked for is in its process. */
+export async function withRunningHost(options: AdminOptions, work: (call: Call) => Promise<void>): Promise<void> {
+  keepAlive()
+  const loaded = await loadSystem(options.system)
+  const port = process.env['ADMIN_PORT']
+  const url = addressIn(process.env['ADMIN_URL']) ?? (port === undefined || port === '' ? undefined : `http://127.0.0.1:${port}`)
+  if (url === undefined)
+    throw new CommandError(EXIT.configuration, 'Neither ADMIN_URL nor ADMIN_PORT says where the host is.', START_WITH_PORT)
+  await using opened = await remote(loaded, url)
+  try {
+    await work(opened.call)
+  } catch (error) {
+    throw explained(error, opened.place)
+  }
+}
+
 /** Gives `work` the way there is, and closes what was opened for it. */
 export async function withAdmin(options: AdminOptions, work: (call: Call, clock: { now(): Date }) => Promise<void>): Promise<void> {
   keepAlive()
@@ -169,10 +185,14 @@ function explained(error: unknown, place: string): unknown {
 /** What a refusal says can be done instead. */
 function insteadOf(error: object): string | undefined {
   const data: unknown = 'data' in error ? error.data : undefined
+  if (typeof data === 'object' && data !== null && 'known' in data && Array.isArray(data.known)) return `It has: ${data.known.join(', ')}.`
   return typeof data === 'object' && data !== null && 'instead' in data ? String(data.instead) : undefined
 }
 
 const HELP: Readonly<Record<string, string>> = {
+  faultsRefused: 'Start it with SKERRY_FAULTS=on if you mean it.',
+  faultNotFound: 'List those there are with skerry faults list.',
+  tooManyFaults: 'End some with skerry faults remove.',
   deadLetterNotFound:
     'List those there are with skerry events dead list. Somebody else may have been faster: see skerry events dead audit.',
   passed: 'Discard it; or, when its order does not matter, replay it with --out-of-order.',

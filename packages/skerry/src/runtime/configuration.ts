@@ -50,6 +50,8 @@ export interface HostConfiguration extends DatabaseConfiguration {
   readonly logLevel: LogLevel
   /** Which traces that begin here are recorded. OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG, default all. */
   readonly sampling: { readonly sampler: SamplerName; readonly ratio: number }
+  /** Faults may be injected through the admin API. SKERRY_FAULTS, default `on`, but `off` with NODE_ENV=production. */
+  readonly allowsFaults: boolean
   /** What each service's `config` schema made of the environment. */
   readonly serviceConfigurations: ReadonlyMap<string, unknown>
 }
@@ -131,6 +133,7 @@ export async function readConfiguration(system: System, selection: Selection, en
     drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, 0),
     graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),
     logLevel: reader.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
+    allowsFaults: reader.choice('SKERRY_FAULTS', ['on', 'off'] as const, reader.text('NODE_ENV') === 'production' ? 'off' : 'on') === 'on',
     sampling: {
       sampler: reader.choice('OTEL_TRACES_SAMPLER', SAMPLERS, 'parentbased_always_on'),
       ratio: reader.share('OTEL_TRACES_SAMPLER_ARG', 1),

@@ -21,6 +21,7 @@ import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
+import { InjectedFaults } from '../service/injected-faults.ts'
 import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
@@ -62,6 +63,8 @@ export interface HostOptions {
   readonly random?: Random
   /** Default: nothing is recorded. */
   readonly telemetry?: HostTelemetry | undefined
+  /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
+  readonly kill?: () => void
   /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
@@ -121,6 +124,7 @@ class RunningHost implements Host {
   readonly #links = new Map<string, Link>()
   readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
+  readonly #faults: InjectedFaults | undefined
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
@@ -135,6 +139,9 @@ class RunningHost implements Host {
     this.#newId = idSource(this.#clock, this.#random)
     this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
+    this.#faults = options.configuration.allowsFaults
+      ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
+      : undefined
   }
 
   async start(): Promise<void> {
@@ -205,6 +212,7 @@ class RunningHost implements Host {
         newId: this.#newId,
         log: this.#options.log,
         telemetry: this.#telemetry.of(name),
+        faults: this.#faults,
       }),
     )
   }
@@ -325,6 +333,7 @@ class RunningHost implements Host {
       withoutDatabase: [...this.instances.values()]
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
+      faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
@@ -399,6 +408,10 @@ class RunningHost implements Host {
     await Promise.race([done, late])
     closed.abort()
   }
+}
+
+function killProcess(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -20,6 +20,7 @@ import { createTransactionRunner } from '../events/transaction-runner.ts'
 import { checkSagaVersions } from '../saga/index.ts'
 import type { HostedService } from '../service/hosted-service.ts'
 import { hostService } from '../service/hosted-service.ts'
+import type { InjectedFaults } from '../service/injected-faults.ts'
 import type { Service } from '../service/service.ts'
 import { consumedEvents } from '../service/service.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -42,6 +43,7 @@ export interface ServiceInstanceOptions {
   readonly newId: NewId
   readonly log: Log
   readonly telemetry: Telemetry
+  readonly faults: InjectedFaults | undefined
 }
 
 export interface ServiceInstance {
@@ -109,6 +111,7 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
     newId,
     log,
     telemetry,
+    faults: options.faults,
     onAppended: () => store.appended(),
     projections: store.projections,
   })

@@ -33,6 +33,7 @@ import { DeprecatedCalls } from './deprecated-calls.ts'
 import type { IncomingCall, OperationAnswer, OperationRequest } from './dispatch.ts'
 import { dispatch } from './dispatch.ts'
 import { housekeeping } from './housekeeping.ts'
+import type { InjectedFaults } from './injected-faults.ts'
 import { databaseOfGeneration } from './projection-database.ts'
 import { serviceDatabase } from './service-database.ts'
 import type { Service } from './service.ts'
@@ -56,6 +57,8 @@ export interface HostedServiceOptions {
   readonly log: Log
   /** Default: nothing is recorded. */
   readonly telemetry?: Telemetry | undefined
+  /** What goes wrong on purpose. Default: nothing. */
+  readonly faults?: InjectedFaults | undefined
   /** Told when a transaction that appended to a stream has been committed, or may have been. */
   readonly onAppended?: () => void
   /** Undefined where there are none. */
@@ -145,7 +148,9 @@ export function hostService(options: HostedServiceOptions): HostedService {
       const span = starts.get(call.operation.name)!(trace)
       const scope = { service: service.contract.name, trace: span, deadlineAtMs }
       try {
-        const answer = await dispatch({ ...call, scope }, invoke, log)
+        const fault = options.faults?.none === false ? await options.faults.meet(scope.service, call.operation.name, call.input) : undefined
+        const answer: OperationAnswer =
+          fault === undefined ? await dispatch({ ...call, scope }, invoke, log) : { ok: false, problem: fault }
         if (answer.ok) span.end()
         // A 4xx is an answer like any other, to whoever gives it.
         else span.end({ errorType: answer.problem.code, failed: answer.problem.status >= 500, message: answer.problem.detail })
@@ -357,12 +362,24 @@ function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own
       for (const as of keptIn) await own.streams.record(open, as, data, meta)
     }
     const common = { event, from: subscription?.from, recorded: isWaited || keptIn.length > 0 ? recorded : undefined }
+    const meetFaults = async (data: unknown): Promise<void> => {
+      const fault = options.faults?.none === false ? await options.faults.meet(service.contract.name, event.type, data) : undefined
+      if (fault !== undefined) throw new Error(fault.detail)
+    }
     if (subscription?.kind === 'effect')
-      return { ...common, kind: 'effect', run: (data, meta) => handle!({ ...shared, event: data, meta }) }
+      return {
+        ...common,
+        kind: 'effect',
+        async run(data, meta) {
+          await meetFaults(data)
+          await handle!({ ...shared, event: data, meta })
+        },
+      }
     return {
       ...common,
       kind: 'transactional',
       async run(data, meta, open) {
+        await meetFaults(data)
         await handle?.({ ...inside, ...inTransaction(service, own, open), event: data, meta })
       },
     }

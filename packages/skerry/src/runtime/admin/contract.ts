@@ -5,6 +5,7 @@ import type { PlainSchema } from '../../contract/plain-schema.ts'
 import { choice, flag, list, nullable, object, optional, text, whole } from '../../contract/plain-schema.ts'
 import { problem } from '../../contract/problem.ts'
 import { deprecationOperations } from './deprecation-contract.ts'
+import { faultOperations } from './fault-contract.ts'
 import { sagaOperations } from './saga-contract.ts'
 
 export const CAUSES = ['undecodable', 'undeclared', 'invalid', 'overtaken', 'rejected', 'exhausted'] as const
@@ -87,8 +88,9 @@ const ServiceStatus = object({
 })
 
 export const admin = contract('skerry-admin', {
-  version: '1.2.0',
-  description: 'Events that wait, events that are dead, sagas, and who calls what is deprecated, of the services of one host',
+  version: '1.3.0',
+  description:
+    'Events that wait, events that are dead, sagas, who calls what is deprecated, and faults that are injected, of the services of one host',
   operations: {
     eventStatus: get('/events/status', {
       input: object({ service: optional(name) }),
@@ -161,6 +163,7 @@ export const admin = contract('skerry-admin', {
     }),
     ...sagaOperations(MAX_PAGE),
     ...deprecationOperations,
+    ...faultOperations,
   },
 })
 

@@ -18,6 +18,8 @@ import type { Log } from '../../telemetry/log.ts'
 import type { DeadLetterQuery, LetterView } from './contract.ts'
 import { admin, MAX_PAGE } from './contract.ts'
 import { deprecationHandlers } from './deprecation-service.ts'
+import type { FaultTargets } from './fault-service.ts'
+import { faultHandlers } from './fault-service.ts'
 import { isPage, readPage, writePage } from './page.ts'
 import { sagaHandlers } from './saga-service.ts'
 import type { AdminTarget } from './targets.ts'
@@ -27,14 +29,24 @@ export interface AdminOptions {
   readonly targets: readonly AdminTarget[]
   /** The services that are here and have no database. */
   readonly withoutDatabase: readonly Contract[]
+  /** What faults can be put into. Default: nothing, for no service runs here. */
+  readonly faults?: FaultTargets
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
   readonly log: Log
 }
 
-export function hostAdmin({ targets, withoutDatabase, clock, random, newId, log }: AdminOptions): HostedService {
-  const implementation: Service = adminService(targets, withoutDatabase, log)
+export function hostAdmin({
+  targets,
+  withoutDatabase,
+  faults = { faults: undefined, services: [] },
+  clock,
+  random,
+  newId,
+  log,
+}: AdminOptions): HostedService {
+  const implementation: Service = adminService(targets, withoutDatabase, faults, log)
   return hostService({
     service: implementation,
     database: undefined,
@@ -52,7 +64,7 @@ export function hostAdmin({ targets, withoutDatabase, clock, random, newId, log 
 
 type Apply = (database: Database, id: string, act: Act) => Promise<ActResult>
 
-function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], log: Log): Service {
+function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], faults: FaultTargets, log: Log): Service {
   const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => chosenTargets(targets, name)
   const find = async (id: string): Promise<{ target: AdminTarget; letter: DeadLetterRow } | undefined> => {
     for (const target of targets) {
@@ -163,6 +175,7 @@ function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly
     },
     ...sagaHandlers(targets, log),
     ...deprecationHandlers(targets, withoutDatabase),
+    ...faultHandlers(faults),
   })
 }
 
