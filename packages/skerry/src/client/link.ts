@@ -18,6 +18,8 @@ export interface CallRequest {
   readonly record?: CallRecord
   /** Aborts when the caller stops waiting. */
   readonly signal: () => AbortSignal
+  /** Runs this when the signal would abort, for one who would ask for a signal at every call: those cost more than the rest of a link. */
+  readonly whenGivenUp?: ((action: () => void) => void) | undefined
 }
 
 export type CallResponse = (

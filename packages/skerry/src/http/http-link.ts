@@ -20,7 +20,7 @@ export interface HttpLinkOptions {
   readonly maxAnswerBytes?: number
 }
 
-const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
+export const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
 // Below the 5 s for which a host that stops still answers those who have not heard of it: it never closes a connection that is about to be used.
 const IDLE_MS = 4_000
 const CONNECT_MS = 3_000
@@ -127,7 +127,8 @@ function isOfConnecting(code: string | undefined, syscall: string | undefined): 
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
-function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
+/** What an answer of a service says of the call. Trusts nothing of it. */
+export function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
   let json: unknown
   try {
     json = answer.text === '' ? undefined : JSON.parse(answer.text)

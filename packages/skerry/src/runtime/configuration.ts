@@ -58,8 +58,10 @@ export interface HostConfiguration extends DatabaseConfiguration, RecentConfigur
   readonly zone: string | undefined
   /** BROKER_URL or RABBITMQ_URL; undefined is the embedded broker. */
   readonly brokerUrl: string | undefined
-  /** SKERRY_WIRE=http: calls inside the host go through HTTP too, as a test that nothing leans on shared memory. */
-  readonly forceWire: boolean
+  /** How calls inside the host go, as a test that nothing leans on shared memory. SKERRY_WIRE: `http` or `fast`, else they cross no network. */
+  readonly forceWire: 'http' | 'fast' | undefined
+  /** Whether hosts speak the fast wire with each other where both can. SKERRY_FAST_WIRE, default `on`; `off` leaves plain HTTP. */
+  readonly fastWire: boolean
   /**
    * How long a stopping host stays reachable so that others notice. SKERRY_DRAIN_MS, default 0; with a registry, through which they notice, up to
    * 5 000, and no longer than they need.
@@ -151,6 +153,10 @@ export async function readConfiguration(system: System, selection: Selection, en
   }
 
   const databases = databaseConfiguration(selection, reader)
+  const wire = reader.choice('SKERRY_WIRE', ['local', 'http', 'fast'] as const, 'local')
+  const fastWire = reader.choice('SKERRY_FAST_WIRE', ['on', 'off'] as const, 'on') === 'on'
+  if (wire === 'fast' && !fastWire)
+    reader.mistake('SKERRY_WIRE is "fast" and SKERRY_FAST_WIRE is "off": leave one of them out, or set SKERRY_WIRE to "http"')
   const configuration: HostConfiguration = {
     host: reader.text('HOST') ?? '127.0.0.1',
     gatewayPort,
@@ -165,7 +171,8 @@ export async function readConfiguration(system: System, selection: Selection, en
     ...databases,
     recent: recentPlace(databases, reader),
     brokerUrl,
-    forceWire: reader.choice('SKERRY_WIRE', ['local', 'http'] as const, 'local') === 'http',
+    forceWire: wire === 'local' ? undefined : wire,
+    fastWire,
     drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, registryUrl === undefined ? 0 : DISCOVERED_DRAIN_MS),
     drainsEarly: registryUrl !== undefined && reader.text('SKERRY_DRAIN_MS') === undefined,
     graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),

@@ -20,7 +20,6 @@ import type { Registry, RegistryEngine } from '../engine/registry.ts'
 import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
-import { httpTransport } from '../http/transport.ts'
 import type { Recent } from '../recent/recent.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
@@ -29,6 +28,7 @@ import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { networkTransport } from '../wire/transport.ts'
 import { liveRoutes } from './admin/live-routes.ts'
 import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
@@ -78,7 +78,7 @@ export interface HostOptions {
   readonly recent?: Recent | undefined
   /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
   readonly kill?: () => void
-  /** How it is reached and reaches others. Default: HTTP. */
+  /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
@@ -160,7 +160,7 @@ class RunningHost implements Host {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
-    this.#transport = options.transport ?? httpTransport
+    this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
     const { peers, zone } = options.configuration
     this.#dependencies = new Dependencies({
       transport: this.#transport,
@@ -277,14 +277,17 @@ class RunningHost implements Host {
   #localLink(name: string): Link | undefined {
     const { configuration, selection } = this.#options
     if (!selection.services.some((service) => service.contract.name === name)) return undefined
-    return configuration.forceWire ? this.#loopbackLink(name) : inProcessLink(() => this.instances.get(name)!.hosted)
+    return configuration.forceWire !== undefined
+      ? this.#loopbackLink(name, configuration.forceWire)
+      : inProcessLink(() => this.instances.get(name)!.hosted)
   }
 
   /** Services are made before they listen, so the address is looked up at the first call. */
-  #loopbackLink(name: string): Link {
+  #loopbackLink(name: string, way: 'http' | 'fast'): Link {
+    const transport = this.#options.transport ?? networkTransport({ fastWire: way === 'fast' ? 'only' : 'off' })
     let link: Link | undefined
     return {
-      send: (request) => (link ??= this.#transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      send: (request) => (link ??= transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
       close: async () => link?.close(),
     }
   }
@@ -293,7 +296,7 @@ class RunningHost implements Host {
     const { system, selection, configuration, log } = this.#options
     const health = healthRoutes(this.#health())
     for (const { name, hosted } of this.instances.values()) {
-      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
+      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire === undefined ? undefined : 0)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
@@ -301,6 +304,7 @@ class RunningHost implements Host {
         port,
         routes,
         admission: new Admission(this.#clock),
+        forPeers: true,
         clock: this.#clock,
         log: log.with({ service: name }),
       })
