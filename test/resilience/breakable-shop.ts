@@ -8,7 +8,7 @@ import { pglite } from '@skerry/pglite'
 import { rabbitmq } from '@skerry/rabbitmq'
 import type { Broker } from 'skerry/engine'
 import { createLog, readConfiguration, select, startHost } from 'skerry/runtime'
-import { httpTransport } from '../../packages/skerry/src/http/transport.ts'
+import { networkTransport } from '../../packages/skerry/src/wire/transport.ts'
 import type { Fault, Part } from '../../shop/degradation/table.ts'
 import { shop } from '../../shop/system.ts'
 import { RABBITMQ_OPTIONS } from '../delivery/fault-settings.ts'
@@ -18,6 +18,8 @@ import { SkippingClock } from './skipping-clock.ts'
 
 /** How long what is slow holds everything back, in each direction: both together are more than recommendations may take, and less than anything else. */
 const SLOW_MS = 260
+/** Its proxies let through, hold and cut single requests. */
+const network = networkTransport({ fastWire: 'off' })
 /** More than a circuit breaker stays open. */
 const HALF_A_MINUTE_MS = 31_000
 
@@ -57,9 +59,9 @@ export async function openBreakableShop() {
     clock,
     log: createLog({ level: 'silent' }),
     transport: {
-      link: httpTransport.link,
+      link: network.link,
       async listen(options) {
-        const server = await httpTransport.listen(options)
+        const server = await network.listen(options)
         const proxy = await proxyTo(server.url)
         const url = proxy.through(server.url).replace(/\/$/, '')
         proxies.set(url, proxy)

@@ -38,7 +38,7 @@ const PATIENCE = 0.5
 export async function makeAttempt(
   instances: Instances,
   clock: Clock,
-  request: Omit<CallRequest, 'signal'>,
+  request: Omit<CallRequest, 'signal' | 'whenGivenUp'>,
   avoid: ReadonlySet<string> = NOBODY,
   rules?: BreakerRules,
   control?: AttemptControl,
@@ -53,6 +53,7 @@ export async function makeAttempt(
   const patient = remainingMs >= operation.operation.deadlineMs * PATIENCE
   let abort: AbortController | undefined
   let isOver = false
+  let onGivenUp: (() => void) | undefined
   const end = (outcome: CallOutcome, penaltyMs?: number): void => {
     if (isOver) return
     isOver = true
@@ -72,15 +73,21 @@ export async function makeAttempt(
   }
   instance.outstanding++
   try {
-    const answer = instance.link.send({ ...request, signal: () => (abort ??= new AbortController()).signal })
+    const answer = instance.link.send({
+      ...request,
+      signal: () => (abort ??= new AbortController()).signal,
+      whenGivenUp: (action) => (onGivenUp = action),
+    })
     const response = await beforeDeadline(clock, remainingMs, answer)
     if (response === undefined) {
       abort?.abort()
       if (request.record !== undefined) request.record.outcome = 'waiting'
+      onGivenUp?.()
       // That it takes at least so long is known, however little was waited.
       end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
     }
+    if (response.leaving === true) instance.leaves()
     end(outcomeOf(operation, response, patient), response.ok ? undefined : response.retryAfterMs)
     return { response, instance: instance.id }
   } catch (error) {

@@ -26,6 +26,8 @@ const MAX_PENALTY_MS = 300_000
 /** How long an instance that came later is given less, while its caches and its compiler warm up. */
 const SLOW_START_MS = 30_000
 const SLOW_START_FLOOR = 0.1
+/** How long an instance that has said that it is about to stop is spared. It may come back at the same address. */
+const LEAVING_MS = 5_000
 
 export type Choice =
   | { readonly chosen: true; readonly instance: KnownInstance; readonly admitted: Admitted }
@@ -42,6 +44,7 @@ export class KnownInstance {
   readonly #latency: PeakLatency
   readonly #breakers = new Map<BoundOperation | BreakerRules, Breaker>()
   readonly #clock: Clock
+  #leavingUntilMs = 0
   /** Undefined for those that were there from the beginning. */
   readonly #joinedMs: number | undefined
 
@@ -69,6 +72,15 @@ export class KnownInstance {
   get weight(): number {
     if (this.#joinedMs === undefined) return 1
     return Math.min(1, Math.max(SLOW_START_FLOOR, (this.#clock.nowMs() - this.#joinedMs) / SLOW_START_MS))
+  }
+
+  /** It has said that it is about to stop. */
+  leaves(): void {
+    this.#leavingUntilMs = this.#clock.nowMs() + LEAVING_MS
+  }
+
+  isLeaving(nowMs: number): boolean {
+    return nowMs < this.#leavingUntilMs
   }
 
   /** An answer, good or declared, or a failure of the instance. */
@@ -132,7 +144,8 @@ export class Instances {
     const closed = orAll(all, (known) => !known.breakerOf(operation, rules).isOpen)
     const untried = avoid.size === 0 ? closed : orAll(closed, ({ id }) => !avoid.has(id))
     const sound = withoutOutliers(untried, ({ outlier }) => outlier.isEjected(nowMs))
-    const near = this.#zone === undefined ? sound : orAll(sound, ({ zone }) => zone === this.#zone)
+    const staying = orAll(sound, (known) => !known.isLeaving(nowMs))
+    const near = this.#zone === undefined ? staying : orAll(staying, ({ zone }) => zone === this.#zone)
     return near[choose(near, this.#random)]!
   }
 }

@@ -18,9 +18,11 @@ export interface CallRequest {
   readonly record?: CallRecord
   /** Aborts when the caller stops waiting. */
   readonly signal: () => AbortSignal
+  /** Runs this when the signal would abort, for one who would ask for a signal at every call: those cost more than the rest of a link. */
+  readonly whenGivenUp?: ((action: () => void) => void) | undefined
 }
 
-export type CallResponse =
+export type CallResponse = (
   | {
       readonly ok: true
       readonly output: unknown
@@ -36,6 +38,10 @@ export type CallResponse =
       /** The operation has certainly not been run, so that it can be called again whatever it does. */
       readonly unsent?: boolean | undefined
     }
+) & {
+  /** Whoever answered is about to stop: ask others. */
+  readonly leaving?: boolean | undefined
+}
 
 export interface Link {
   /** Rejects with a `SkerryError` (`unavailable`) when no answer came; its `data.unsent` says that the request never left. */

@@ -20,9 +20,9 @@ export interface HttpLinkOptions {
   readonly maxAnswerBytes?: number
 }
 
-const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
-// Below the 75 s for which our servers keep idle connections.
-const IDLE_MS = 30_000
+export const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
+// Below the 5 s for which a host that stops still answers those who have not heard of it: it never closes a connection that is about to be used.
+const IDLE_MS = 4_000
 const CONNECT_MS = 3_000
 // As many as calls may be in progress: one that waited here for a connection would wait unseen by the service, which could not refuse it.
 const CONNECTIONS = 1_000
@@ -44,6 +44,8 @@ export interface HttpAnswer {
   readonly retryAfter: string | undefined
   /** The header Skerry-Degraded. */
   readonly degraded?: string | undefined
+  /** Whoever answered closes the connection, as one does that is about to stop. */
+  readonly closes?: boolean | undefined
 }
 
 /** Carries one message to a service and its answer back. Rejects with a `SkerryError` (`unavailable`) when no answer came. */
@@ -64,7 +66,9 @@ export function linkOver(carry: HttpCarrier, clock: Clock): Omit<Link, 'close'> 
         ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
         ...(Number.isFinite(request.deadlineAtMs) ? writeDeadline(request.deadlineAtMs - clock.nowMs()) : {}),
       }
-      return interpret(operation, await carry({ method: operation.operation.method, path: target, headers, body: text, signal }))
+      const answer = await carry({ method: operation.operation.method, path: target, headers, body: text, signal })
+      const response = interpret(operation, answer)
+      return answer.closes === true ? { ...(await response), leaving: true } : response
     },
   }
 }
@@ -107,6 +111,7 @@ async function exchange(
       text: Buffer.concat(chunks).toString('utf8'),
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
       degraded: typeof degraded === 'string' ? degraded : undefined,
+      closes: response.headers['connection'] === 'close',
     }
   } catch (error) {
     const { code, message, syscall } = error as NodeJS.ErrnoException
@@ -122,7 +127,8 @@ function isOfConnecting(code: string | undefined, syscall: string | undefined): 
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
-function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
+/** What an answer of a service says of the call. Trusts nothing of it. */
+export function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
   let json: unknown
   try {
     json = answer.text === '' ? undefined : JSON.parse(answer.text)

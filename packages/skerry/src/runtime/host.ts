@@ -11,17 +11,16 @@ import { systemRandom } from '../base/random.ts'
 import type { CallEvent } from '../client/call-event.ts'
 import type { Client } from '../client/call.ts'
 import { createClient } from '../client/client.ts'
-import type { Dependency } from '../client/dependency.ts'
-import { dependencyOn } from '../client/dependency.ts'
 import type { Link } from '../client/link.ts'
 import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
+import type { Registry, RegistryEngine } from '../engine/registry.ts'
 import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
-import { httpTransport } from '../http/transport.ts'
+import type { Recent } from '../recent/recent.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { InjectedFaults } from '../service/injected-faults.ts'
@@ -29,14 +28,22 @@ import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { networkTransport } from '../wire/transport.ts'
+import { liveRoutes } from './admin/live-routes.ts'
 import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
+import type { Announcement } from './announcement.ts'
+import { announce, openLogged } from './announcement.ts'
 import type { HostConfiguration } from './configuration.ts'
 import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
+import { declaredSystem } from './declared-system.ts'
+import { Dependencies } from './dependencies.ts'
+import { untilDrained } from './draining.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
+import { hostChecks } from './host-checks.ts'
 import { observeHost } from './host-metrics.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
@@ -52,6 +59,8 @@ import { consumersOf, GATEWAY, sagaVersionsOf } from './system.ts'
 export interface Engines {
   readonly database: DatabaseEngineFactory
   readonly broker: (url: string) => Promise<BrokerEngine>
+  /** Needed when the configuration names a registry. */
+  readonly registry?: (url: string) => Promise<RegistryEngine>
 }
 
 export interface HostOptions {
@@ -65,9 +74,11 @@ export interface HostOptions {
   readonly random?: Random
   /** Default: nothing is recorded. */
   readonly telemetry?: HostTelemetry | undefined
+  /** What the admin API shows of recent telemetry, and what samples the metrics of `telemetry`. Default: nothing is kept. */
+  readonly recent?: Recent | undefined
   /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
   readonly kill?: () => void
-  /** How it is reached and reaches others. Default: HTTP. */
+  /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
@@ -87,6 +98,8 @@ export interface Host {
   /** Where the admin API listens, when it has a port. */
   readonly adminUrl: string | undefined
   readonly instances: ReadonlyMap<string, ServiceInstance>
+  /** Has the gateway serve a connection that another process has accepted. Undefined when this host runs none. */
+  readonly serveGateway: HttpServer['serve'] | undefined
   /** A typed client of any service of the system, as a service would have it. */
   clientFor<C extends Contract>(contract: C): Client<C>
   /** Stops in order. A second call returns the same promise. */
@@ -123,19 +136,21 @@ class RunningHost implements Host {
   readonly serviceUrls = new Map<string, string>()
   gatewayUrl: string | undefined
   adminUrl: string | undefined
+  serveGateway: HttpServer['serve'] | undefined
   readonly #options: HostOptions
   readonly #clock: Clock
   readonly #random: Random
   readonly #newId: NewId
   readonly #transport: Transport
+  readonly #dependencies: Dependencies
   readonly #telemetry: HostTelemetry
-  readonly #links = new Map<string, Link>()
-  readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
   readonly #faults: InjectedFaults | undefined
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
+  #registry: Registry | undefined
+  #announcement: Announcement | undefined
   #endObserving: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
@@ -145,8 +160,20 @@ class RunningHost implements Host {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
-    this.#transport = options.transport ?? httpTransport
+    this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
+    const { peers, zone } = options.configuration
+    this.#dependencies = new Dependencies({
+      transport: this.#transport,
+      clock: this.#clock,
+      random: this.#random,
+      zone,
+      peers,
+      registry: () => this.#registry,
+      localLink: (service) => this.#localLink(service),
+      log: options.log,
+    })
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
+    options.recent?.watch(this.#telemetry.metrics)
     this.#faults = options.configuration.allowsFaults
       ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
       : undefined
@@ -169,12 +196,15 @@ class RunningHost implements Host {
       if (applied.length > 0) onProgress?.(`migrated ${name}: ${applied.join(', ')}`)
     }
     await this.#openBroker()
+    if (configuration.registryUrl !== undefined) this.#registry = await openLogged(await engines.registry!(configuration.registryUrl), log)
     for (const service of selection.services) await this.#createService(service)
     await this.#listen()
+    await this.#dependencies.known()
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
     if (this.#options.telemetry !== undefined) this.#endObserving = observeHost(this.#telemetry.metrics, this.instances, this.#clock)
     this.#ready = true
+    this.#announcement = await this.#announce()
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
@@ -228,7 +258,7 @@ class RunningHost implements Host {
   #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string, using?: Using): Client<C> {
     return createClient(contract, {
       using,
-      dependency: this.#dependencyOn(contract),
+      dependency: this.#dependencies.on(contract.name),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
@@ -244,35 +274,20 @@ class RunningHost implements Host {
     this.#options.log.debug(CALL_EVENTS[kind], { ...fields, traceId: trace.traceId, spanId: trace.spanId })
   }
 
-  /** The same for all who call, so that what one of them learns the others know. */
-  #dependencyOn(contract: Contract): Dependency {
-    const { name } = contract
-    let dependency = this.#dependencies.get(name)
-    if (dependency === undefined)
-      this.#dependencies.set(name, (dependency = dependencyOn(this.#linkTo(contract), { clock: this.#clock, random: this.#random })))
-    return dependency
-  }
-
-  /** In this process, or at the URL that the configuration gives. */
-  #linkTo(contract: Contract): Link {
-    const { name } = contract
-    let link = this.#links.get(name)
-    if (link === undefined) {
-      const { configuration, selection } = this.#options
-      const isHere = selection.services.some((service) => service.contract.name === name)
-      if (!isHere) link = this.#transport.link({ baseUrl: configuration.peerUrls.get(name) ?? unknownPeer(name), clock: this.#clock })
-      else if (configuration.forceWire) link = this.#loopbackLink(name)
-      else link = inProcessLink(() => this.instances.get(name)!.hosted)
-      this.#links.set(name, link)
-    }
-    return link
+  #localLink(name: string): Link | undefined {
+    const { configuration, selection } = this.#options
+    if (!selection.services.some((service) => service.contract.name === name)) return undefined
+    return configuration.forceWire !== undefined
+      ? this.#loopbackLink(name, configuration.forceWire)
+      : inProcessLink(() => this.instances.get(name)!.hosted)
   }
 
   /** Services are made before they listen, so the address is looked up at the first call. */
-  #loopbackLink(name: string): Link {
+  #loopbackLink(name: string, way: 'http' | 'fast'): Link {
+    const transport = this.#options.transport ?? networkTransport({ fastWire: way === 'fast' ? 'only' : 'off' })
     let link: Link | undefined
     return {
-      send: (request) => (link ??= this.#transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      send: (request) => (link ??= transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
       close: async () => link?.close(),
     }
   }
@@ -281,7 +296,7 @@ class RunningHost implements Host {
     const { system, selection, configuration, log } = this.#options
     const health = healthRoutes(this.#health())
     for (const { name, hosted } of this.instances.values()) {
-      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
+      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire === undefined ? undefined : 0)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
@@ -289,6 +304,7 @@ class RunningHost implements Host {
         port,
         routes,
         admission: new Admission(this.#clock),
+        forPeers: true,
         clock: this.#clock,
         log: log.with({ service: name }),
       })
@@ -300,7 +316,7 @@ class RunningHost implements Host {
     const routes = gatewayRoutes({
       title: system.name,
       contracts: system.services.map((service) => service.contract),
-      dependencyOn: (contract) => this.#dependencyOn(contract),
+      dependencyOn: ({ name }) => this.#dependencies.on(name),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
@@ -320,10 +336,23 @@ class RunningHost implements Host {
     })
     this.#servers.push(server)
     this.gatewayUrl = server.url
+    this.serveGateway = server.serve
+  }
+
+  #announce(): Promise<Announcement | undefined> {
+    const { configuration, selection } = this.#options
+    return announce({
+      ...configuration,
+      registry: this.#registry,
+      serviceUrls: this.serviceUrls,
+      versions: new Map(selection.services.map(({ contract }) => [contract.name, contract.version])),
+      newId: this.#newId,
+      clock: this.#clock,
+    })
   }
 
   async #listenForAdmin(health: ReturnType<typeof healthRoutes>): Promise<void> {
-    const { system, configuration } = this.#options
+    const { system, configuration, recent } = this.#options
     if (configuration.adminPort === undefined) return
     const log = this.#options.log.with({ service: 'skerry-admin' })
     const consumed = new Map(consumersOf(system).map(({ name, topics }) => [name, topics]))
@@ -349,13 +378,15 @@ class RunningHost implements Host {
       withoutDatabase: [...this.instances.values()]
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
+      telemetry: recent && { read: recent.read, declared: declaredSystem(system) },
       faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...health]
+    const live = recent === undefined ? [] : liveRoutes(recent.read, this.#clock)
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...live, ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,
@@ -368,21 +399,8 @@ class RunningHost implements Host {
   }
 
   #health(): Health {
-    const databases = [...this.instances.values()].filter(({ database }) => database !== undefined)
-    return {
-      ready: () => this.#ready,
-      checks: [
-        ...databases.map((instance) => ({ name: `database:${instance.name}`, required: true, check: () => instance.checkDatabase() })),
-        {
-          name: 'broker',
-          required: false,
-          check: async () => {
-            const status = this.#broker?.status()
-            return status?.up === true ? { status: 'up' as const } : { status: 'down' as const, reason: status?.reason ?? 'not opened' }
-          },
-        },
-      ],
-    }
+    const parts = { instances: this.instances.values(), broker: this.#broker, registry: this.#registry }
+    return { ready: () => this.#ready, checks: hostChecks(parts) }
   }
 
   async #stop(): Promise<void> {
@@ -392,7 +410,9 @@ class RunningHost implements Host {
     this.#ready = false
     this.#endObserving?.()
     for (const server of this.#servers) server.drain()
-    if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
+    // Before anything stops to answer: whoever still calls is answered, and told to go elsewhere.
+    await this.#announcement?.withdraw()
+    if (wasReady) await untilDrained({ ...configuration, servers: this.#servers, clock: this.#clock })
     const grace = new AbortController()
     const timer = this.#clock.setTimer(configuration.graceMs, () => grace.abort())
     const taking = Promise.all(
@@ -406,7 +426,8 @@ class RunningHost implements Host {
     await Promise.race([drained, sleep(this.#clock, RELAY_GRACE_MS)])
     await this.#inTime('The broker', this.#broker?.close())
     await this.#inTime('The relays', drained)
-    for (const link of this.#links.values()) await this.#inTime('A connection to another service', link.close())
+    await this.#inTime('The connections to other services', this.#dependencies.close())
+    await this.#inTime('The registry', this.#registry?.close())
     await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
@@ -435,8 +456,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
-}
-
-function unknownPeer(name: string): never {
-  throw new Error(`no address is configured for "${name}"`)
 }

@@ -47,6 +47,7 @@ export class Network {
         return {
           port: 0,
           url: urlOf(life.service),
+          leftAtMs: 0,
           drain: () => undefined,
           close: async () => this.#forget((other) => other === listener),
         }
