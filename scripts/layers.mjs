@@ -9,6 +9,7 @@ export const layers = [
   ['telemetry', 'resilience', 'identity', 'discovery'],
   ['client', 'events', 'recent'],
   ['http', 'event-store', 'saga'],
+  ['wire'],
   ['service'],
   ['privacy', 'gateway'],
   ['runtime'],

@@ -1,6 +1,6 @@
 /**
- * The servers that tests run privately: PostgreSQL, RabbitMQ, NATS, nginx and Prometheus. What is missing is installed through apt-get,
- * without starting Debian's own services; a server named by the environment is used instead and nothing is installed for it.
+ * The servers that tests run privately: PostgreSQL, RabbitMQ, NATS, etcd, nginx and Prometheus. What is missing is installed through
+ * apt-get, without starting Debian's own services; a server named by the environment is used instead and nothing is installed for it.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -26,6 +26,12 @@ const needs = [
     variable: 'SKERRY_TEST_NATS_URL',
     packages: ['nats-server'],
     isInstalled: () => existsSync('/usr/sbin/nats-server') || isOnPath('nats-server'),
+  },
+  {
+    name: 'etcd',
+    variable: 'SKERRY_TEST_ETCD_URL',
+    packages: ['etcd-server'],
+    isInstalled: () => existsSync('/usr/bin/etcd') || isOnPath('etcd'),
   },
   {
     name: 'nginx',

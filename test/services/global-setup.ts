@@ -1,8 +1,9 @@
 /**
- * One PostgreSQL, one RabbitMQ and one NATS for the whole run of the projects that name this file in vitest.config.ts, unless the
- * environment names others. Tests find them in SKERRY_TEST_POSTGRES_URL, SKERRY_TEST_RABBITMQ_URL and SKERRY_TEST_NATS_URL and keep
- * apart by making their own databases, roles, queues and streams. A test that breaks a server starts its own.
+ * One PostgreSQL, one RabbitMQ, one NATS and one etcd for the whole run of the projects that name this file in vitest.config.ts, unless
+ * the environment names others. Tests find them in SKERRY_TEST_POSTGRES_URL, SKERRY_TEST_RABBITMQ_URL, SKERRY_TEST_NATS_URL and
+ * SKERRY_TEST_ETCD_URL and keep apart by making their own databases, roles, queues, streams and services. A test that breaks a server starts its own.
  */
+import { startEtcd } from './etcd.ts'
 import { startNats } from './nats.ts'
 import { startPostgres } from './postgres.ts'
 import { startRabbitmq } from './rabbitmq.ts'
@@ -17,8 +18,9 @@ export default async function setUp(): Promise<() => Promise<void>> {
   const results = await Promise.allSettled([
     provide('SKERRY_TEST_POSTGRES_URL', () => startPostgres({ fsync: false })),
     provide('SKERRY_TEST_RABBITMQ_URL', startRabbitmq),
-    // There in a twentieth of a second.
+    // These are there in a twentieth of a second.
     provide('SKERRY_TEST_NATS_URL', startNats),
+    provide('SKERRY_TEST_ETCD_URL', startEtcd),
   ])
   const tearDown = async (): Promise<void> => {
     await Promise.all(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value()] : [])))

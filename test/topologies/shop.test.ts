@@ -1,5 +1,6 @@
 import type { Violation } from '@shop/auditor'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { startProvider } from '../faults/provider.ts'
 import { waitUntil } from '../services/wait-until.ts'
 import { auditShop } from './audit-shop.ts'
 import { request } from './request.ts'
@@ -12,10 +13,14 @@ vi.setConfig({ testTimeout: 240_000 })
 describe.each(topologies)('$name', (topology) => {
   let running: RunningTopology
   let last: readonly Violation[] = []
+  const held = new AsyncDisposableStack()
   beforeAll(async () => {
-    running = await topology.start(shop)
+    // Left to itself every instance of payments starts a sandbox of its own, which knows nothing of the others' payments.
+    const provider = topology.isReplicated === true ? held.use(await startProvider()) : undefined
+    running = held.use(await topology.start({ ...shop, env: { ...shop.env, ...provider?.env } }))
+    await provider?.sendWebhooksTo(`${running.serviceUrls['payments']!}/webhooks/provider`)
   })
-  afterAll(() => running[Symbol.asyncDispose]())
+  afterAll(() => held.disposeAsync())
 
   shopSuite(() => running)
 

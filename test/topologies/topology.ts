@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { pglite } from '@skerry/pglite'
 import { postgres } from '@skerry/postgres'
 import type { DatabaseEngine } from 'skerry/engine'
@@ -63,14 +64,22 @@ type Databases = SharedDatabases | SeparateDatabases
 
 export interface Topology {
   readonly name: string
+  /** There are several instances of each service, which share nothing but their database and what is outside. */
+  readonly isReplicated?: boolean
   start(system: SystemUnderTest): Promise<RunningTopology>
 }
 
 export const topologies: readonly Topology[] = [
   { name: 'one process, embedded database and broker', start: (system) => startEmbedded(system, {}) },
   { name: 'one process, its own calls over HTTP', start: (system) => startEmbedded(system, { SKERRY_WIRE: 'http' }) },
+  { name: 'one process, its own calls over the fast wire', start: (system) => startEmbedded(system, { SKERRY_WIRE: 'fast' }) },
   { name: 'one process, one PostgreSQL database', start: startOnPostgres },
   { name: 'a process and a PostgreSQL database for each service, RabbitMQ between them, the gateway apart', start: startApart },
+  {
+    name: 'two processes of each service behind a registry, RabbitMQ between them, the gateway apart',
+    isReplicated: true,
+    start: startTwice,
+  },
 ]
 
 async function startEmbedded(system: SystemUnderTest, env: Readonly<Record<string, string>>): Promise<RunningTopology> {
@@ -105,6 +114,22 @@ export async function startApart(system: SystemUnderTest, brokerUrl?: string): P
   })
   const services = system.services.map((name) => apart(name, { DATABASE_URL: databases.urls[name]!, RABBITMQ_URL: rabbitmqUrl }))
   return runTopology({ held, databases: { kind: 'separate', urls: databases.urls }, hosts: [...services, apart('gateway', {})] })
+}
+
+/** Two instances of each service, which find each other through the embedded registry. */
+async function startTwice(system: SystemUnderTest): Promise<RunningTopology<SeparateDatabases>> {
+  const held = new AsyncDisposableStack()
+  const registry = await mkdtemp(join(tmpdir(), 'skerry-test-registry-'))
+  held.defer(() => rm(registry, { recursive: true, force: true }))
+  const databases = held.use(await createDatabases(system.services))
+  const rabbitmqUrl = held.use(createBrokerCorner(system.services)).url
+  const env = { ...system.env, REGISTRY_URL: pathToFileURL(registry).href }
+  const services = system.services.flatMap((name): HostOptions[] => {
+    const one = { system: system.file, services: [name], env: { ...env, DATABASE_URL: databases.urls[name]!, RABBITMQ_URL: rabbitmqUrl } }
+    return [one, one]
+  })
+  const entry = { system: system.file, services: ['gateway'], env }
+  return runTopology({ held, databases: { kind: 'separate', urls: databases.urls }, hosts: [...services, entry] })
 }
 
 /** Everything in one process, each service also on a port of its own. */

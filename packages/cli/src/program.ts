@@ -5,7 +5,7 @@ import type { AsyncApiOptions } from './asyncapi.ts'
 import { addContract } from './contract/commands.ts'
 import type { DevOptions } from './dev/dev.ts'
 import { addEvents } from './events/commands.ts'
-import { describeFailure, EXIT } from './failure.ts'
+import { CommandError, describeFailure, EXIT } from './failure.ts'
 import { addFaults } from './faults/commands.ts'
 import type { ComposeOptions, GenerateOptions, NginxOptions } from './generate/generate.ts'
 import { DATABASE_VARIABLES, EXIT_CODES, helpText, HOST_VARIABLES } from './help.ts'
@@ -14,7 +14,9 @@ import type { OpenApiOptions } from './openapi.ts'
 import type { ProjectionsOptions, SkipOptions } from './projections.ts'
 import { addSagas } from './sagas/commands.ts'
 import type { SimulateOptions } from './simulate/simulate.ts'
-import type { StartOptions } from './start.ts'
+import { addSupervisor } from './supervisor/commands.ts'
+import { memorySize } from './supervisor/each-options.ts'
+import type { EachOptions } from './supervisor/start-each.ts'
 import { addTelemetry } from './telemetry/commands.ts'
 import { wholeNumber } from './whole-number.ts'
 
@@ -46,6 +48,7 @@ function program(): Command {
     )
   addDev(skerry)
   addStart(skerry)
+  addSupervisor(skerry, { guardToEnd })
   addMigrate(skerry)
   addProjections(skerry)
   addOpenApi(skerry)
@@ -93,14 +96,18 @@ function addDev(skerry: Command): void {
 
 function addStart(skerry: Command): void {
   withSystem(skerry.command('start'))
-    .description('Run all services of a system, or the named ones, in this process.')
+    .description('Run all services of a system, or the named ones, in this process or in one each.')
     .argument('[service...]', 'the services to run, and "gateway" (default: all, and the gateway)')
     .option('--json', 'print one line of JSON on standard output when it is ready; the log goes to standard error')
+    .option('--each', 'run each in a process of its own, under a supervisor')
+    .option('--instances <service=count>', 'with --each: how many of a service (default: 1); more with commas', (text) => text.split(','))
+    .option('--memory <size>', 'with --each: an instance that has more is replaced, such as 512M', memorySize)
     .addHelpText(
       'after',
       helpText({
         examples: [
           ['skerry start', 'everything in one process'],
+          ['skerry start --each --instances orders=3', 'every service in a process of its own, one in three'],
           ['PORT=3001 skerry start users', 'the service "users" alone'],
           ['USERS_URL=http://users:3001 skerry start gateway', 'the gateway, with "users" elsewhere'],
         ],
@@ -111,8 +118,13 @@ function addStart(skerry: Command): void {
         ],
       }),
     )
-    .action((services: string[], options: StartOptions) =>
-      guard(options, async () => (await import('./start.ts')).start(services, options)),
+    .action((services: string[], options: EachOptions & { readonly each?: boolean }) =>
+      guard(options, async () => {
+        if (options.each === true) return (await import('./supervisor/start-each.ts')).startEach(services, options)
+        if (options.instances !== undefined || options.memory !== undefined)
+          throw new CommandError(EXIT.usage, '--instances and --memory are of use to a supervisor only.', 'Add --each.')
+        return (await import('./start.ts')).start(services, options)
+      }),
     )
 }
 

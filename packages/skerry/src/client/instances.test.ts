@@ -50,6 +50,17 @@ describe('the instances of a service', () => {
     for (const share of [a, b, c]) expect(share).toBeGreaterThan(800)
   })
 
+  it('that have said that they are about to stop get nothing for a while, unless all have', async () => {
+    const { instances, clock, counts } = instancesOf(['going', 'staying'])
+    const [going, staying] = instances.all
+    going!.leaves()
+    expect(counts(100)).toEqual({ staying: 100 })
+    staying!.leaves()
+    expect(Object.keys(counts(100)).toSorted()).toEqual(['going', 'staying'])
+    await clock.advance('5s')
+    expect(Object.keys(counts(100)).toSorted()).toEqual(['going', 'staying'])
+  })
+
   it('that are slow or busy get less', () => {
     const { instances, counts } = instancesOf(['slow', 'busy', 'free'])
     const [slow, busy, free] = instances.all

@@ -11,6 +11,7 @@ import { PeakLatency } from '../resilience/peak-latency.ts'
 import type { Admitted, Breaker } from './breaker.ts'
 import { createBreaker } from './breaker.ts'
 import type { Link } from './link.ts'
+import type { BreakerRules } from './rules.ts'
 
 /** Where an instance is, and the way there. */
 export interface InstanceLink {
@@ -26,6 +27,8 @@ const MAX_PENALTY_MS = 300_000
 /** How long an instance that came later is given less, while its caches and its compiler warm up. */
 const SLOW_START_MS = 30_000
 const SLOW_START_FLOOR = 0.1
+/** How long an instance that has said that it is about to stop is spared. It may come back at the same address. */
+const LEAVING_MS = 5_000
 
 export type Choice =
   | { readonly chosen: true; readonly instance: KnownInstance; readonly admitted: Admitted }
@@ -40,8 +43,9 @@ export class KnownInstance {
   outstanding = 0
   readonly outlier = new Outlier()
   readonly #latency: PeakLatency
-  readonly #breakers = new Map<BoundOperation, Breaker>()
+  readonly #breakers = new Map<BoundOperation | BreakerRules, Breaker>()
   readonly #clock: Clock
+  #leavingUntilMs = 0
   /** Undefined for those that were there from the beginning. */
   readonly #joinedMs: number | undefined
 
@@ -54,9 +58,11 @@ export class KnownInstance {
     this.#joinedMs = isLater ? clock.nowMs() : undefined
   }
 
-  breakerOf(operation: BoundOperation): Breaker {
-    let breaker = this.#breakers.get(operation)
-    if (breaker === undefined) this.#breakers.set(operation, (breaker = createBreaker(this.#clock)))
+  /** The same for all who call the operation; for who has rules of his own, one of his own. */
+  breakerOf(operation: BoundOperation, rules: BreakerRules | undefined): Breaker {
+    const key = rules ?? operation
+    let breaker = this.#breakers.get(key)
+    if (breaker === undefined) this.#breakers.set(key, (breaker = createBreaker(this.#clock, rules?.settings, rules?.rate)))
     return breaker
   }
 
@@ -67,6 +73,15 @@ export class KnownInstance {
   get weight(): number {
     if (this.#joinedMs === undefined) return 1
     return Math.min(1, Math.max(SLOW_START_FLOOR, (this.#clock.nowMs() - this.#joinedMs) / SLOW_START_MS))
+  }
+
+  /** It has said that it is about to stop. */
+  leaves(): void {
+    this.#leavingUntilMs = this.#clock.nowMs() + LEAVING_MS
+  }
+
+  isLeaving(nowMs: number): boolean {
+    return nowMs < this.#leavingUntilMs
   }
 
   /** An answer, good or declared, or a failure of the instance. */
@@ -111,21 +126,27 @@ export class Instances {
   }
 
   /** Chooses an instance for a call and asks its circuit breaker. `avoid`: those that have failed this call already. */
-  choose(operation: BoundOperation, avoid: ReadonlySet<string>): Choice {
+  choose(operation: BoundOperation, avoid: ReadonlySet<string>, rules?: BreakerRules): Choice {
     const all = this.#known
     if (all.length === 0) return { chosen: false, reason: 'no instance of it is known', retryAfterMs: undefined }
-    const instance = all.length === 1 ? all[0]! : this.#pick(all, operation, avoid)
-    const admission = instance.breakerOf(operation).admit()
+    const instance = all.length === 1 ? all[0]! : this.#pick(all, operation, avoid, rules)
+    const admission = instance.breakerOf(operation, rules).admit()
     if (admission.admitted) return { chosen: true, instance, admitted: admission }
     return { chosen: false, reason: 'its circuit breaker is open after repeated failures', retryAfterMs: admission.retryAfterMs }
   }
 
-  #pick(all: readonly KnownInstance[], operation: BoundOperation, avoid: ReadonlySet<string>): KnownInstance {
+  #pick(
+    all: readonly KnownInstance[],
+    operation: BoundOperation,
+    avoid: ReadonlySet<string>,
+    rules: BreakerRules | undefined,
+  ): KnownInstance {
     const nowMs = this.#clock.nowMs()
-    const closed = orAll(all, (known) => !known.breakerOf(operation).isOpen)
+    const closed = orAll(all, (known) => !known.breakerOf(operation, rules).isOpen)
     const untried = avoid.size === 0 ? closed : orAll(closed, ({ id }) => !avoid.has(id))
     const sound = withoutOutliers(untried, ({ outlier }) => outlier.isEjected(nowMs))
-    const near = this.#zone === undefined ? sound : orAll(sound, ({ zone }) => zone === this.#zone)
+    const staying = orAll(sound, (known) => !known.isLeaving(nowMs))
+    const near = this.#zone === undefined ? staying : orAll(staying, ({ zone }) => zone === this.#zone)
     return near[choose(near, this.#random)]!
   }
 }

@@ -32,6 +32,9 @@ export type {
   Transaction,
 } from './database.ts'
 
+export { readAddress, writeAddress } from './registry.ts'
+export type { Registration, Registry, RegistryEngine, RegistryOptions, RegistryStatus, ServiceAddress, Watch } from './registry.ts'
+
 /** For engines of databases that speak PostgreSQL's SQL: what they have in common. */
 export { encodeParameters } from './sql-parameter.ts'
 export { FIND_SERVICE_SCHEMA, provisioningScript, serviceIdentifier } from './service-schema.ts'
@@ -44,12 +47,16 @@ export { SESSION_SETTINGS } from './sql-value.ts'
 export { UserTypes } from './user-types.ts'
 export type { ResultColumn } from './user-types.ts'
 
-/** For engines of brokers: what they have in common. */
+/** For engines of brokers and registries: what they have in common. */
 export { BrokerHealth } from './broker-health.ts'
 export { brokerConnectionDefaults } from './broker-settings.ts'
 export type { BrokerConnectionOptions } from './broker-settings.ts'
+export { JsonApi } from './json-api.ts'
+export type { JsonApiOptions, JsonRequest } from './json-api.ts'
 export { keepConnected } from './keep-connected.ts'
 export type { KeepConnectedOptions } from './keep-connected.ts'
+export { openRegistry, registryDefaults } from './registry-sessions.ts'
+export type { RegistryConnectionOptions, RegistrySessions, RegistrySettings } from './registry-sessions.ts'
 export { CONFIRMED } from './publish-batch.ts'
 export { PublishWindow } from './publish-window.ts'
 export type { PublishWindowOptions, Unconfirmed } from './publish-window.ts'

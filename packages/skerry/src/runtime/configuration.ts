@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { SkerryError } from '../base/errors.ts'
 import type { Validation } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
+import type { DnsName } from '../discovery/dns-url.ts'
+import { dnsNameOf } from '../discovery/dns-url.ts'
 import type { RecentPlace } from '../recent/file.ts'
 import { needsDatabase } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
@@ -44,14 +46,29 @@ export interface HostConfiguration extends DatabaseConfiguration, RecentConfigur
   readonly adminHost: string
   /** The ports of services that listen. `<SERVICE>_PORT`; PORT when the host runs one service and no gateway. */
   readonly servicePorts: ReadonlyMap<string, number>
-  /** Where services live that this host does not run. `<SERVICE>_URL`. */
-  readonly peerUrls: ReadonlyMap<string, string>
+  /** Where services live that this host does not run. `<SERVICE>_URL`; what has none is looked for in the registry. */
+  readonly peers: ReadonlyMap<string, PeerAddress>
+  /** Where services are found, and where those of this host are registered. REGISTRY_URL. */
+  readonly registryUrl: string | undefined
+  /** Under which name or address others reach this host. ADVERTISE_HOST; default: where it listens. */
+  readonly advertiseHost: string | undefined
+  /** The same for one service, with scheme, port and path. `<SERVICE>_ADVERTISE_URL`. */
+  readonly advertiseUrls: ReadonlyMap<string, string>
+  /** Where this host is: instances of the same zone are called first. SKERRY_ZONE. */
+  readonly zone: string | undefined
   /** BROKER_URL or RABBITMQ_URL; undefined is the embedded broker. */
   readonly brokerUrl: string | undefined
-  /** SKERRY_WIRE=http: calls inside the host go through HTTP too, as a test that nothing leans on shared memory. */
-  readonly forceWire: boolean
-  /** How long a stopping host stays reachable so that others notice. SKERRY_DRAIN_MS, default 0. */
+  /** How calls inside the host go, as a test that nothing leans on shared memory. SKERRY_WIRE: `http` or `fast`, else they cross no network. */
+  readonly forceWire: 'http' | 'fast' | undefined
+  /** Whether hosts speak the fast wire with each other where both can. SKERRY_FAST_WIRE, default `on`; `off` leaves plain HTTP. */
+  readonly fastWire: boolean
+  /**
+   * How long a stopping host stays reachable so that others notice. SKERRY_DRAIN_MS, default 0; with a registry, through which they notice, up to
+   * 5 000, and no longer than they need.
+   */
   readonly drainMs: number
+  /** Whether it stops sooner when nobody is connected any more. */
+  readonly drainsEarly: boolean
   /** How long requests in progress may take when stopping. SKERRY_GRACE_MS, default 25 000. */
   readonly graceMs: number
   /** What is logged at all. LOG_LEVEL, default `info`. */
@@ -64,7 +81,13 @@ export interface HostConfiguration extends DatabaseConfiguration, RecentConfigur
   readonly serviceConfigurations: ReadonlyMap<string, unknown>
 }
 
+/** At these addresses, or wherever a DNS name says. */
+export type PeerAddress = { readonly kind: 'urls'; readonly urls: readonly string[] } | { readonly kind: 'dns'; readonly name: DnsName }
+
 const DEFAULT_PORT = 8080
+/** Longer than clients keep connections that they do not use. */
+const DISCOVERED_DRAIN_MS = 5_000
+const REGISTRY_SCHEMES = ['file:', 'etcd:', 'etcds:', 'consul:', 'consuls:', 'kubernetes:']
 const DATABASE_SCHEMES = ['postgres:', 'postgresql:']
 const RABBITMQ_SCHEMES = ['amqp:', 'amqps:']
 const BROKER_SCHEMES = [...RABBITMQ_SCHEMES, 'nats:', 'tls:', 'kafka:', 'kafkas:']
@@ -79,7 +102,9 @@ export async function readConfiguration(system: System, selection: Selection, en
   const reader = new Reader(environment)
   const gatewayPort = selection.gateway ? reader.port('PORT', DEFAULT_PORT) : undefined
   const servicePorts = new Map<string, number>()
-  const peerUrls = new Map<string, string>()
+  const registryUrl = reader.url('REGISTRY_URL', REGISTRY_SCHEMES)
+  const peers = new Map<string, PeerAddress>()
+  const advertiseUrls = new Map<string, string>()
   const serviceConfigurations = new Map<string, unknown>()
   const hosted = new Set(selection.services.map((service) => service.contract.name))
 
@@ -91,6 +116,10 @@ export async function readConfiguration(system: System, selection: Selection, en
       !selection.gateway && selection.services.length === 1 ? reader.port('PORT', DEFAULT_PORT) : undefined,
     )
     if (own !== undefined) servicePorts.set(name, own)
+    // Whoever finds it in the registry need not know its port.
+    else if (registryUrl !== undefined && Object.keys(service.contract.operations).length > 0) servicePorts.set(name, 0)
+    const advertised = reader.url(`${prefix}_ADVERTISE_URL`, ['http:', 'https:'])
+    if (advertised !== undefined) advertiseUrls.set(name, advertised)
     serviceConfigurations.set(name, await reader.service(service))
   }
 
@@ -104,11 +133,11 @@ export async function readConfiguration(system: System, selection: Selection, en
   for (const [name, why] of needed) {
     if (hosted.has(name)) continue
     const variable = `${variablePrefix(name)}_URL`
-    const url = reader.url(variable, ['http:', 'https:'])
-    if (url !== undefined) peerUrls.set(name, url)
-    else if (reader.text(variable) === undefined)
+    const peer = reader.peer(variable)
+    if (peer !== undefined) peers.set(name, peer)
+    else if (reader.text(variable) === undefined && reader.text('REGISTRY_URL') === undefined)
       reader.mistake(
-        `${variable} is missing: ${why}, and this host does not run "${name}". Set it to where it listens, such as http://${name}:${DEFAULT_PORT}`,
+        `${variable} is missing: ${why}, and this host does not run "${name}". Set it to where it listens, such as http://${name}:${DEFAULT_PORT}, or REGISTRY_URL to where services are found`,
       )
   }
 
@@ -124,18 +153,28 @@ export async function readConfiguration(system: System, selection: Selection, en
   }
 
   const databases = databaseConfiguration(selection, reader)
+  const wire = reader.choice('SKERRY_WIRE', ['local', 'http', 'fast'] as const, 'local')
+  const fastWire = reader.choice('SKERRY_FAST_WIRE', ['on', 'off'] as const, 'on') === 'on'
+  if (wire === 'fast' && !fastWire)
+    reader.mistake('SKERRY_WIRE is "fast" and SKERRY_FAST_WIRE is "off": leave one of them out, or set SKERRY_WIRE to "http"')
   const configuration: HostConfiguration = {
     host: reader.text('HOST') ?? '127.0.0.1',
     gatewayPort,
     adminPort: reader.port('ADMIN_PORT', undefined),
     adminHost: reader.text('ADMIN_HOST') ?? '127.0.0.1',
     servicePorts,
-    peerUrls,
+    peers,
+    registryUrl,
+    advertiseHost: reader.host('ADVERTISE_HOST'),
+    advertiseUrls,
+    zone: reader.text('SKERRY_ZONE'),
     ...databases,
     recent: recentPlace(databases, reader),
     brokerUrl,
-    forceWire: reader.choice('SKERRY_WIRE', ['local', 'http'] as const, 'local') === 'http',
-    drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, 0),
+    forceWire: wire === 'local' ? undefined : wire,
+    fastWire,
+    drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, registryUrl === undefined ? 0 : DISCOVERED_DRAIN_MS),
+    drainsEarly: registryUrl !== undefined && reader.text('SKERRY_DRAIN_MS') === undefined,
     graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),
     logLevel: reader.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
     allowsFaults: reader.choice('SKERRY_FAULTS', ['on', 'off'] as const, reader.text('NODE_ENV') === 'production' ? 'off' : 'on') === 'on',
@@ -259,6 +298,35 @@ class Reader {
     if (!URL.canParse(value)) this.mistake(`${name} is not a URL: ${expected}`)
     else if (!schemes.includes(new URL(value).protocol)) this.mistake(`${name} begins with ${new URL(value).protocol}//: ${expected}`)
     else return value
+    return undefined
+  }
+
+  /** `http://a:8080,http://b:8080`, `dns://name:8080` or `dns+srv://_http._tcp.name` */
+  peer(name: string): PeerAddress | undefined {
+    const value = this.text(name)
+    if (value === undefined) return undefined
+    if (value.startsWith('dns')) {
+      const dns = dnsNameOf(value)
+      if (dns === undefined)
+        this.mistake(
+          `${name} is "${value}": expected dns://<name>:<port> or dns+srv://<name>, either with ?resolver=<address of a DNS server>`,
+        )
+      return dns && { kind: 'dns', name: dns }
+    }
+    const urls = value.split(',').map((url) => url.trim())
+    const isUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+    if (urls.every(isUrl)) return { kind: 'urls', urls: [...new Set(urls)] }
+    this.mistake(
+      `${name} does not say where a service is: expected a URL that begins with http:// or https://, several with commas between them, or dns://<name>:<port>`,
+    )
+    return undefined
+  }
+
+  /** A name or an address, and nothing else. */
+  host(name: string): string | undefined {
+    const value = this.text(name)
+    if (value === undefined || /^[\w.-]+$|^\[?[\da-f:.]+\]?$/i.test(value)) return value
+    this.mistake(`${name} is "${value}": expected the name or the address of this machine, without scheme and port`)
     return undefined
   }
 

@@ -8,18 +8,18 @@ import type { NewId } from '../base/id.ts'
 import { idSource } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import { systemRandom } from '../base/random.ts'
+import type { CallEvent } from '../client/call-event.ts'
 import type { Client } from '../client/call.ts'
 import { createClient } from '../client/client.ts'
-import type { Dependency } from '../client/dependency.ts'
-import { dependencyOn } from '../client/dependency.ts'
 import type { Link } from '../client/link.ts'
+import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
+import type { Registry, RegistryEngine } from '../engine/registry.ts'
 import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
-import { httpTransport } from '../http/transport.ts'
 import type { Recent } from '../recent/recent.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
@@ -28,16 +28,22 @@ import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { networkTransport } from '../wire/transport.ts'
 import { liveRoutes } from './admin/live-routes.ts'
 import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
+import type { Announcement } from './announcement.ts'
+import { announce, openLogged } from './announcement.ts'
 import type { HostConfiguration } from './configuration.ts'
 import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
 import { declaredSystem } from './declared-system.ts'
+import { Dependencies } from './dependencies.ts'
+import { untilDrained } from './draining.ts'
 import type { Health } from './health.ts'
 import { healthRoutes } from './health.ts'
+import { hostChecks } from './host-checks.ts'
 import { observeHost } from './host-metrics.ts'
 import { inProcessLink } from './in-process/link.ts'
 import { serviceRoutes } from './networked/service-routes.ts'
@@ -53,6 +59,8 @@ import { consumersOf, GATEWAY, sagaVersionsOf } from './system.ts'
 export interface Engines {
   readonly database: DatabaseEngineFactory
   readonly broker: (url: string) => Promise<BrokerEngine>
+  /** Needed when the configuration names a registry. */
+  readonly registry?: (url: string) => Promise<RegistryEngine>
 }
 
 export interface HostOptions {
@@ -70,7 +78,7 @@ export interface HostOptions {
   readonly recent?: Recent | undefined
   /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
   readonly kill?: () => void
-  /** How it is reached and reaches others. Default: HTTP. */
+  /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
@@ -90,6 +98,8 @@ export interface Host {
   /** Where the admin API listens, when it has a port. */
   readonly adminUrl: string | undefined
   readonly instances: ReadonlyMap<string, ServiceInstance>
+  /** Has the gateway serve a connection that another process has accepted. Undefined when this host runs none. */
+  readonly serveGateway: HttpServer['serve'] | undefined
   /** A typed client of any service of the system, as a service would have it. */
   clientFor<C extends Contract>(contract: C): Client<C>
   /** Stops in order. A second call returns the same promise. */
@@ -108,6 +118,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
   return host
 }
 
+const CALL_EVENTS: Readonly<Record<CallEvent['kind'], string>> = {
+  retried: 'A call is made again',
+  hedged: 'A second instance is asked, because the first takes long',
+  degraded: 'A call gave no answer, and is answered in another way',
+}
+
 /** As telemetry names whoever calls through a host's own clients. */
 const OUTSIDE = 'host'
 /** How long the relays may take to hand over what is on its way when stopping. */
@@ -120,19 +136,21 @@ class RunningHost implements Host {
   readonly serviceUrls = new Map<string, string>()
   gatewayUrl: string | undefined
   adminUrl: string | undefined
+  serveGateway: HttpServer['serve'] | undefined
   readonly #options: HostOptions
   readonly #clock: Clock
   readonly #random: Random
   readonly #newId: NewId
   readonly #transport: Transport
+  readonly #dependencies: Dependencies
   readonly #telemetry: HostTelemetry
-  readonly #links = new Map<string, Link>()
-  readonly #dependencies = new Map<string, Dependency>()
   readonly #servers: HttpServer[] = []
   readonly #faults: InjectedFaults | undefined
   #resources: ServiceResources | undefined
   #databases: Databases | undefined
   #broker: Broker | undefined
+  #registry: Registry | undefined
+  #announcement: Announcement | undefined
   #endObserving: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
@@ -142,7 +160,18 @@ class RunningHost implements Host {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
-    this.#transport = options.transport ?? httpTransport
+    this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
+    const { peers, zone } = options.configuration
+    this.#dependencies = new Dependencies({
+      transport: this.#transport,
+      clock: this.#clock,
+      random: this.#random,
+      zone,
+      peers,
+      registry: () => this.#registry,
+      localLink: (service) => this.#localLink(service),
+      log: options.log,
+    })
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
     options.recent?.watch(this.#telemetry.metrics)
     this.#faults = options.configuration.allowsFaults
@@ -167,12 +196,15 @@ class RunningHost implements Host {
       if (applied.length > 0) onProgress?.(`migrated ${name}: ${applied.join(', ')}`)
     }
     await this.#openBroker()
+    if (configuration.registryUrl !== undefined) this.#registry = await openLogged(await engines.registry!(configuration.registryUrl), log)
     for (const service of selection.services) await this.#createService(service)
     await this.#listen()
+    await this.#dependencies.known()
     // Last, because their handlers may call every service of this host.
     for (const instance of this.instances.values()) instance.begin()
     if (this.#options.telemetry !== undefined) this.#endObserving = observeHost(this.#telemetry.metrics, this.instances, this.#clock)
     this.#ready = true
+    this.#announcement = await this.#announce()
   }
 
   clientFor<C extends Contract>(contract: C): Client<C> {
@@ -209,7 +241,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.#clientOf(contract, name, userAgentOf(service.contract)),
+        clientFor: (contract, using) => this.#clientOf(contract, name, userAgentOf(service.contract), using),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -223,46 +255,39 @@ class RunningHost implements Host {
     )
   }
 
-  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string): Client<C> {
+  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string, using?: Using): Client<C> {
     return createClient(contract, {
-      dependency: this.#dependencyOn(contract),
+      using,
+      dependency: this.#dependencies.on(contract.name),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
       telemetry: this.#telemetry.of(caller),
       userAgent,
+      onEvent: this.#onCallEvent,
     })
   }
 
-  /** The same for all who call, so that what one of them learns the others know. */
-  #dependencyOn(contract: Contract): Dependency {
-    const { name } = contract
-    let dependency = this.#dependencies.get(name)
-    if (dependency === undefined)
-      this.#dependencies.set(name, (dependency = dependencyOn(this.#linkTo(contract), { clock: this.#clock, random: this.#random })))
-    return dependency
+  /** What tracing and metrics can be made of. */
+  readonly #onCallEvent = (event: CallEvent): void => {
+    const { kind, trace, ...fields } = event
+    this.#options.log.debug(CALL_EVENTS[kind], { ...fields, traceId: trace.traceId, spanId: trace.spanId })
   }
 
-  /** In this process, or at the URL that the configuration gives. */
-  #linkTo(contract: Contract): Link {
-    const { name } = contract
-    let link = this.#links.get(name)
-    if (link === undefined) {
-      const { configuration, selection } = this.#options
-      const isHere = selection.services.some((service) => service.contract.name === name)
-      if (!isHere) link = this.#transport.link({ baseUrl: configuration.peerUrls.get(name) ?? unknownPeer(name), clock: this.#clock })
-      else if (configuration.forceWire) link = this.#loopbackLink(name)
-      else link = inProcessLink(() => this.instances.get(name)!.hosted)
-      this.#links.set(name, link)
-    }
-    return link
+  #localLink(name: string): Link | undefined {
+    const { configuration, selection } = this.#options
+    if (!selection.services.some((service) => service.contract.name === name)) return undefined
+    return configuration.forceWire !== undefined
+      ? this.#loopbackLink(name, configuration.forceWire)
+      : inProcessLink(() => this.instances.get(name)!.hosted)
   }
 
   /** Services are made before they listen, so the address is looked up at the first call. */
-  #loopbackLink(name: string): Link {
+  #loopbackLink(name: string, way: 'http' | 'fast'): Link {
+    const transport = this.#options.transport ?? networkTransport({ fastWire: way === 'fast' ? 'only' : 'off' })
     let link: Link | undefined
     return {
-      send: (request) => (link ??= this.#transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      send: (request) => (link ??= transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
       close: async () => link?.close(),
     }
   }
@@ -271,7 +296,7 @@ class RunningHost implements Host {
     const { system, selection, configuration, log } = this.#options
     const health = healthRoutes(this.#health())
     for (const { name, hosted } of this.instances.values()) {
-      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
+      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire === undefined ? undefined : 0)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
@@ -279,6 +304,7 @@ class RunningHost implements Host {
         port,
         routes,
         admission: new Admission(this.#clock),
+        forPeers: true,
         clock: this.#clock,
         log: log.with({ service: name }),
       })
@@ -290,10 +316,12 @@ class RunningHost implements Host {
     const routes = gatewayRoutes({
       title: system.name,
       contracts: system.services.map((service) => service.contract),
-      dependencyOn: (contract) => this.#dependencyOn(contract),
+      dependencyOn: ({ name }) => this.#dependencies.on(name),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
+      using: system.gateway.using,
+      onEvent: this.#onCallEvent,
       log: log.with({ service: GATEWAY }),
       telemetry: this.#telemetry.of(GATEWAY),
     })
@@ -308,6 +336,19 @@ class RunningHost implements Host {
     })
     this.#servers.push(server)
     this.gatewayUrl = server.url
+    this.serveGateway = server.serve
+  }
+
+  #announce(): Promise<Announcement | undefined> {
+    const { configuration, selection } = this.#options
+    return announce({
+      ...configuration,
+      registry: this.#registry,
+      serviceUrls: this.serviceUrls,
+      versions: new Map(selection.services.map(({ contract }) => [contract.name, contract.version])),
+      newId: this.#newId,
+      clock: this.#clock,
+    })
   }
 
   async #listenForAdmin(health: ReturnType<typeof healthRoutes>): Promise<void> {
@@ -358,21 +399,8 @@ class RunningHost implements Host {
   }
 
   #health(): Health {
-    const databases = [...this.instances.values()].filter(({ database }) => database !== undefined)
-    return {
-      ready: () => this.#ready,
-      checks: [
-        ...databases.map((instance) => ({ name: `database:${instance.name}`, required: true, check: () => instance.checkDatabase() })),
-        {
-          name: 'broker',
-          required: false,
-          check: async () => {
-            const status = this.#broker?.status()
-            return status?.up === true ? { status: 'up' as const } : { status: 'down' as const, reason: status?.reason ?? 'not opened' }
-          },
-        },
-      ],
-    }
+    const parts = { instances: this.instances.values(), broker: this.#broker, registry: this.#registry }
+    return { ready: () => this.#ready, checks: hostChecks(parts) }
   }
 
   async #stop(): Promise<void> {
@@ -382,7 +410,9 @@ class RunningHost implements Host {
     this.#ready = false
     this.#endObserving?.()
     for (const server of this.#servers) server.drain()
-    if (wasReady && configuration.drainMs > 0) await sleep(this.#clock, configuration.drainMs)
+    // Before anything stops to answer: whoever still calls is answered, and told to go elsewhere.
+    await this.#announcement?.withdraw()
+    if (wasReady) await untilDrained({ ...configuration, servers: this.#servers, clock: this.#clock })
     const grace = new AbortController()
     const timer = this.#clock.setTimer(configuration.graceMs, () => grace.abort())
     const taking = Promise.all(
@@ -396,7 +426,8 @@ class RunningHost implements Host {
     await Promise.race([drained, sleep(this.#clock, RELAY_GRACE_MS)])
     await this.#inTime('The broker', this.#broker?.close())
     await this.#inTime('The relays', drained)
-    for (const link of this.#links.values()) await this.#inTime('A connection to another service', link.close())
+    await this.#inTime('The connections to other services', this.#dependencies.close())
+    await this.#inTime('The registry', this.#registry?.close())
     await this.#inTime('What the services keep', this.#resources?.close())
     await Promise.all(instances.map((instance) => this.#inTime(`The service "${instance.name}"`, instance.close())))
     await this.#inTime('The databases', this.#databases?.close())
@@ -425,8 +456,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
-}
-
-function unknownPeer(name: string): never {
-  throw new Error(`no address is configured for "${name}"`)
 }

@@ -6,6 +6,7 @@ export { readConfiguration, readDatabaseConfiguration, readRecentConfiguration, 
 export type { DatabaseConfiguration, Environment, HostConfiguration, RecentConfiguration } from './configuration.ts'
 export type { DatabaseEngineFactory, Databases, OpenDatabase } from './databases.ts'
 export { openDatabases } from './databases.ts'
+export { fileRegistry } from '../discovery/file-registry.ts'
 export { startHost } from './host.ts'
 export type { Engines, Host, HostOptions } from './host.ts'
 export { sensitiveFieldsOf } from './sensitive-fields.ts'

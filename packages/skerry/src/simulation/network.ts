@@ -47,6 +47,7 @@ export class Network {
         return {
           port: 0,
           url: urlOf(life.service),
+          leftAtMs: 0,
           drain: () => undefined,
           close: async () => this.#forget((other) => other === listener),
         }
@@ -153,7 +154,12 @@ export class Network {
       return 'lost'
     }
     say(`← ${status} of ${service}`)
-    return { status, text: body === undefined ? '' : JSON.stringify(body), retryAfter: headers?.['retry-after'] }
+    return {
+      status,
+      text: body === undefined ? '' : JSON.stringify(body),
+      retryAfter: headers?.['retry-after'],
+      degraded: headers?.['skerry-degraded'],
+    }
   }
 
   /** Runs the request as the peer; when that dies with it, its connection is reset. */

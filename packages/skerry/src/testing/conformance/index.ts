@@ -16,3 +16,5 @@ export type {
 export type { FaultCase } from './fault-scene.ts'
 export { Ledger } from './ledger.ts'
 export { databaseConformance, ownDatabaseConformance } from './database.ts'
+export { registryConformance } from './registry.ts'
+export type { RegistryUnderTest } from './registry.ts'

@@ -1,0 +1,3 @@
+/** `@skerry/consul`: Consul as a registry. */
+export { consul } from './consul.ts'
+export type { ConsulOptions } from './consul.ts'
