@@ -69,6 +69,7 @@ export async function makeAttempt(
       if (isOver) return
       end('ignored', clock.nowMs() - startMs)
       abort?.abort()
+      onGivenUp?.()
     }
   }
   instance.outstanding++
