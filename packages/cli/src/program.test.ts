@@ -46,7 +46,7 @@ test.each([
   [
     ['strat'],
     "unknown command 'strat'",
-    'Use one of: dev, start, ps, scale, restart, stop, migrate, projections, openapi, asyncapi, events, sagas, contract, check, simulate, generate, help.',
+    'Use one of: dev, start, ps, scale, restart, stop, migrate, projections, openapi, asyncapi, events, sagas, faults, contract, check, simulate, generate, help.',
   ],
   [['events', 'dead', 'bury'], "unknown command 'bury'", 'Use one of: list, show, replay, discard, audit, help.'],
   [['events', 'dead', 'list', '--cause', 'boredom'], "option '--cause <cause>' argument 'boredom' is invalid", 'See skerry help'],
