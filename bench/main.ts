@@ -10,6 +10,7 @@ import { withPostgres, withServers } from './harness/servers.ts'
 import { benchHttpOperation } from './http-operation/bench.ts'
 import { benchLocalCall } from './local-call/bench.ts'
 import { benchOrderPlacement, benchOrderPlacementEmbedded } from './order-placement/bench.ts'
+import { benchRemoteCalls } from './remote-call/bench.ts'
 import type { Results } from './results.ts'
 import { report } from './results.ts'
 import { benchSagas } from './sagas/bench.ts'
@@ -19,7 +20,7 @@ const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', 
 const pairs = Number(values.pairs)
 /** Of what takes a minute each time. */
 const MAX_ROUNDS = 2
-const ALL = ['http', 'local', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'telemetry', 'footprint'] as const
+const ALL = ['http', 'local', 'remote', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'telemetry', 'footprint'] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -36,6 +37,10 @@ if (wanted('http')) {
 if (wanted('local')) {
   say('Local call, against Moleculer')
   results.local = await benchLocalCall(pairs)
+}
+if (wanted('remote')) {
+  say('Remote call, against Moleculer, gRPC, NestJS and undici')
+  results.remote = await benchRemoteCalls(pairs)
 }
 if (wanted('orders')) {
   say('Order placement on PGlite')

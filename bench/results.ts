@@ -10,12 +10,15 @@ import type { Footprint } from './footprint/bench.ts'
 import type { Growth } from './growth/bench.ts'
 import type { Comparison } from './harness/pairs.ts'
 import { medianOf } from './harness/pairs.ts'
+import type { RemoteCalls } from './remote-call/bench.ts'
+import { compareRemoteCalls } from './remote-call/bench.ts'
 import type { Sagas } from './sagas/bench.ts'
 import type { TelemetryCost } from './telemetry/bench.ts'
 
 export interface Results {
   http?: Comparison
   local?: Comparison
+  remote?: readonly RemoteCalls[]
   orders?: Comparison
   ordersEmbedded?: readonly number[]
   events?: DurableEvents
@@ -74,12 +77,18 @@ export function report(results: Results, pairs: number): string {
   return `${lines.join('\n').trimEnd()}\n`
 }
 
-function comparedRows({ http, local, orders, events, sagas, store, telemetry }: Results): readonly string[] {
+function comparedRows({ http, local, remote, orders, events, sagas, store, telemetry }: Results): readonly string[] {
   const rows: string[] = []
   if (http !== undefined) rows.push(row('HTTP operation: validated POST, requests/s', http, 'at least 0.85'))
   if (local !== undefined) {
     const microseconds = (1e6 / local.subjectMedian).toFixed(2)
     rows.push(row(`local call: copied, validated both ways, calls/s (${microseconds} µs each; goal under 5 µs)`, local, 'at least 2'))
+  }
+  if (remote !== undefined) {
+    for (const comparison of compareRemoteCalls(remote, ({ many }) => many.perSecond))
+      rows.push(row('remote call over the fast wire, 64 at once, calls/s', comparison, goalOfRemoteCalls(comparison.peer)))
+    for (const comparison of compareRemoteCalls(remote, ({ one }) => one.perSecond))
+      rows.push(row('the same, one after the other, calls/s', comparison, 'none'))
   }
   if (orders !== undefined) rows.push(row('order placed and notified, PostgreSQL and RabbitMQ, orders/s', orders, 'at least 0.7'))
   if (events !== undefined)
@@ -106,12 +115,26 @@ function comparedRows({ http, local, orders, events, sagas, store, telemetry }: 
   return rows
 }
 
-function latencyRows({ events, eventsEmbedded, sagas }: Results): readonly string[] {
+function goalOfRemoteCalls(peer: string): string {
+  if (peer.startsWith('Moleculer')) return 'at least 2'
+  return peer.startsWith('@grpc') ? 'at least 10' : 'none'
+}
+
+function latencyRows({ remote, events, eventsEmbedded, sagas }: Results): readonly string[] {
   const rows: string[] = []
   const cells = (...values: readonly (number | undefined)[]): string =>
-    values.map((value) => (value === undefined ? '' : value.toFixed(1))).join(' | ')
+    values.map((value) => (value === undefined ? '' : value.toFixed(value < 1 ? 2 : 1))).join(' | ')
   const beside = (what: string, { p50, p99 }: { readonly p50: Comparison; readonly p99: Comparison }): string =>
     `| ${what}; beside it ${p50.peer} | ${cells(p50.subjectMedian, p99.subjectMedian, p50.peerMedian, p99.peerMedian)} |`
+  if (remote !== undefined)
+    for (const [what, of] of [
+      ['remote call over the fast wire, 64 at once', 'many'],
+      ['the same, one after the other', 'one'],
+    ] as const) {
+      const p99 = compareRemoteCalls(remote, (figures) => figures[of].p99Ms)
+      for (const [index, p50] of compareRemoteCalls(remote, (figures) => figures[of].p50Ms).entries())
+        rows.push(beside(what, { p50, p99: p99[index]! }))
+    }
   if (events !== undefined) rows.push(beside('durable event at 200/s, PostgreSQL and RabbitMQ', events))
   if (eventsEmbedded !== undefined) {
     const p50 = medianOf(eventsEmbedded.map(({ latency }) => latency.p50Ms))
@@ -171,5 +194,5 @@ function versions(): string {
     }
     return `${name} ${manifest.version}`
   }
-  return `Node ${process.version}, ${['fastify', 'moleculer', '@dbos-inc/dbos-sdk', 'pg', 'amqplib', 'zod'].map(version).join(', ')}`
+  return `Node ${process.version}, ${['fastify', 'moleculer', '@grpc/grpc-js', '@nestjs/microservices', 'undici', '@dbos-inc/dbos-sdk', 'pg', 'amqplib', 'zod'].map(version).join(', ')}`
 }

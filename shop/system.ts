@@ -7,9 +7,10 @@ import orders from '@shop/orders'
 import payments from '@shop/payments'
 import recommendations from '@shop/recommendations'
 import users from '@shop/users'
-import { gateway, system } from 'skerry'
+import { system } from 'skerry'
+import { shopGateway } from './gateway.ts'
 
 export const shop = system('shop', {
   services: [users, catalog, inventory, payments, orders, cart, recommendations, notifications],
-  gateway: gateway(),
+  gateway: shopGateway,
 })

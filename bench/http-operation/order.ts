@@ -8,7 +8,7 @@ export interface Line {
 export interface PlacedOrder {
   readonly id: number
   readonly customer: string
-  readonly lines: readonly Line[]
+  readonly lines: Line[]
 }
 
 export const SAMPLE: PlacedOrder = {

@@ -34,6 +34,8 @@ export class TcpProxy {
   readonly #server: Server
   readonly #links = new Set<Link>()
   #accepted = 0
+  /** Where it listens, also while it does not. */
+  #port = 0
 
   private constructor(target: ProxyTarget) {
     this.#target = target
@@ -47,11 +49,12 @@ export class TcpProxy {
       proxy.#server.once('error', reject)
       proxy.#server.listen(0, '127.0.0.1', resolve)
     })
+    proxy.#port = (proxy.#server.address() as AddressInfo).port
     return proxy
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#port
   }
 
   /** Connections open at this moment. */
@@ -77,7 +80,21 @@ export class TcpProxy {
     for (const link of this.#links) link.cut()
   }
 
+  /** As when the process behind it has gone: connections are reset, and new ones refused. */
+  async vanish(): Promise<void> {
+    await this.close()
+  }
+
+  /** There again, at the same port. */
+  async appear(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(this.#port, '127.0.0.1', resolve)
+    })
+  }
+
   async close(): Promise<void> {
+    if (!this.#server.listening) return
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.cut()
     await closed

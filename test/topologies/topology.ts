@@ -72,6 +72,7 @@ export interface Topology {
 export const topologies: readonly Topology[] = [
   { name: 'one process, embedded database and broker', start: (system) => startEmbedded(system, {}) },
   { name: 'one process, its own calls over HTTP', start: (system) => startEmbedded(system, { SKERRY_WIRE: 'http' }) },
+  { name: 'one process, its own calls over the fast wire', start: (system) => startEmbedded(system, { SKERRY_WIRE: 'fast' }) },
   { name: 'one process, one PostgreSQL database', start: startOnPostgres },
   { name: 'a process and a PostgreSQL database for each service, RabbitMQ between them, the gateway apart', start: startApart },
   {

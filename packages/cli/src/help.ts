@@ -23,6 +23,11 @@ export const DATABASE_VARIABLES = [
   ['SKERRY_DATA', 'folder of the embedded database, or "memory" (default: .skerry)'],
 ] as const
 
+export const RECENT_VARIABLE = [
+  'SKERRY_TELEMETRY',
+  'file for recent traces, logs and metrics, "memory" or "off" (default: in SKERRY_DATA)',
+] as const
+
 export const HOST_VARIABLES = [
   ['PORT', 'the port of the gateway, or of the only service (default: 8080)'],
   ['HOST', 'the interface to listen on (default: 127.0.0.1)'],
@@ -36,11 +41,13 @@ export const HOST_VARIABLES = [
   ['BROKER_URL, RABBITMQ_URL', 'a RabbitMQ or (BROKER_URL) NATS or Kafka server; without it the broker is embedded'],
   ['ADMIN_PORT', 'a port for the admin API, which is off without one'],
   ['ADMIN_HOST', 'its interface (default: 127.0.0.1); whoever reaches it may use it'],
+  RECENT_VARIABLE,
   ['SKERRY_FAULTS', '"on" or "off": whether faults may be injected (default: on, but off with NODE_ENV=production)'],
   ['LOG_LEVEL', 'debug, info, warn, error or silent (default: info)'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'a collector for traces, metrics and logs, such as http://collector:4318'],
   ['OTEL_TRACES_SAMPLER', 'which traces are recorded, such as traceidratio with OTEL_TRACES_SAMPLER_ARG=0.1'],
-  ['SKERRY_WIRE', '"http": calls inside the process go over HTTP too'],
+  ['SKERRY_WIRE', '"http" or "fast": calls inside the process go over HTTP or the fast wire too'],
+  ['SKERRY_FAST_WIRE', '"off": nothing but HTTP between processes'],
   ['SKERRY_DRAIN_MS', 'how long a stopping host stays reachable (default: 0; with a registry up to 5000)'],
   ['SKERRY_GRACE_MS', 'how long requests may take when stopping (default: 25000)'],
   ['SKERRY_CRASH_AT', 'the process kills itself there, such as relay.published:2'],

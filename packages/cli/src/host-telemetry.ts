@@ -1,8 +1,11 @@
-/** The telemetry of a host that the command starts: recorded always, exported where OpenTelemetry's variables name an endpoint. */
+/**
+ * The telemetry of a host that the command starts: recorded always, kept at hand for a while, and exported where OpenTelemetry's variables name an
+ * endpoint.
+ */
 import { pathToFileURL } from 'node:url'
-import type { Environment, HostConfiguration, HostTelemetry, Log, Metrics, SpanRecord } from 'skerry/runtime'
+import type { Environment, HostConfiguration, HostTelemetry, Log, Metrics, Recent, SpanRecord } from 'skerry/runtime'
 import { CommandError, EXIT } from './failure.ts'
-import type { LoadedSystem } from './system-file.ts'
+import type { LoadedSystem, Platform } from './system-file.ts'
 import { resolveFrom } from './system-file.ts'
 
 /** What `@skerry/opentelemetry` offers. */
@@ -24,6 +27,8 @@ interface Otlp {
 
 export interface OpenedTelemetry {
   readonly telemetry: HostTelemetry
+  /** Undefined when nothing is kept. */
+  readonly recent: Recent | undefined
   /** Lines of the log are to be given to it. */
   readonly onLogLine: ((line: string) => void) | undefined
   /** Told when a log is there to complain to. */
@@ -35,17 +40,22 @@ const ENDPOINT = /^OTEL_EXPORTER_OTLP_(?:(?:TRACES|METRICS|LOGS)_)?ENDPOINT$/
 
 export async function openTelemetry(
   { system, path, platform }: LoadedSystem,
-  { sampling }: HostConfiguration,
+  { sampling, recent: place }: HostConfiguration,
   environment: Environment,
 ): Promise<OpenedTelemetry> {
   let log: Log | undefined
   let exported: Otlp | undefined
   const exporters = await exportersOf(path, environment)
+  let trouble: (() => void) | undefined
+  const recent = openRecent(platform, place, (cause) => {
+    trouble = () => log?.warn('Recent telemetry cannot be kept, and the host goes on without', { cause })
+    trouble()
+  })
   const telemetry = platform.createTelemetry({
     clock: platform.systemClock,
     random: platform.systemRandom,
     sampler: platform.samplerOf(sampling.sampler, sampling.ratio),
-    onSpan: exporters && ((span) => exported?.onSpan(span)),
+    onSpan: both(recent?.onSpan, exporters && ((span) => exported?.onSpan(span))),
     onClose: async () => exported?.close(),
   })
   exported = await exporters?.openOtlp({
@@ -56,10 +66,30 @@ export async function openTelemetry(
   })
   return {
     telemetry,
-    onLogLine: exported && ((line) => exported.onLogLine(line)),
+    recent,
+    onLogLine: both(recent?.onLine, exported && ((line) => exported.onLogLine(line))),
     complainTo: (to) => {
       log = to
+      trouble?.()
     },
+  }
+}
+
+/** Undefined when nothing is to be kept. */
+function openRecent(platform: Platform, place: HostConfiguration['recent'], onTrouble: (error: unknown) => void): Recent | undefined {
+  if (place === undefined) return undefined
+  const recent = platform.openRecent({ place, clock: platform.systemClock, process: String(process.pid), onTrouble })
+  // However the process ends: the last lines are the ones that are looked for.
+  process.on('exit', () => recent.close())
+  return recent
+}
+
+/** Gives what it is given to whoever wants it; undefined when nobody does. */
+function both<T>(one: ((given: T) => void) | undefined, other: ((given: T) => void) | undefined): ((given: T) => void) | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return (given) => {
+    one(given)
+    other(given)
   }
 }
 

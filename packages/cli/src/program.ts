@@ -17,6 +17,7 @@ import type { SimulateOptions } from './simulate/simulate.ts'
 import { addSupervisor } from './supervisor/commands.ts'
 import { memorySize } from './supervisor/each-options.ts'
 import type { EachOptions } from './supervisor/start-each.ts'
+import { addTelemetry } from './telemetry/commands.ts'
 import { wholeNumber } from './whole-number.ts'
 
 /** Runs the command that the arguments name. A failure is printed and ends the process with its exit code. */
@@ -54,6 +55,7 @@ function program(): Command {
   addAsyncApi(skerry)
   addEvents(skerry, { withSystem, guardToEnd })
   addSagas(skerry, { withSystem, guardToEnd })
+  addTelemetry(skerry, { withSystem, guardToEnd })
   addFaults(skerry, { withSystem, guardToEnd })
   addContract(skerry, { withSystem, guardToEnd })
   addSimulate(skerry)

@@ -35,7 +35,7 @@ export async function prepareHost(
   armCrashPoint(platform, environment['SKERRY_CRASH_AT'])
   const engines = enginesFor(path, configuration)
   const opened = await openTelemetry(loaded, configuration, environment)
-  const { telemetry, onLogLine } = opened
+  const { telemetry, recent, onLogLine } = opened
   const log = platform.createLog({
     level: configuration.logLevel,
     redact: platform.sensitiveFieldsOf(system),
@@ -49,7 +49,16 @@ export async function prepareHost(
     engines,
     log,
     start: ({ gatewayPort = configuration.gatewayPort, ...options }) =>
-      platform.startHost({ system, selection, configuration: { ...configuration, gatewayPort }, engines, log, telemetry, ...options }),
+      platform.startHost({
+        system,
+        selection,
+        configuration: { ...configuration, gatewayPort },
+        engines,
+        log,
+        telemetry,
+        recent,
+        ...options,
+      }),
   }
 }
 

@@ -50,7 +50,7 @@ export async function withAdmin(options: AdminOptions, work: (call: Call, clock:
   }
 }
 
-interface Opened extends AsyncDisposable {
+export interface Opened extends AsyncDisposable {
   readonly call: Call
   /** For messages. */
   readonly place: string
@@ -103,7 +103,7 @@ async function open(loaded: LoadedSystem, { service }: AdminOptions): Promise<Op
   }
 }
 
-async function remote({ platform }: LoadedSystem, url: string): Promise<Opened> {
+export async function remote({ platform }: LoadedSystem, url: string): Promise<Opened> {
   const client = platform.remoteAdmin(url)
   return { call: client.call, place: url, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
 }
@@ -150,7 +150,8 @@ async function refuseOutdated(service: string, database: AdminTarget['database']
   }
 }
 
-function addressIn(url: string | undefined): string | undefined {
+/** The URL that a variable names. */
+export function addressIn(url: string | undefined): string | undefined {
   if (url === undefined || url === '') return undefined
   if (URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol)) return url
   throw new CommandError(
@@ -160,8 +161,8 @@ function addressIn(url: string | undefined): string | undefined {
   )
 }
 
-/** By its shape: the platform may be another copy. */
-function explained(error: unknown, place: string): unknown {
+/** What to tell of a call that failed. By its shape: the platform may be another copy. */
+export function explained(error: unknown, place: string): unknown {
   if (!(error instanceof Error) || error.name !== 'CallError' || !('code' in error)) return error
   if (error.code === 'unavailable')
     return new CommandError(
@@ -175,11 +176,7 @@ function explained(error: unknown, place: string): unknown {
       `The host at ${place} does not run this service, or it has no database.`,
       'Ask the host that runs it: ADMIN_URL names it.',
     )
-  return new CommandError(
-    EXIT.failed,
-    error.message,
-    insteadOf(error) ?? HELP[String(error.code)] ?? 'See skerry help events, skerry help sagas or skerry help contract.',
-  )
+  return new CommandError(EXIT.failed, error.message, insteadOf(error) ?? HELP[String(error.code)] ?? 'See skerry help.')
 }
 
 /** What a refusal says can be done instead. */
@@ -196,6 +193,9 @@ const HELP: Readonly<Record<string, string>> = {
   deadLetterNotFound:
     'List those there are with skerry events dead list. Somebody else may have been faster: see skerry events dead audit.',
   passed: 'Discard it; or, when its order does not matter, replay it with --out-of-order.',
+  telemetryOff: 'Start the host without SKERRY_TELEMETRY=off.',
+  traceAmbiguous: 'Give more of its digits.',
+  traceNotFound: 'List those there are with skerry traces. Only the latest are kept.',
   sagaNotFound: 'List those there are with skerry sagas list. What has ended is forgotten after 30 days.',
   notItsTurn: 'Replay or discard the earlier ones of its key first, or let them be handled.',
 }

@@ -36,7 +36,7 @@ export function readableLine(line: string, paint: (style: Style, text: string) =
 }
 
 /** Local time to the second. */
-function clockTime(iso: string): string {
+export function clockTime(iso: string): string {
   const time = new Date(iso)
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':')
 }

@@ -11,11 +11,20 @@ import type { CallOutcome } from '../resilience/circuit-breaker.ts'
 import { beforeDeadline } from '../resilience/deadline.ts'
 import type { Instances } from './instances.ts'
 import type { CallRequest, CallResponse } from './link.ts'
+import type { BreakerRules } from './rules.ts'
 
 export interface Attempt {
   readonly response: CallResponse
   /** Whose answer it is; undefined when nobody was asked. */
   readonly instance: string | undefined
+}
+
+/** What whoever makes two attempts at once has to know and do. Filled in by the attempt. */
+export interface AttemptControl {
+  /** Who is being asked. */
+  instance?: string
+  /** Nobody waits for the answer any more. */
+  cancel?: () => void
 }
 
 const NOBODY: ReadonlySet<string> = new Set()
@@ -29,11 +38,13 @@ const PATIENCE = 0.5
 export async function makeAttempt(
   instances: Instances,
   clock: Clock,
-  request: Omit<CallRequest, 'signal'>,
+  request: Omit<CallRequest, 'signal' | 'whenGivenUp'>,
   avoid: ReadonlySet<string> = NOBODY,
+  rules?: BreakerRules,
+  control?: AttemptControl,
 ): Promise<Attempt> {
   const { operation, deadlineAtMs } = request
-  const choice = instances.choose(operation, avoid)
+  const choice = instances.choose(operation, avoid, rules)
   if (!choice.chosen)
     return { response: failure(operation, 'unavailable', choice.reason, { retryAfterMs: choice.retryAfterMs }), instance: undefined }
   const { instance, admitted } = choice
@@ -41,24 +52,43 @@ export async function makeAttempt(
   const remainingMs = deadlineAtMs - startMs
   const patient = remainingMs >= operation.operation.deadlineMs * PATIENCE
   let abort: AbortController | undefined
+  let isOver = false
+  let onGivenUp: (() => void) | undefined
   const end = (outcome: CallOutcome, penaltyMs?: number): void => {
+    if (isOver) return
+    isOver = true
     instance.outstanding--
     admitted.report(outcome)
     if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', penaltyMs)
     else if (penaltyMs !== undefined) instance.avoidFor(penaltyMs)
   }
+  if (control !== undefined) {
+    control.instance = instance.id
+    control.cancel = () => {
+      // That it has taken so long already is known; whether it would have answered is not.
+      if (isOver) return
+      end('ignored', clock.nowMs() - startMs)
+      abort?.abort()
+    }
+  }
   instance.outstanding++
   try {
-    const answer = instance.link.send({ ...request, signal: () => (abort ??= new AbortController()).signal })
+    const answer = instance.link.send({
+      ...request,
+      signal: () => (abort ??= new AbortController()).signal,
+      whenGivenUp: (action) => (onGivenUp = action),
+    })
     const response = await beforeDeadline(clock, remainingMs, answer)
     if (response === undefined) {
       abort?.abort()
+      if (request.record !== undefined) request.record.outcome = 'waiting'
+      onGivenUp?.()
       // That it takes at least so long is known, however little was waited.
       end(patient ? 'failure' : 'ignored', remainingMs)
       return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
     }
     if (response.leaving === true) instance.leaves()
-    end(outcomeOf(response, patient), response.ok ? undefined : response.retryAfterMs)
+    end(outcomeOf(operation, response, patient), response.ok ? undefined : response.retryAfterMs)
     return { response, instance: instance.id }
   } catch (error) {
     const unavailable = error instanceof SkerryError && error.code === 'unavailable'
@@ -71,9 +101,11 @@ export async function makeAttempt(
   }
 }
 
-function outcomeOf(response: CallResponse, patient: boolean): CallOutcome {
+function outcomeOf({ operation }: BoundOperation, response: CallResponse, patient: boolean): CallOutcome {
   if (response.ok) return 'success'
   const { status, code } = response.problem
+  // Whatever its status, it is an answer: that one customer cannot be served must not shut the others out.
+  if (operation.errors[code] !== undefined) return 'success'
   // It lives, and says itself how much it can do: to stop asking altogether would waste that.
   if (status === 429 || code === 'overloaded') return 'ignored'
   if (status < 500) return 'success'

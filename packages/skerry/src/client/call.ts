@@ -1,9 +1,11 @@
 /** The types of a typed call: what the caller writes, what it gets, and how it can fail. */
 import type { Duration } from '../base/duration.ts'
 import type { Contract } from '../contract/contract.ts'
+import type { Degradation } from '../contract/degradation.ts'
 import type { Operation } from '../contract/operation.ts'
 import type { ProblemData, Problems } from '../contract/problem.ts'
 import type { InputOf, OutputOf, Schema } from '../contract/schema.ts'
+import type { TimeSpent } from '../contract/time-spent.ts'
 
 export interface CallOptions {
   /** How long to wait. Default: the operation's own; never longer than what the caller's caller waits. */
@@ -32,10 +34,22 @@ export interface InfrastructureFailure {
     | 'overloaded'
   readonly status: 503 | 504
   readonly detail: string
-  readonly data: { readonly service: string; readonly operation: string; readonly retryAfterMs?: number }
+  readonly data: {
+    readonly service: string
+    readonly operation: string
+    readonly retryAfterMs?: number
+    readonly timing?: readonly TimeSpent[]
+  }
 }
 
-export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E }
+export type Result<T, E> =
+  | {
+      readonly ok: true
+      readonly value: T
+      /** What stands in for something in the value, here or further on; absent when it is whole. */
+      readonly degraded?: readonly Degradation[]
+    }
+  | { readonly ok: false; readonly error: E }
 
 type Input<I extends Schema> = InputOf<I>
 

@@ -117,6 +117,23 @@ describe('a call that fails', () => {
   })
 })
 
+describe('an answer that came too late', () => {
+  it('says what each attempt took, and what the callee has said of its own', async () => {
+    const { callerOf, clock } = scripted({ one: [down, 'silence'] })
+    const answer = callerOf('find')(undefined, { deadline: '200ms' })
+    await clock.advance(200)
+    const { problem } = (await answer) as CallResponse & { ok: false }
+    expect(problem.detail).toBe('stock.find did not answer in time: stock.find 200 ms in 2 attempts without an answer')
+    const [{ attempts = [] } = {}] = problem.timing!
+    expect(attempts.reduce((sum, { pauseMs, ms }) => sum + pauseMs + ms, 0)).toBeCloseTo(200, 2)
+    const told = [{ operation: 'shelves.look', ms: 150, outcome: 'waiting' as const }]
+    const late = scripted({ one: [{ ok: false, problem: { ...platformProblem('deadlineExceeded'), timing: told } }] })
+    expect(await late.call('adjust')).toMatchObject({
+      problem: { timing: [{ operation: 'stock.adjust', outcome: 'failed', waitedFor: told }] },
+    })
+  })
+})
+
 describe('in a total outage', () => {
   it('an instance sees little more than the first attempts, and from the fifth failure on nothing', async () => {
     const { callerOf, clock, asked } = scripted({ one: [down] })
@@ -173,6 +190,12 @@ describe('the circuit breaker', () => {
       await clock.advance(1)
     }
     expect(asked).toHaveLength(20)
+  })
+
+  it('does not open for problems that the contract declares, whatever their status', async () => {
+    const { callerOf, asked } = scripted({ one: [closed] })
+    for (let made = 0; made < 50; made++) await callerOf('find')(undefined)
+    expect(asked).toHaveLength(50)
   })
 
   it('opens when half of many calls fail, though never five in a row', async () => {

@@ -1,7 +1,7 @@
 /**
  * The policies of the calling side, the same for typed clients and for the gateway: the call is limited by its deadline and by how much may be
  * asked of the dependency at once, each attempt by what is known of the instances, and what may be called again is. Every outcome is a
- * `CallResponse`; that no answer came is one too.
+ * `CallResponse`; that no answer came is one too, unless the caller has declared what it says then.
  */
 import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
@@ -10,30 +10,43 @@ import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
+import { deadlineProblem } from '../contract/problem.ts'
 import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
 import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
+import type { CallRecord } from '../telemetry/account.ts'
+import { Account, timeSpent } from '../telemetry/account.ts'
 import { callingAgainOf, callingOf } from '../telemetry/conventions.ts'
+import type { Scope } from '../telemetry/scope.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { Span } from '../telemetry/span.ts'
 import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import { failure, makeAttempt } from './attempt.ts'
+import type { CallEvent } from './call-event.ts'
+import { ended } from './call-span.ts'
 import type { CallOptions } from './call.ts'
+import { degradedAnswer } from './degraded-answer.ts'
 import type { Dependency } from './dependency.ts'
+import { makeHedgedAttempt } from './hedged-attempt.ts'
 import type { CallRequest, CallResponse } from './link.ts'
+import type { CallRules } from './rules.ts'
 
 export interface CallerOptions {
   readonly dependency: Dependency
   readonly clock: Clock
   readonly random: Random
-  /** Default: one more attempt, after at most 25 ms. */
+  /** Goes before what the rules say. Default: one more attempt, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
+  /** What is other than usual for this caller. */
+  readonly rules?: CallRules | undefined
   /** Of whoever calls. Default: nothing is recorded. */
   readonly telemetry?: Telemetry | undefined
   /** Who calls, as User-Agent (RFC 9110, 10.1.5), such as `orders/1.1.0`. Default: it is not said. */
   readonly userAgent?: string
+  /** Told what the answer does not show. */
+  readonly onEvent?: ((event: CallEvent) => void) | undefined
 }
 
 /** The request from outside that a call carries on, in place of the current scope and of the caller itself. */
@@ -45,14 +58,27 @@ export interface CarriedOn {
 /** Calls one operation with plain JSON. Rejects only for mistakes in the calling code. */
 export type Caller = (input: unknown, options?: CallOptions, carriedOn?: CarriedOn) => Promise<CallResponse>
 
+/** How much of what its own caller still waits a call with a fallback may take: the rest is for saying what is said instead. */
+const SHARE_WITH_FALLBACK = 0.8
+
 /** Makes the caller of one operation. */
 export function createCaller(operation: BoundOperation, options: CallerOptions): Caller {
-  const { dependency, clock, random, userAgent } = options
-  const { deadlineMs, idempotent, input: inputSchema, output: outputSchema } = operation.operation
+  const { dependency, clock, random, userAgent, rules, onEvent } = options
+  const { idempotent, input: inputSchema, output: outputSchema } = operation.operation
+  const defaultMs = rules?.deadlineMs ?? operation.operation.deadlineMs
   const needsKey = keepsAnswer(operation.operation)
+  const limits = [...(rules?.limits ?? []), dependency.limit]
+  const fallback = rules?.fallback
   const telemetry = options.telemetry ?? silentTelemetry(random)
   const startCall = telemetry.work(callingOf(operation.fullName))
   const startAgain = telemetry.work(callingAgainOf(operation.fullName))
+
+  /** When to stop waiting. */
+  const deadlineOf = (nowMs: number, callOptions: CallOptions | undefined, scope: Scope | undefined): number => {
+    const ownAtMs = nowMs + (callOptions?.deadline === undefined ? defaultMs : milliseconds(callOptions.deadline))
+    const callersAtMs = scope?.deadlineAtMs ?? Infinity
+    return Math.min(ownAtMs, fallback === undefined ? callersAtMs : nowMs + (callersAtMs - nowMs) * SHARE_WITH_FALLBACK)
+  }
 
   return async (input, callOptions, carriedOn) => {
     const scope = currentScope()
@@ -60,52 +86,86 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     // Drawn for every call, sent or not, with a key of its own or not: the next call must get the same one at each repetition.
     const drawnKey = scope?.idempotencyKeyFor?.(operation.fullName, needsKey)
     const nowMs = clock.nowMs()
-    const ownMs = callOptions?.deadline === undefined ? deadlineMs : milliseconds(callOptions.deadline)
-    const deadlineAtMs = Math.min(nowMs + ownMs, scope?.deadlineAtMs ?? Infinity)
     const idempotencyKey = callOptions?.idempotencyKey ?? drawnKey
     const span = startCall(carriedOn?.trace ?? scope?.trace)
     const keepBack = (text: string): void => (carriedOn?.trace ?? scope?.trace ?? span).keepBack?.(text)
     sensitiveTexts(inputSchema, 'input')?.(input, keepBack)
-    if (deadlineAtMs <= nowMs) return ended(span, failure(operation, 'deadlineExceeded', 'the deadline had passed before the call'))
-    if (!dependency.enter()) return ended(span, failure(operation, 'overloaded', 'as many calls of it are in progress as may be'))
+    const record: CallRecord = { operation: operation.fullName, startMs: nowMs }
+    if (scope !== undefined) (scope.account ??= new Account(clock)).add(record)
+    const request = {
+      operation,
+      input,
+      trace: span,
+      deadlineAtMs: deadlineOf(nowMs, callOptions, scope),
+      idempotencyKey,
+      userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
+      record,
+    }
+    // Without a key its service could not tell that it has been asked before.
+    const repeatable = idempotent && (!needsKey || idempotencyKey !== undefined)
     try {
-      const request = {
-        operation,
-        input,
-        trace: span,
-        deadlineAtMs,
-        idempotencyKey,
-        userAgent: carriedOn === undefined ? userAgent : carriedOn.userAgent,
-      }
-      // Without a key its service could not tell that it has been asked before.
-      const response = await attempts(request, idempotent && (!needsKey || idempotencyKey !== undefined), options, startAgain)
+      const response = await answerTo(request, repeatable)
       if (response.ok && outputSchema !== undefined) sensitiveTexts(outputSchema, 'output')?.(response.output, keepBack)
+      if (response.ok && response.degraded !== undefined) scope?.account?.degrade(response.degraded)
       return ended(span, response)
     } catch (error) {
       span.end({ errorType: 'internal' })
       throw error
-    } finally {
-      dependency.leave()
     }
+  }
+
+  async function answerTo(request: Recorded, repeatable: boolean): Promise<CallResponse> {
+    const { record, input, trace } = request
+    let entered = 0
+    let response: CallResponse
+    try {
+      if (request.deadlineAtMs <= record.startMs)
+        response = failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
+      else {
+        while (entered < limits.length && limits[entered]!.enter()) entered++
+        response =
+          entered === limits.length
+            ? await attempts(request, repeatable, options, startAgain)
+            : failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
+      }
+    } finally {
+      while (entered > 0) limits[--entered]!.leave()
+    }
+    record.endMs = clock.nowMs()
+    if (response.ok) {
+      if (response.degraded === undefined) fallback?.known?.remember(input, response.output, record.endMs)
+      return response
+    }
+    if (response.problem.status >= 500) record.outcome ??= 'failed'
+    if (response.problem.code === 'deadlineExceeded') response = late(response, record, record.endMs)
+    if (fallback === undefined || response.ok) return response
+    const instead = await degradedAnswer(operation, fallback, input, response, clock)
+    if (!instead.ok) return instead
+    const degradation = instead.degraded![0]!
+    trace.event('degraded', { 'error.type': degradation.because, 'skerry.degraded.answer': degradation.answer })
+    // That it is answered all the same does not make the call a good one.
+    trace.end({ errorType: degradation.because, message: response.reason ?? response.problem.detail })
+    onEvent?.({ kind: 'degraded', trace, degradation })
+    return instead
   }
 }
 
-/** A 4xx is an answer, but the caller's failure: so OpenTelemetry has it for clients. */
-function ended(span: Span, response: CallResponse): CallResponse {
-  if (response.ok) span.end()
-  else span.end({ errorType: response.problem.code, message: response.reason ?? response.problem.detail })
-  return response
-}
+type Recorded = Omit<CallRequest, 'signal'> & { readonly record: CallRecord; readonly trace: Span }
 
 async function attempts(
-  request: Omit<CallRequest, 'signal'> & { readonly trace: Span },
+  request: Recorded,
   repeatable: boolean,
-  { dependency, clock, random, retry = RETRY_POLICY_DEFAULTS }: CallerOptions,
+  { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent }: CallerOptions,
   startAgain: StartSpan,
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
+  const { operation, record, deadlineAtMs } = request
   budget.deposit(clock.nowMs())
-  let attempt = await makeAttempt(instances, clock, request)
+  const hedge = rules?.hedge
+  let attempt =
+    hedge === undefined
+      ? await makeAttempt(instances, clock, request, undefined, rules?.breaker)
+      : await makeHedgedAttempt(hedge, request, { dependency, clock, startAgain, breaker: rules?.breaker, onEvent })
   // Most calls end here.
   if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
   const tried = new Set<string>()
@@ -115,15 +175,16 @@ async function attempts(
     if (instance === undefined) return response
     const nowMs = clock.nowMs()
     const facts = {
-      failure: failureOf(request.operation, response),
+      failure: failureOf(operation, response),
       made,
       repeatable,
       retryAfterMs: response.retryAfterMs,
-      remainingMs: request.deadlineAtMs - nowMs,
+      remainingMs: deadlineAtMs - nowMs,
     }
     const pauseMs = pauseBeforeRetry(facts, retry, random)
     if (pauseMs === undefined || !budget.withdraw(nowMs)) return response
     tried.add(instance)
+    record.attempts ??= [{ pauseMs: 0, startMs: record.startMs, endMs: nowMs }]
     request.trace.event('retry', {
       'error.type': response.problem.code,
       'skerry.retry.attempt': made + 1,
@@ -132,10 +193,22 @@ async function attempts(
     await sleep(clock, pauseMs)
     const again = startAgain(request.trace)
     again.set('http.request.resend_count', made)
-    attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried)
+    onEvent?.({ kind: 'retried', trace: again, operation: operation.fullName, attempt: made + 1, pauseMs })
+    const time: NonNullable<CallRecord['attempts']>[number] = { pauseMs, startMs: clock.nowMs() }
+    record.attempts.push(time)
+    attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried, rules?.breaker)
+    time.endMs = clock.nowMs()
     ended(again, attempt.response)
   }
   return attempt.response
+}
+
+/** With where the time went, as far as that is known here and was said there. */
+function late(response: CallResponse & { ok: false }, record: CallRecord, nowMs: number): CallResponse {
+  const { timing, traceId } = response.problem
+  if (timing !== undefined) record.told = timing
+  const what = `${record.operation} did not answer in time`
+  return { ...response, problem: deadlineProblem(what, [timeSpent(record, nowMs)], traceId === undefined ? {} : { traceId }) }
 }
 
 /** 502, 503 and 504 say that the operation may have been run or not; any other answer is one, and so is what the contract declares. */

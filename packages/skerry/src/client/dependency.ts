@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
+import { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
 import { RetryBudget } from '../resilience/retry-budget.ts'
 import type { InstanceLink } from './instances.ts'
 import { Instances } from './instances.ts'
@@ -23,24 +24,13 @@ const DEFAULT_MAX_CONCURRENT = 1_000
 export class Dependency {
   readonly instances: Instances
   readonly budget = new RetryBudget()
-  readonly #maxConcurrent: number
-  #inProgress = 0
+  /** Calls in progress at once. */
+  readonly limit: ConcurrencyLimit
 
   constructor({ clock, random, zone, maxConcurrent = DEFAULT_MAX_CONCURRENT }: DependencyOptions, instances: readonly InstanceLink[] = []) {
     this.instances = new Instances({ clock, random, zone })
     this.instances.replace(instances)
-    this.#maxConcurrent = maxConcurrent
-  }
-
-  /** False when there are as many calls in progress as there may be; else `leave` must follow. */
-  enter(): boolean {
-    if (this.#inProgress >= this.#maxConcurrent) return false
-    this.#inProgress++
-    return true
-  }
-
-  leave(): void {
-    this.#inProgress--
+    this.limit = new ConcurrencyLimit(maxConcurrent)
   }
 }
 

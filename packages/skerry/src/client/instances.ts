@@ -11,6 +11,7 @@ import { PeakLatency } from '../resilience/peak-latency.ts'
 import type { Admitted, Breaker } from './breaker.ts'
 import { createBreaker } from './breaker.ts'
 import type { Link } from './link.ts'
+import type { BreakerRules } from './rules.ts'
 
 /** Where an instance is, and the way there. */
 export interface InstanceLink {
@@ -42,7 +43,7 @@ export class KnownInstance {
   outstanding = 0
   readonly outlier = new Outlier()
   readonly #latency: PeakLatency
-  readonly #breakers = new Map<BoundOperation, Breaker>()
+  readonly #breakers = new Map<BoundOperation | BreakerRules, Breaker>()
   readonly #clock: Clock
   #leavingUntilMs = 0
   /** Undefined for those that were there from the beginning. */
@@ -57,9 +58,11 @@ export class KnownInstance {
     this.#joinedMs = isLater ? clock.nowMs() : undefined
   }
 
-  breakerOf(operation: BoundOperation): Breaker {
-    let breaker = this.#breakers.get(operation)
-    if (breaker === undefined) this.#breakers.set(operation, (breaker = createBreaker(this.#clock)))
+  /** The same for all who call the operation; for who has rules of his own, one of his own. */
+  breakerOf(operation: BoundOperation, rules: BreakerRules | undefined): Breaker {
+    const key = rules ?? operation
+    let breaker = this.#breakers.get(key)
+    if (breaker === undefined) this.#breakers.set(key, (breaker = createBreaker(this.#clock, rules?.settings, rules?.rate)))
     return breaker
   }
 
@@ -123,18 +126,23 @@ export class Instances {
   }
 
   /** Chooses an instance for a call and asks its circuit breaker. `avoid`: those that have failed this call already. */
-  choose(operation: BoundOperation, avoid: ReadonlySet<string>): Choice {
+  choose(operation: BoundOperation, avoid: ReadonlySet<string>, rules?: BreakerRules): Choice {
     const all = this.#known
     if (all.length === 0) return { chosen: false, reason: 'no instance of it is known', retryAfterMs: undefined }
-    const instance = all.length === 1 ? all[0]! : this.#pick(all, operation, avoid)
-    const admission = instance.breakerOf(operation).admit()
+    const instance = all.length === 1 ? all[0]! : this.#pick(all, operation, avoid, rules)
+    const admission = instance.breakerOf(operation, rules).admit()
     if (admission.admitted) return { chosen: true, instance, admitted: admission }
     return { chosen: false, reason: 'its circuit breaker is open after repeated failures', retryAfterMs: admission.retryAfterMs }
   }
 
-  #pick(all: readonly KnownInstance[], operation: BoundOperation, avoid: ReadonlySet<string>): KnownInstance {
+  #pick(
+    all: readonly KnownInstance[],
+    operation: BoundOperation,
+    avoid: ReadonlySet<string>,
+    rules: BreakerRules | undefined,
+  ): KnownInstance {
     const nowMs = this.#clock.nowMs()
-    const closed = orAll(all, (known) => !known.breakerOf(operation).isOpen)
+    const closed = orAll(all, (known) => !known.breakerOf(operation, rules).isOpen)
     const untried = avoid.size === 0 ? closed : orAll(closed, ({ id }) => !avoid.has(id))
     const sound = withoutOutliers(untried, ({ outlier }) => outlier.isEjected(nowMs))
     const staying = orAll(sound, (known) => !known.isLeaving(nowMs))

@@ -1,6 +1,8 @@
 /** The port between a client and wherever its service runs: in this process, or behind HTTP. Values crossing it are plain JSON and are never shared. */
 import type { BoundOperation } from '../contract/bound-operation.ts'
+import type { Degradation } from '../contract/degradation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
+import type { CallRecord } from '../telemetry/account.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 
 export interface CallRequest {
@@ -12,12 +14,21 @@ export interface CallRequest {
   readonly idempotencyKey: string | undefined
   /** Who calls, as User-Agent (RFC 9110, 10.1.5); undefined when it has not said so. */
   readonly userAgent: string | undefined
+  /** What the caller keeps of this call; a link inside the process says there whose work it is. */
+  readonly record?: CallRecord
   /** Aborts when the caller stops waiting. */
   readonly signal: () => AbortSignal
+  /** Runs this when the signal would abort, for one who would ask for a signal at every call: those cost more than the rest of a link. */
+  readonly whenGivenUp?: ((action: () => void) => void) | undefined
 }
 
 export type CallResponse = (
-  | { readonly ok: true; readonly output: unknown }
+  | {
+      readonly ok: true
+      readonly output: unknown
+      /** What stands in for something in it; undefined when it is whole. */
+      readonly degraded?: readonly Degradation[] | undefined
+    }
   | {
       readonly ok: false
       readonly problem: ProblemDetails

@@ -40,6 +40,15 @@ const PROBLEM_DETAILS: JsonSchema = {
       },
     },
     traceId: { type: 'string', description: 'What to search the logs for' },
+    timing: {
+      type: 'array',
+      description: 'Of an answer that came too late: what was waited for and for how long',
+      items: {
+        type: 'object',
+        properties: { operation: TEXT, ms: { type: 'number' }, outcome: TEXT },
+        required: ['operation', 'ms', 'outcome'],
+      },
+    },
   },
   required: ['type', 'title', 'status', 'detail', 'code'],
 }

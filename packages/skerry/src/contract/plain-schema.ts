@@ -49,6 +49,13 @@ export function whole(
   )
 }
 
+/** Any number, with fractions. */
+export function number(description?: string): PlainSchema<number> {
+  return plain({ type: 'number', ...(description === undefined ? {} : { description }) }, (value, path, issues) =>
+    typeof value === 'number' && Number.isFinite(value) ? value : wrong(issues, path, 'expected a number'),
+  )
+}
+
 export function flag(description?: string): PlainSchema<boolean> {
   return plain({ type: 'boolean', ...(description === undefined ? {} : { description }) }, (value, path, issues) =>
     typeof value === 'boolean' ? value : wrong(issues, path, 'expected true or false'),

@@ -2,6 +2,8 @@
 import type { ErrorCode } from '../base/errors.ts'
 import { ERRORS } from '../base/errors.ts'
 import type { InputOf, Issue, Schema } from './schema.ts'
+import type { TimeSpent } from './time-spent.ts'
+import { describeTime } from './time-spent.ts'
 
 export interface Problem<S extends Schema | undefined = Schema | undefined> {
   readonly kind: 'problem'
@@ -42,6 +44,8 @@ export interface ProblemDetails {
   readonly data?: unknown
   readonly errors?: readonly Issue[]
   readonly traceId?: string
+  /** Of an answer that came too late: where the time went. */
+  readonly timing?: readonly TimeSpent[]
 }
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
@@ -54,6 +58,12 @@ export function platformProblem(
 ): ProblemDetails {
   const { status, title } = ERRORS[code]
   return { type: `urn:problem:skerry:${code}`, title, status, detail, code, ...more }
+}
+
+/** The problem of an answer that is not there in time, with where the time went as far as that is known. */
+export function deadlineProblem(what: string, timing: readonly TimeSpent[], more: { traceId?: string } = {}): ProblemDetails {
+  if (timing.length === 0) return platformProblem('deadlineExceeded', what, more)
+  return { ...platformProblem('deadlineExceeded', `${what}: ${describeTime(timing)}`, more), timing }
 }
 
 /** Problem Details for a problem that a contract declares. */

@@ -6,8 +6,11 @@ import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import type { Random } from '../base/random.ts'
 import type { CallOptions } from '../client/call.ts'
+import type { CallerOptions } from '../client/caller.ts'
 import { createCaller } from '../client/caller.ts'
 import type { Dependency } from '../client/dependency.ts'
+import type { Using } from '../client/policies.ts'
+import { callRules } from '../client/rules.ts'
 import { MAX_USER_AGENT_LENGTH } from '../client/user-agent.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { boundOperations } from '../contract/bound-operation.ts'
@@ -26,19 +29,25 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 export interface GatewayOptions {
   /** The largest request body. Default: 1 048 576. */
   readonly maxBodyBytes?: number
+  /** How it calls services that it calls in a way of its own, such as with fallbacks. */
+  readonly using?: readonly Using[]
 }
 
 /** A gateway as part of a system's definition. */
 export interface Gateway {
   readonly kind: 'gateway'
   readonly maxBodyBytes: number
+  readonly using: readonly Using[]
 }
 
 /** Gives a system a gateway over the public operations of its services. */
-export function gateway({ maxBodyBytes = 1_048_576 }: GatewayOptions = {}): Gateway {
+export function gateway({ maxBodyBytes = 1_048_576, using = [] }: GatewayOptions = {}): Gateway {
   if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1)
     throw new SkerryError('systemInvalid', `gateway: maxBodyBytes must be a whole number from 1, not ${maxBodyBytes}`)
-  return Object.freeze({ kind: 'gateway', maxBodyBytes })
+  const names = using.map(({ contract }) => contract.name)
+  const repeated = names.filter((name, index) => names.indexOf(name) !== index)
+  if (repeated.length > 0) throw new SkerryError('systemInvalid', `gateway: using names ${repeated.join(', ')} twice: say all of it in one`)
+  return Object.freeze({ kind: 'gateway', maxBodyBytes, using: Object.freeze([...using]) })
 }
 
 export interface GatewayRoutesOptions {
@@ -49,6 +58,8 @@ export interface GatewayRoutesOptions {
   readonly clock: Clock
   readonly random: Random
   readonly retry?: RetryPolicy | undefined
+  readonly using?: readonly Using[]
+  readonly onEvent?: CallerOptions['onEvent']
   readonly log: Log
   readonly telemetry: Telemetry
 }
@@ -61,18 +72,24 @@ export function gatewayRoutes({
   clock,
   random,
   retry,
+  using = [],
+  onEvent,
   log,
   telemetry,
 }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
+  const rulesOf = new Map(using.map((each) => [each.contract.name, callRules(each)]))
   const routes = publicOperations(contracts).map(({ contract, bound }) => {
-    const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry, telemetry })
+    const rules = rulesOf.get(contract.name)?.(bound.name)
+    const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry, rules, telemetry, onEvent })
     const start = telemetry.work(servingOf(bound.operation.method, bound.operation.path))
     return operationRoute(bound, async (input, { headers, waitedMs }) => {
       const idempotencyKey = headers['idempotency-key']
       // What a client outside says about deadlines is not trusted: the operation's own applies.
       const options: CallOptions = {
         ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}),
-        ...(waitedMs > 0 ? { deadline: `${Math.max(1, Math.round(bound.operation.deadlineMs - waitedMs))}ms` as const } : {}),
+        ...(waitedMs > 0
+          ? { deadline: `${Math.max(1, Math.round((rules?.deadlineMs ?? bound.operation.deadlineMs) - waitedMs))}ms` as const }
+          : {}),
       }
       // Whoever calls is the client and not the gateway.
       const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH)

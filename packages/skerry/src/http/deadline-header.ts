@@ -8,8 +8,13 @@ const GRPC_UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000
 const HOP_MS = 5
 
 export function writeDeadline(remainingMs: number): Record<string, string> {
-  const left = Math.max(1, Math.floor(remainingMs - HOP_MS))
+  const left = timeLeftForCallee(remainingMs)
   return { [GRPC_TIMEOUT]: `${Math.min(left, 99_999_999)}m`, [ENVOY_TIMEOUT]: String(left) }
+}
+
+/** How many whole milliseconds of them the callee may take. */
+export function timeLeftForCallee(remainingMs: number): number {
+  return Math.max(1, Math.floor(remainingMs - HOP_MS))
 }
 
 /** The milliseconds that a caller still waits; undefined when it does not say. */

@@ -7,8 +7,10 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem } from '../contract/problem.ts'
 import { validate } from '../contract/schema.ts'
+import { readTimeSpent } from '../contract/time-spent.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
 import { writeDeadline } from './deadline-header.ts'
+import { DEGRADED, readDegraded } from './degraded-header.ts'
 
 export interface HttpLinkOptions {
   /** `http://user-service:8000`, without a path or with a prefix. */
@@ -18,11 +20,12 @@ export interface HttpLinkOptions {
   readonly maxAnswerBytes?: number
 }
 
-const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
+export const DEFAULT_MAX_ANSWER_BYTES = 4 * 1_048_576
 // Below the 5 s for which a host that stops still answers those who have not heard of it: it never closes a connection that is about to be used.
 const IDLE_MS = 4_000
 const CONNECT_MS = 3_000
-const CONNECTIONS = 128
+// As many as calls may be in progress: one that waited here for a connection would wait unseen by the service, which could not refuse it.
+const CONNECTIONS = 1_000
 
 /** What a link sends of a call, and whoever carries it delivers. */
 export interface HttpMessage {
@@ -39,6 +42,8 @@ export interface HttpAnswer {
   readonly status: number
   readonly text: string
   readonly retryAfter: string | undefined
+  /** The header Skerry-Degraded. */
+  readonly degraded?: string | undefined
   /** Whoever answered closes the connection, as one does that is about to stop. */
   readonly closes?: boolean | undefined
 }
@@ -100,10 +105,12 @@ async function exchange(
       chunks.push(chunk)
     }
     const retryAfter = response.headers['retry-after']
+    const degraded = response.headers[DEGRADED]
     return {
       status: response.statusCode,
       text: Buffer.concat(chunks).toString('utf8'),
       retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined,
+      degraded: typeof degraded === 'string' ? degraded : undefined,
       closes: response.headers['connection'] === 'close',
     }
   } catch (error) {
@@ -120,7 +127,8 @@ function isOfConnecting(code: string | undefined, syscall: string | undefined): 
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
-function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
+/** What an answer of a service says of the call. Trusts nothing of it. */
+export function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer): CallResponse | Promise<CallResponse> {
   let json: unknown
   try {
     json = answer.text === '' ? undefined : JSON.parse(answer.text)
@@ -128,11 +136,12 @@ function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer):
     return broken(fullName, `it answered ${answer.status} with a body that is not JSON`)
   }
   if (answer.status >= 200 && answer.status < 300) {
-    if (operation.output === undefined) return { ok: true, output: undefined }
+    const degraded = answer.degraded === undefined ? undefined : { degraded: readDegraded(answer.degraded) }
+    if (operation.output === undefined) return { ok: true, output: undefined, ...degraded }
     const validation = validate(operation.output, json)
     const check = (checked: Awaited<typeof validation>): CallResponse =>
       checked.ok
-        ? { ok: true, output: checked.value }
+        ? { ok: true, output: checked.value, ...degraded }
         : broken(
             fullName,
             `it answered what its contract does not promise: ${checked.issues.map((issue) => `${issue.path} ${issue.message}`).join('; ')}`,
@@ -148,8 +157,11 @@ function interpret({ fullName, operation }: BoundOperation, answer: HttpAnswer):
 function asProblem(status: number, json: unknown): ProblemDetails {
   const given = typeof json === 'object' && json !== null ? (json as Partial<ProblemDetails>) : {}
   const title = typeof given.title === 'string' ? given.title : `HTTP ${status}`
+  const { timing: told, ...members } = given
+  const timing = readTimeSpent(told)
   return {
-    ...given,
+    ...members,
+    ...(timing.length === 0 ? {} : { timing }),
     type: typeof given.type === 'string' ? given.type : 'about:blank',
     title,
     status,

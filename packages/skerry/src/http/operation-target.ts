@@ -2,6 +2,7 @@
 import type { CallResponse } from '../client/link.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { deprecationHeaders } from '../contract/deprecation.ts'
+import { writeDegraded } from './degraded-header.ts'
 import type { Route } from './router.ts'
 import type { HttpRequest, HttpTarget } from './server.ts'
 import { problemResponse } from './server.ts'
@@ -18,10 +19,11 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
     target: {
       takesBody: http.hasBody,
       priority: operation.priority,
+      deadlineMs: operation.deadlineMs,
       async handle(request) {
         const response = await answer(http.decode(request.parameters, request.query, request.body), request)
         const answered = response.ok
-          ? { status: operation.status, body: response.output }
+          ? { status: operation.status, body: response.output, ...(response.degraded && { headers: writeDegraded(response.degraded) }) }
           : problemResponse(response.problem, response.retryAfterMs)
         return headers === undefined ? answered : { ...answered, headers: { ...answered.headers, ...headers } }
       },

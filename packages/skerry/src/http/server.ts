@@ -7,16 +7,20 @@ import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
 import { SkerryError } from '../base/errors.ts'
 import { parseJson } from '../base/json.ts'
 import type { Priority } from '../base/priority.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
 import { platformProblem, PROBLEM_MEDIA_TYPE } from '../contract/problem.ts'
-import type { Admission } from '../resilience/admission.ts'
+import type { Admission, Turn } from '../resilience/admission.ts'
 import type { Log } from '../telemetry/log.ts'
+import { readDeadline } from './deadline-header.ts'
 import type { Route } from './router.ts'
 import { createRoutes } from './router.ts'
+import type { StreamSource } from './stream.ts'
+import { Streams } from './stream.ts'
 
 export interface HttpRequest {
   readonly parameters: Readonly<Record<string, string>>
@@ -38,6 +42,8 @@ export interface HttpResponse {
   readonly body: unknown
   /** Sent as it is, in the place of a body; `headers` say what it is. */
   readonly text?: string
+  /** Sent as it comes, in place of a body. */
+  readonly stream?: StreamSource
 }
 
 export interface HttpTarget {
@@ -45,6 +51,8 @@ export interface HttpTarget {
   readonly takesBody: boolean
   /** Undefined: it is answered however much there is to do, as questions after health are. */
   readonly priority?: Priority
+  /** How long whoever asks waits for the answer, when he does not say. */
+  readonly deadlineMs?: number
   /** Runs the request; may throw a `SkerryError`, which becomes its problem. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
@@ -59,8 +67,26 @@ export interface HttpServerOptions {
   readonly maxBodyBytes?: number
   /** Refuses what is too much. Default: everything is taken on. */
   readonly admission?: Admission | undefined
+  /** Callers are other hosts of the system: they may change to the protocol that the transport has for them. */
+  readonly forPeers?: boolean
   readonly clock: Clock
   readonly log: Log
+}
+
+/** A protocol that a client may change to on its connection (RFC 9110, 7.8). */
+export interface Upgrade {
+  readonly protocol: string
+  /** `answer` is what answers the requests that come as HTTP. */
+  readonly open: (options: HttpServerOptions, answer: (message: IncomingHttpMessage) => Promise<HttpResponse>) => UpgradedConnections
+}
+
+/** Those that have changed to it. */
+export interface UpgradedConnections {
+  /** The change has been agreed to; `head` came behind the request. */
+  take(socket: Duplex, head: Buffer): void
+  /** Sends the clients elsewhere; each closes its connection when it has its answers, or is cut off when it does not. */
+  drain(): void
+  cut(): void
 }
 
 export interface HttpServer {
@@ -79,22 +105,37 @@ export interface HttpServer {
 
 const DEFAULT_MAX_BODY_BYTES = 1_048_576
 /** Of a request whose peer has gone before it had its turn: nobody reads it. */
-const GONE: Promise<HttpResponse> = Promise.resolve(problemResponse(platformProblem('overloaded')))
+const GONE: HttpResponse = problemResponse(platformProblem('overloaded'))
 // Longer than what proxies and clients keep idle connections for, else they reuse one that is being closed.
 const KEEP_ALIVE_MS = 75_000
 const HEADERS_MS = 20_000
 const REQUEST_MS = 60_000
 
 /** Starts listening. Rejects with `portInUse` when another process has the port. */
-export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+export async function startHttpServer(options: HttpServerOptions, upgrade?: Upgrade): Promise<HttpServer> {
   const answerMessage = httpAnswerer(options)
+  const upgraded = upgrade?.open(options, answerMessage)
   let draining = false
+  const streams = new Streams()
 
   const server = createServer(
     // Node would answer for a missing Host itself, with an empty body.
-    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, noDelay: true, requireHostHeader: false },
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      noDelay: true,
+      requireHostHeader: false,
+      // Who asks for anything else is answered as if it had not asked.
+      shouldUpgradeCallback: ({ method, headers }) =>
+        upgrade !== undefined && !draining && method === 'GET' && headers.upgrade === upgrade.protocol,
+    },
     answerTo,
   )
+  server.on('upgrade', (_request, socket, head) => {
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgrade!.protocol}\r\n\r\n`)
+    upgraded!.take(socket, head)
+  })
   // Expectations that we do not know are ignored, as nginx does and RFC 9110, 10.1.1 allows, instead of a 417 with an empty body.
   server.on('checkExpectation', answerTo)
 
@@ -114,7 +155,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       readBody: (maxBytes) => readBody(request, maxBytes),
       signal: () => goneSignal(response),
     })
-    write(request, response, answer, draining)
+    if (answer.stream === undefined) write(request, response, answer, draining)
+    else await streams.send(request, response, answer, answer.stream)
   }
 
   let connected = 0
@@ -156,13 +198,20 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     serve: (socket) => void server.emit('connection', socket),
     drain() {
       draining = true
+      streams.end()
+      upgraded?.drain()
     },
     async close(force) {
       draining = true
+      streams.end()
+      upgraded?.drain()
       const closed = once(server, 'close')
       server.close()
       server.closeIdleConnections()
-      const cut = (): void => server.closeAllConnections()
+      const cut = (): void => {
+        upgraded?.cut()
+        server.closeAllConnections()
+      }
       if (force.aborted) cut()
       else force.addEventListener('abort', cut, { once: true })
       await closed
@@ -179,8 +228,8 @@ export interface IncomingHttpMessage {
   readonly url: string
   readonly isOfVersion11: boolean
   readonly headers: IncomingMessage['headers']
-  /** Rejects with a `SkerryError` when there is more of it, or it is not what its type says. */
-  readonly readBody: (maxBytes: number) => Promise<unknown>
+  /** Throws or rejects with a `SkerryError` when there is more of it, or it is not what its type says. */
+  readonly readBody: (maxBytes: number) => unknown
   readonly signal: () => AbortSignal
 }
 
@@ -195,34 +244,46 @@ export function httpAnswerer({
   message: IncomingHttpMessage,
 ) => Promise<HttpResponse> {
   const router = createRoutes(routes)
-  return async ({ method, url, isOfVersion11, headers, readBody: read, signal }) => {
+  return async (message) => {
+    const { method, url, isOfVersion11, headers } = message
+    const signal = (): AbortSignal => message.signal()
     try {
       if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
       const target = originForm(url)
       const mark = target.indexOf('?')
       const match = router.match(method, mark === -1 ? target : target.slice(0, mark))
-      const { handle, priority, takesBody } = match.target
+      const { handle, priority, deadlineMs, takesBody } = match.target
+      const read = takesBody ? message.readBody(maxBodyBytes) : undefined
       const request = {
         parameters: match.parameters,
         query: mark === -1 ? '' : target.slice(mark + 1),
         headers,
-        body: takesBody ? await read(maxBodyBytes) : undefined,
+        body: read instanceof Promise ? await read : read,
         waitedMs: 0,
         signal,
       }
       if (admission === undefined || priority === undefined) return await handle(request)
-      const turn = admission.enter(priority)
+      const turn = admission.enter(priority, readDeadline(headers) ?? deadlineMs)
       if (typeof turn === 'number') return problemResponse(platformProblem('overloaded'), turn)
-      if (!(turn instanceof Promise)) return await handle(request).finally(() => turn.end())
+      if (!(turn instanceof Promise)) return await inTurn(turn, handle, request)
       const cameMs = clock.nowMs()
       const later = await turn
       if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
       // Nobody waits for the answer any more.
-      const answered = signal().aborted ? GONE : handle({ ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
-      return await answered.finally(() => later.end())
+      if (!signal().aborted) return await inTurn(later, handle, { ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
+      later.end()
+      return GONE
     } catch (error) {
       return failureResponse(error, log)
     }
+  }
+}
+
+async function inTurn(turn: Turn, handle: HttpTarget['handle'], request: HttpRequest): Promise<HttpResponse> {
+  try {
+    return await handle(request)
+  } finally {
+    turn.end()
   }
 }
 
@@ -289,7 +350,7 @@ export function readJson(bytes: Buffer, type: string | undefined): unknown {
   return parseJson(bytes.toString('utf8'))
 }
 
-function bodyTooLarge(maxBodyBytes: number): SkerryError {
+export function bodyTooLarge(maxBodyBytes: number): SkerryError {
   return new SkerryError('bodyTooLarge', `The body may have at most ${maxBodyBytes} bytes`)
 }
 

@@ -1,9 +1,7 @@
-/** The port to the network between hosts: HTTP, or what a simulation puts in its place. */
+/** The port to the network between hosts: `wire/transport.ts`, or what a simulation puts in its place. */
 import type { Link } from '../client/link.ts'
 import type { HttpLinkOptions } from './http-link.ts'
-import { httpLink } from './http-link.ts'
 import type { HttpServer, HttpServerOptions } from './server.ts'
-import { startHttpServer } from './server.ts'
 
 export interface Transport {
   /** Begins to answer requests. Rejects with `portInUse` when another process has the port. */
@@ -11,5 +9,3 @@ export interface Transport {
   /** Connects when it is first used. */
   link(options: HttpLinkOptions): Link
 }
-
-export const httpTransport: Transport = { listen: startHttpServer, link: httpLink }

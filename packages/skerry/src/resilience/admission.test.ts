@@ -77,6 +77,41 @@ describe('a request', () => {
   })
 })
 
+describe('a request whose caller does not wait for long', () => {
+  /** One at once, and the answers take 100 ms. */
+  const slow = async (): Promise<{ clock: VirtualClock; admission: Admission; first: Turn }> => {
+    const clock = new VirtualClock()
+    const admission = new Admission(clock, { ...fixed(1), maxWaitMs: 1_000 })
+    for (let learned = 0; learned < 100; learned++) {
+      const turn = admission.enter('critical') as Turn
+      await clock.advance(100)
+      turn.end()
+    }
+    return { clock, admission, first: admission.enter('critical') as Turn }
+  }
+
+  it('is refused at once when his answer would come too late, and waits otherwise', async () => {
+    const { admission } = await slow()
+    expect(outcomeOf(admission.enter('normal', 240))).toBe('is refused')
+    expect(outcomeOf(admission.enter('normal', 260))).toBe('waits')
+  })
+
+  it('is refused when his turn comes later than was to be expected, and the next one is begun', async () => {
+    const { clock, admission, first } = await slow()
+    const [impatient, patient] = [admission.enter('normal', 260), admission.enter('normal', 2_000)]
+    await clock.advance(120)
+    first.end()
+    expect(await impatient).toBeTypeOf('number')
+    expect(await patient).toHaveProperty('end')
+  })
+
+  it('begins while there is room, however slow the answers have been: they may be faster now', async () => {
+    const { admission, first } = await slow()
+    first.end()
+    expect(outcomeOf(admission.enter('normal', 1))).toBe('begins')
+  })
+})
+
 describe('a request that others overtake all the time', () => {
   it('is refused when it has waited for twice as long as it may', async () => {
     const clock = new VirtualClock()

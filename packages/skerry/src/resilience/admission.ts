@@ -1,7 +1,7 @@
 /**
  * What a listener takes on. A bounded number of requests is in progress, as many as do not slow each other down; a bounded number waits, as
  * many as will have their turn in time. Everybody else is told at once to come back later, so that under any load the work that is done is work
- * that somebody still waits for. Bulk is refused first, what is critical last.
+ * that somebody still waits for. Bulk is refused first, what is critical last; and whoever could not be answered in time, whatever he is.
  */
 import type { Clock } from '../base/clock.ts'
 import { Fifo } from '../base/fifo.ts'
@@ -23,6 +23,8 @@ const SHARE: Readonly<Record<Priority, number>> = { critical: 1, normal: 0.8, bu
 const FIRST_GUESS_MS = 10
 /** How much the last answer counts. */
 const NEWEST = 0.1
+/** How much longer than on average an answer may take for its work to be worth beginning. */
+const MARGIN = 1.5
 
 export interface Turn {
   /** The request has been answered. */
@@ -31,6 +33,8 @@ export interface Turn {
 
 interface Waiting {
   readonly untilMs: number
+  /** When he stops waiting for his answer. */
+  readonly deadlineAtMs: number
   readonly begin: () => void
   readonly refuse: () => void
 }
@@ -51,17 +55,19 @@ export class Admission {
 
   /**
    * A turn, at once or after others; or after how many milliseconds to come back, when there is too much to do, or when others came first
-   * that matter more.
+   * that matter more. `remainingMs`: how long he waits for his answer.
    */
-  enter(priority: Priority): Turn | Promise<Turn | number> | number {
+  enter(priority: Priority, remainingMs = Infinity): Turn | Promise<Turn | number> | number {
     if (this.#inProgress < this.#limit.limit) return this.#begin()
     const mayWaitMs = this.#maxWaitMs * SHARE[priority]
     const waitMs = ((this.#before(priority) + 1) * this.#averageMs) / this.#limit.limit
-    if (waitMs > mayWaitMs) return Math.ceil(waitMs)
+    if (waitMs > Math.min(mayWaitMs, remainingMs - MARGIN * this.#averageMs)) return Math.ceil(waitMs)
+    const nowMs = this.#clock.nowMs()
     return new Promise((resolve) =>
       this.#waiting[priority].push({
         // What was reckoned with may come otherwise.
-        untilMs: this.#clock.nowMs() + 2 * mayWaitMs,
+        untilMs: nowMs + 2 * mayWaitMs,
+        deadlineAtMs: nowMs + remainingMs,
         begin: () => resolve(this.#begin()),
         refuse: () => resolve(Math.ceil(mayWaitMs)),
       }),
@@ -84,7 +90,7 @@ export class Admission {
         this.#averageMs += (tookMs - this.#averageMs) * NEWEST
         this.#limit.record(tookMs, atOnce, nowMs)
         this.#refuseLate(nowMs)
-        while (this.#inProgress < this.#limit.limit && this.#next());
+        while (this.#inProgress < this.#limit.limit && this.#next(nowMs));
       },
     }
   }
@@ -94,10 +100,14 @@ export class Admission {
       while (waiting.first !== undefined && waiting.first.untilMs < nowMs) waiting.shift()!.refuse()
   }
 
-  /** False when nobody waits. */
-  #next(): boolean {
-    const next = PRIORITIES.map((priority) => this.#waiting[priority]).find(({ size }) => size > 0)
-    next?.shift()!.begin()
-    return next !== undefined
+  /** False when nobody waits. Work for somebody who would not wait for its end is time taken from all the others. */
+  #next(nowMs: number): boolean {
+    const next = PRIORITIES.map((priority) => this.#waiting[priority])
+      .find(({ size }) => size > 0)
+      ?.shift()
+    if (next === undefined) return false
+    if (nowMs + MARGIN * this.#averageMs > next.deadlineAtMs) next.refuse()
+    else next.begin()
+    return true
   }
 }

@@ -2,11 +2,13 @@
  * What runs where: read from environment variables, checked as a whole, and given as one complete object. Names follow
  * the service's: `user-service` has USER_SERVICE_URL, USER_SERVICE_PORT and USER_SERVICE_DATABASE_URL.
  */
+import { join } from 'node:path'
 import { SkerryError } from '../base/errors.ts'
 import type { Validation } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
 import type { DnsName } from '../discovery/dns-url.ts'
 import { dnsNameOf } from '../discovery/dns-url.ts'
+import type { RecentPlace } from '../recent/file.ts'
 import { needsDatabase } from '../service/hosted-service.ts'
 import type { Service } from '../service/service.ts'
 import type { LogLevel } from '../telemetry/log.ts'
@@ -25,7 +27,15 @@ export interface DatabaseConfiguration {
   readonly dataDirectory: string | undefined
 }
 
-export interface HostConfiguration extends DatabaseConfiguration {
+export interface RecentConfiguration {
+  /**
+   * Where recent telemetry is kept; undefined: nowhere. SKERRY_TELEMETRY: a path, `memory` or `off`. Default: beside an embedded database, else in
+   * memory.
+   */
+  readonly recent: RecentPlace | undefined
+}
+
+export interface HostConfiguration extends DatabaseConfiguration, RecentConfiguration {
   /** The interface to listen on. HOST, default 127.0.0.1. */
   readonly host: string
   /** The gateway's port. PORT, default 8080. */
@@ -48,8 +58,10 @@ export interface HostConfiguration extends DatabaseConfiguration {
   readonly zone: string | undefined
   /** BROKER_URL or RABBITMQ_URL; undefined is the embedded broker. */
   readonly brokerUrl: string | undefined
-  /** SKERRY_WIRE=http: calls inside the host go through HTTP too, as a test that nothing leans on shared memory. */
-  readonly forceWire: boolean
+  /** How calls inside the host go, as a test that nothing leans on shared memory. SKERRY_WIRE: `http` or `fast`, else they cross no network. */
+  readonly forceWire: 'http' | 'fast' | undefined
+  /** Whether hosts speak the fast wire with each other where both can. SKERRY_FAST_WIRE, default `on`; `off` leaves plain HTTP. */
+  readonly fastWire: boolean
   /**
    * How long a stopping host stays reachable so that others notice. SKERRY_DRAIN_MS, default 0; with a registry, through which they notice, up to
    * 5 000, and no longer than they need.
@@ -140,6 +152,11 @@ export async function readConfiguration(system: System, selection: Selection, en
       )
   }
 
+  const databases = databaseConfiguration(selection, reader)
+  const wire = reader.choice('SKERRY_WIRE', ['local', 'http', 'fast'] as const, 'local')
+  const fastWire = reader.choice('SKERRY_FAST_WIRE', ['on', 'off'] as const, 'on') === 'on'
+  if (wire === 'fast' && !fastWire)
+    reader.mistake('SKERRY_WIRE is "fast" and SKERRY_FAST_WIRE is "off": leave one of them out, or set SKERRY_WIRE to "http"')
   const configuration: HostConfiguration = {
     host: reader.text('HOST') ?? '127.0.0.1',
     gatewayPort,
@@ -151,9 +168,11 @@ export async function readConfiguration(system: System, selection: Selection, en
     advertiseHost: reader.host('ADVERTISE_HOST'),
     advertiseUrls,
     zone: reader.text('SKERRY_ZONE'),
-    ...databaseConfiguration(selection, reader),
+    ...databases,
+    recent: recentPlace(databases, reader),
     brokerUrl,
-    forceWire: reader.choice('SKERRY_WIRE', ['local', 'http'] as const, 'local') === 'http',
+    forceWire: wire === 'local' ? undefined : wire,
+    fastWire,
     drainMs: reader.whole('SKERRY_DRAIN_MS', 0, 600_000, registryUrl === undefined ? 0 : DISCOVERED_DRAIN_MS),
     drainsEarly: registryUrl !== undefined && reader.text('SKERRY_DRAIN_MS') === undefined,
     graceMs: reader.whole('SKERRY_GRACE_MS', 0, 600_000, 25_000),
@@ -167,6 +186,23 @@ export async function readConfiguration(system: System, selection: Selection, en
   }
   reader.finish()
   return configuration
+}
+
+/** Reads where hosts keep recent telemetry, and nothing else. Throws like `readConfiguration`. */
+export function readRecentConfiguration(selection: Selection, environment: Environment): RecentConfiguration {
+  const reader = new Reader(environment)
+  const recent = recentPlace(databaseConfiguration(selection, reader), reader)
+  reader.finish()
+  return { recent }
+}
+
+/** Who has its data elsewhere may not be able to write here. */
+function recentPlace({ databases, dataDirectory }: DatabaseConfiguration, reader: Reader): RecentPlace | undefined {
+  const given = reader.text('SKERRY_TELEMETRY')
+  if (given === 'off') return undefined
+  if (given !== undefined && given !== 'memory') return { file: given }
+  const isEmbedded = [...databases.values()].some(({ url }) => url === undefined)
+  return given === undefined && isEmbedded && dataDirectory !== undefined ? { file: join(dataDirectory, 'telemetry.sqlite') } : 'memory'
 }
 
 /** Reads where the databases are and nothing else: all that a migration needs to know. Throws like `readConfiguration`. */

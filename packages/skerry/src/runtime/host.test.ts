@@ -103,7 +103,7 @@ async function until(condition: () => boolean, stepMs = 0): Promise<void> {
   expect(condition()).toBe(true)
 }
 
-describe.each(['local', 'http'])('a host with calls over %s', (SKERRY_WIRE) => {
+describe.each(['local', 'http', 'fast'])('a host with calls over %s', (SKERRY_WIRE) => {
   it('handles what an earlier life kept only when everything that handlers may call is there', async () => {
     const name = `ann-${SKERRY_WIRE}`
     let failed = false

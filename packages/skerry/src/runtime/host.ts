@@ -8,9 +8,11 @@ import type { NewId } from '../base/id.ts'
 import { idSource } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import { systemRandom } from '../base/random.ts'
+import type { CallEvent } from '../client/call-event.ts'
 import type { Client } from '../client/call.ts'
 import { createClient } from '../client/client.ts'
 import type { Link } from '../client/link.ts'
+import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Broker, BrokerEngine } from '../engine/broker.ts'
 import { embeddedBroker } from '../engine/embedded-broker.ts'
@@ -18,7 +20,7 @@ import type { Registry, RegistryEngine } from '../engine/registry.ts'
 import { gatewayRoutes } from '../gateway/gateway.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Transport } from '../http/transport.ts'
-import { httpTransport } from '../http/transport.ts'
+import type { Recent } from '../recent/recent.ts'
 import { Admission } from '../resilience/admission.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { InjectedFaults } from '../service/injected-faults.ts'
@@ -26,6 +28,8 @@ import { migrate } from '../service/migrations.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HostTelemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
+import { networkTransport } from '../wire/transport.ts'
+import { liveRoutes } from './admin/live-routes.ts'
 import { metricsRoute } from './admin/metrics-route.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { hostAdmin } from './admin/service.ts'
@@ -34,6 +38,7 @@ import { announce, openLogged } from './announcement.ts'
 import type { HostConfiguration } from './configuration.ts'
 import type { Databases, DatabaseEngineFactory } from './databases.ts'
 import { openDatabases } from './databases.ts'
+import { declaredSystem } from './declared-system.ts'
 import { Dependencies } from './dependencies.ts'
 import { untilDrained } from './draining.ts'
 import type { Health } from './health.ts'
@@ -69,9 +74,11 @@ export interface HostOptions {
   readonly random?: Random
   /** Default: nothing is recorded. */
   readonly telemetry?: HostTelemetry | undefined
+  /** What the admin API shows of recent telemetry, and what samples the metrics of `telemetry`. Default: nothing is kept. */
+  readonly recent?: Recent | undefined
   /** Ends the process, for a fault that asks for it. Default: SIGKILL. */
   readonly kill?: () => void
-  /** How it is reached and reaches others. Default: HTTP. */
+  /** How it is reached and reaches others. Default: the fast wire where both sides speak it, else HTTP. */
   readonly transport?: Transport
   /** How calls that fail are made again. Default: once more, after at most 25 ms. */
   readonly retry?: RetryPolicy | undefined
@@ -111,6 +118,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
   return host
 }
 
+const CALL_EVENTS: Readonly<Record<CallEvent['kind'], string>> = {
+  retried: 'A call is made again',
+  hedged: 'A second instance is asked, because the first takes long',
+  degraded: 'A call gave no answer, and is answered in another way',
+}
+
 /** As telemetry names whoever calls through a host's own clients. */
 const OUTSIDE = 'host'
 /** How long the relays may take to hand over what is on its way when stopping. */
@@ -147,7 +160,7 @@ class RunningHost implements Host {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#newId = idSource(this.#clock, this.#random)
-    this.#transport = options.transport ?? httpTransport
+    this.#transport = options.transport ?? networkTransport({ fastWire: options.configuration.fastWire ? 'offered' : 'off' })
     const { peers, zone } = options.configuration
     this.#dependencies = new Dependencies({
       transport: this.#transport,
@@ -160,6 +173,7 @@ class RunningHost implements Host {
       log: options.log,
     })
     this.#telemetry = options.telemetry ?? silentTelemetry(this.#random)
+    options.recent?.watch(this.#telemetry.metrics)
     this.#faults = options.configuration.allowsFaults
       ? new InjectedFaults({ clock: this.#clock, newId: this.#newId, log: options.log, kill: options.kill ?? killProcess })
       : undefined
@@ -227,7 +241,7 @@ class RunningHost implements Host {
         database: opened?.database,
         exclusive: opened?.exclusive ?? false,
         broker: this.#broker!,
-        clientFor: (contract) => this.#clientOf(contract, name, userAgentOf(service.contract)),
+        clientFor: (contract, using) => this.#clientOf(contract, name, userAgentOf(service.contract), using),
         config: this.#options.configuration.serviceConfigurations.get(name),
         resources: await this.#resources!.of(name),
         hasConsumers: consumersOf(this.#options.system).some(({ topics }) => topics.includes(name)),
@@ -241,28 +255,39 @@ class RunningHost implements Host {
     )
   }
 
-  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string): Client<C> {
+  #clientOf<C extends Contract>(contract: C, caller: string, userAgent: string, using?: Using): Client<C> {
     return createClient(contract, {
+      using,
       dependency: this.#dependencies.on(contract.name),
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
       telemetry: this.#telemetry.of(caller),
       userAgent,
+      onEvent: this.#onCallEvent,
     })
+  }
+
+  /** What tracing and metrics can be made of. */
+  readonly #onCallEvent = (event: CallEvent): void => {
+    const { kind, trace, ...fields } = event
+    this.#options.log.debug(CALL_EVENTS[kind], { ...fields, traceId: trace.traceId, spanId: trace.spanId })
   }
 
   #localLink(name: string): Link | undefined {
     const { configuration, selection } = this.#options
     if (!selection.services.some((service) => service.contract.name === name)) return undefined
-    return configuration.forceWire ? this.#loopbackLink(name) : inProcessLink(() => this.instances.get(name)!.hosted)
+    return configuration.forceWire !== undefined
+      ? this.#loopbackLink(name, configuration.forceWire)
+      : inProcessLink(() => this.instances.get(name)!.hosted)
   }
 
   /** Services are made before they listen, so the address is looked up at the first call. */
-  #loopbackLink(name: string): Link {
+  #loopbackLink(name: string, way: 'http' | 'fast'): Link {
+    const transport = this.#options.transport ?? networkTransport({ fastWire: way === 'fast' ? 'only' : 'off' })
     let link: Link | undefined
     return {
-      send: (request) => (link ??= this.#transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
+      send: (request) => (link ??= transport.link({ baseUrl: this.serviceUrls.get(name)!, clock: this.#clock })).send(request),
       close: async () => link?.close(),
     }
   }
@@ -271,7 +296,7 @@ class RunningHost implements Host {
     const { system, selection, configuration, log } = this.#options
     const health = healthRoutes(this.#health())
     for (const { name, hosted } of this.instances.values()) {
-      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire ? 0 : undefined)
+      const port = configuration.servicePorts.get(name) ?? (configuration.forceWire === undefined ? undefined : 0)
       if (port === undefined) continue
       const routes = [...serviceRoutes(hosted, this.#clock), ...health]
       const server = await this.#transport.listen({
@@ -279,6 +304,7 @@ class RunningHost implements Host {
         port,
         routes,
         admission: new Admission(this.#clock),
+        forPeers: true,
         clock: this.#clock,
         log: log.with({ service: name }),
       })
@@ -294,6 +320,8 @@ class RunningHost implements Host {
       clock: this.#clock,
       random: this.#random,
       retry: this.#options.retry,
+      using: system.gateway.using,
+      onEvent: this.#onCallEvent,
       log: log.with({ service: GATEWAY }),
       telemetry: this.#telemetry.of(GATEWAY),
     })
@@ -324,7 +352,7 @@ class RunningHost implements Host {
   }
 
   async #listenForAdmin(health: ReturnType<typeof healthRoutes>): Promise<void> {
-    const { system, configuration } = this.#options
+    const { system, configuration, recent } = this.#options
     if (configuration.adminPort === undefined) return
     const log = this.#options.log.with({ service: 'skerry-admin' })
     const consumed = new Map(consumersOf(system).map(({ name, topics }) => [name, topics]))
@@ -350,13 +378,15 @@ class RunningHost implements Host {
       withoutDatabase: [...this.instances.values()]
         .filter(({ database }) => database === undefined)
         .map(({ hosted: { contract } }) => contract),
+      telemetry: recent && { read: recent.read, declared: declaredSystem(system) },
       faults: { faults: this.#faults, services: [...this.instances.values()].map((instance) => instance.hosted) },
       clock: this.#clock,
       random: this.#random,
       newId: this.#newId,
       log,
     })
-    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...health]
+    const live = recent === undefined ? [] : liveRoutes(recent.read, this.#clock)
+    const routes = [...adminRoutes(system, serviceRoutes(hosted, this.#clock)), metricsRoute(this.#telemetry.metrics), ...live, ...health]
     const server = await this.#transport.listen({
       host: configuration.adminHost,
       port: configuration.adminPort,

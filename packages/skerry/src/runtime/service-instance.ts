@@ -4,6 +4,7 @@ import { sleep } from '../base/clock.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Worker } from '../base/worker.ts'
+import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { Broker } from '../engine/broker.ts'
@@ -33,7 +34,7 @@ export interface ServiceInstanceOptions {
   /** No other process can have the database open. */
   readonly exclusive: boolean
   readonly broker: Broker
-  readonly clientFor: (contract: Contract) => unknown
+  readonly clientFor: (contract: Contract, using: Using | undefined) => unknown
   readonly config: unknown
   readonly resources: unknown
   /** Whether any service of the system consumes what this one publishes. */
@@ -89,7 +90,9 @@ export async function createServiceInstance(options: ServiceInstanceOptions): Pr
       onUncertain: () => relay?.lookAgain(),
       onDelayed: (dueAtMs) => later?.wakeBy(dueAtMs),
     })
-  const clients = Object.fromEntries(Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used)]))
+  const clients = Object.fromEntries(
+    Object.entries(service.uses).map(([name, used]) => [name, options.clientFor(used, service.using[name])]),
+  )
   if (database !== undefined)
     await checkSagaVersions(
       contract.name,

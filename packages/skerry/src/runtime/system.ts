@@ -32,6 +32,8 @@ export function system<const Services extends readonly Service[]>(
     if (serviceName === GATEWAY) mistakes.push(`a service is named "${GATEWAY}", which is the gateway's own name`)
     if (names.indexOf(serviceName) !== index) mistakes.push(`two services implement the contract "${serviceName}"`)
   }
+  for (const { contract } of options.gateway?.using ?? [])
+    if (!names.includes(contract.name)) mistakes.push(`the gateway is using "${contract.name}", which no service implements`)
   if (mistakes.length > 0)
     throw new SkerryError('systemInvalid', `The system "${name}" is not valid:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`)
   return Object.freeze({ kind: 'system', name, services: Object.freeze(options.services), gateway: options.gateway })

@@ -5,6 +5,7 @@ import type { Duration } from '../base/duration.ts'
 import type { NewId } from '../base/id.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../client/call.ts'
+import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event, EventInput } from '../contract/event.ts'
 import type { Operation } from '../contract/operation.ts'
@@ -17,11 +18,11 @@ import type { EventMeta } from '../events/subscription.ts'
 import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** The contracts a service calls, under the names it calls them by. */
-export type Uses = Readonly<Record<string, Contract>>
+/** The contracts a service calls, under the names it calls them by; those that it calls in a way of its own come from `using(…)`. */
+export type Uses = Readonly<Record<string, Contract | Using>>
 
 /** One typed client for each contract in `uses`. */
-export type Clients<U extends Uses> = { readonly [K in keyof U]: Client<U[K]> }
+export type Clients<U extends Uses> = { readonly [K in keyof U]: Client<U[K] extends Using<infer C> ? C : U[K]> }
 
 /** `emit.orderPlaced({ … })` for each event of the contract. */
 export type Emit<C> = C extends { readonly events: infer Events }

@@ -9,12 +9,14 @@ import { SkerryError } from '../base/errors.ts'
 import { copyJson } from '../base/json.ts'
 import type { BoundOperation } from '../contract/bound-operation.ts'
 import { CallError } from '../contract/call-error.ts'
+import type { Degradation } from '../contract/degradation.ts'
 import type { ProblemDetails } from '../contract/problem.ts'
-import { declaredProblem, platformProblem } from '../contract/problem.ts'
+import { deadlineProblem, declaredProblem, platformProblem } from '../contract/problem.ts'
 import type { Issue } from '../contract/schema.ts'
 import { validate } from '../contract/schema.ts'
 import { sensitiveTexts } from '../contract/sensitive.ts'
 import { DatabaseError } from '../engine/database.ts'
+import type { CallRecord } from '../telemetry/account.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
@@ -33,6 +35,8 @@ export interface IncomingCall {
   readonly idempotencyKey: string | undefined
   /** Who calls, as it has said in User-Agent, if it has. */
   readonly userAgent: string | undefined
+  /** Is told whose work it is. */
+  readonly record?: Pick<CallRecord, 'inside'> | undefined
   readonly signal: () => AbortSignal
 }
 
@@ -43,7 +47,7 @@ export interface OperationRequest extends Omit<IncomingCall, 'trace' | 'deadline
 
 export type OperationAnswer =
   /** The output as the schema gives it; whoever carries it further copies it or writes it as JSON. */
-  | { readonly ok: true; readonly output: unknown }
+  | { readonly ok: true; readonly output: unknown; readonly degraded?: readonly Degradation[] | undefined }
   | { readonly ok: false; readonly problem: ProblemDetails; readonly retryAfterMs?: number | undefined }
 
 /** Runs the handler of one operation on checked input. */
@@ -67,25 +71,26 @@ export async function dispatch(request: OperationRequest, invoke: Invoke, log: L
     const input = checked instanceof Promise ? await checked : checked
     if (!input.ok) return { ok: false, problem: invalidInput(input.issues) }
     const result = await runInScope(request.scope, () => invoke(request, input.value))
-    if (operation.output === undefined) return answered(undefined)
+    if (operation.output === undefined) return answered(undefined, request.scope)
     sensitiveTexts(operation.output, 'output')?.(result, keepBack)
     const promised = validate(operation.output, result)
     const output = promised instanceof Promise ? await promised : promised
-    if (output.ok) return answered(output.value)
+    if (output.ok) return answered(output.value, request.scope)
     throw new SkerryError(
       'contractBroken',
       `${request.operation.fullName} answered what its contract does not promise: ${describe(output.issues)}`,
     )
   } catch (error) {
     if (error instanceof AnsweredBefore)
-      return 'problem' in error.answer ? { ok: false, problem: error.answer.problem } : answered(error.answer.output)
+      return 'problem' in error.answer ? { ok: false, problem: error.answer.problem } : answered(error.answer.output, request.scope)
     return { ok: false, ...failed(request, error, log) }
   }
 }
 
-function answered(output: unknown): OperationAnswer {
+function answered(output: unknown, { account }: Scope): OperationAnswer {
   crashPoint('operation.before-answer')
-  return { ok: true, output }
+  const degraded = account?.degraded
+  return degraded === undefined ? { ok: true, output } : { ok: true, output, degraded }
 }
 
 function invalidInput(issues: readonly Issue[]): ProblemDetails {
@@ -126,6 +131,11 @@ function failed(
     }),
   )
   const retryAfterMs = code === 'internal' ? undefined : retryAfterOf(error)
+  if (code === 'deadlineExceeded')
+    return {
+      problem: deadlineProblem(`${operation.fullName} was not done in time`, scope.account?.timing() ?? [], { traceId }),
+      retryAfterMs,
+    }
   return { problem: platformProblem(code, undefined, { traceId }), retryAfterMs }
 }
 

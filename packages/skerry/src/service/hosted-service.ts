@@ -24,6 +24,7 @@ import type { Saga, SagaReference, StartOptions } from '../saga/index.ts'
 import { Sagas } from '../saga/index.ts'
 import { answeringOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Scope } from '../telemetry/scope.ts'
 import { currentScope } from '../telemetry/scope.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
@@ -146,7 +147,8 @@ export function hostService(options: HostedServiceOptions): HostedService {
       inProgress++
       if (call.operation.operation.deprecated !== undefined) deprecatedCalls?.count(call.operation.name, call.userAgent)
       const span = starts.get(call.operation.name)!(trace)
-      const scope = { service: service.contract.name, trace: span, deadlineAtMs }
+      const scope: Scope = { service: service.contract.name, trace: span, deadlineAtMs }
+      if (call.record !== undefined) call.record.inside = scope
       try {
         const fault = options.faults?.none === false ? await options.faults.meet(scope.service, call.operation.name, call.input) : undefined
         const answer: OperationAnswer =

@@ -1,6 +1,7 @@
 /** A service implements one contract and owns one database. `service(…)` says what it needs, `.implement(…)` what it does. */
 import type { Duration } from '../base/duration.ts'
 import { SkerryError } from '../base/errors.ts'
+import type { Using } from '../client/policies.ts'
 import type { Contract } from '../contract/contract.ts'
 import type { Event } from '../contract/event.ts'
 import type { OutputOf, Schema } from '../contract/schema.ts'
@@ -83,7 +84,9 @@ export interface Schedule<C = unknown> {
 export interface Service<C extends Contract = Contract> {
   readonly kind: 'service'
   readonly contract: C
-  readonly uses: Uses
+  readonly uses: Readonly<Record<string, Contract>>
+  /** How it calls those of `uses` that it calls in a way of its own, by the same names. */
+  readonly using: Readonly<Record<string, Using>>
   readonly listens: readonly Contract[]
   readonly migrations: URL | undefined
   readonly config: Schema | undefined
@@ -189,7 +192,10 @@ export function service<
   contract: C,
   options: ServiceOptions<U, Tables, Config, Resources, S> = {},
 ): ServiceDefinition<C, U, Tables, OutputOf<Config>, Resources, S> {
-  const uses: Uses = options.uses ?? {}
+  const using = Object.fromEntries(Object.entries<Contract | Using>(options.uses ?? {}).filter(isUsing))
+  const uses = Object.fromEntries(
+    Object.entries<Contract | Using>(options.uses ?? {}).map(([name, used]) => [name, 'policies' in used ? used.contract : used]),
+  )
   const listens = options.listens ?? []
   const streams: Streams = options.streams ?? {}
   return {
@@ -221,7 +227,8 @@ export function service<
       return Object.freeze({
         kind: 'service',
         contract,
-        uses: Object.freeze({ ...uses }),
+        uses: Object.freeze(uses),
+        using: Object.freeze(using),
         listens: Object.freeze([...listens]),
         migrations: options.migrations,
         config: options.config,
@@ -236,6 +243,10 @@ export function service<
       })
     },
   }
+}
+
+function isUsing(entry: [string, Contract | Using]): entry is [string, Using] {
+  return 'policies' in entry[1]
 }
 
 const SCHEDULE_NAME = /^[a-zA-Z][a-zA-Z0-9-]{0,62}$/

@@ -154,7 +154,12 @@ export class Network {
       return 'lost'
     }
     say(`← ${status} of ${service}`)
-    return { status, text: body === undefined ? '' : JSON.stringify(body), retryAfter: headers?.['retry-after'] }
+    return {
+      status,
+      text: body === undefined ? '' : JSON.stringify(body),
+      retryAfter: headers?.['retry-after'],
+      degraded: headers?.['skerry-degraded'],
+    }
   }
 
   /** Runs the request as the peer; when that dies with it, its connection is reset. */

@@ -59,6 +59,16 @@ function destinationOf({ destination = pino.destination(1), onLine }: LogOptions
   }
 }
 
+function withListener(destination: DestinationStream, onLine: ((line: string) => void) | undefined): DestinationStream {
+  if (onLine === undefined) return destination
+  return {
+    write(line) {
+      destination.write(line)
+      onLine(line)
+    },
+  }
+}
+
 type Pino = Logger<never, boolean>
 
 function toLog(logger: Pino, names: ReadonlySet<string>): Log {

@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Transaction } from '../engine/database.ts'
+import type { Account } from './account.ts'
 import type { TraceContext } from './trace-context.ts'
 
 export interface Scope {
@@ -15,6 +16,8 @@ export interface Scope {
   readonly cause?: string | undefined
   /** The open transaction of the service named in `service`. */
   readonly transaction?: Transaction | undefined
+  /** What its answer says besides. Made by the first call for which it is kept. */
+  account?: Account | undefined
   /** Gives each call made here the key under which a repetition of this work makes it again. Told whether the called operation keeps its first answer. */
   readonly idempotencyKeyFor?: ((operation: string, keepsAnswer: boolean) => string) | undefined
 }

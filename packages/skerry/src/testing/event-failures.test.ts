@@ -19,7 +19,7 @@ const reminders = contract('reminders', { version: '1.0.0', operations: {} })
 const definition = service(reminders, { uses: { mails }, listens: [orders] })
 
 /** A service that has a mail sent for each order, by a peer that answers as given. */
-async function scene(answer: (id: number) => Promise<void> | void, forceWire = false) {
+async function scene(answer: (id: number) => Promise<void> | void, forceWire: boolean | 'fast' = false) {
   const attempts: number[] = []
   let answered = 0
   const reminderService = definition.implement(
@@ -53,7 +53,7 @@ async function scene(answer: (id: number) => Promise<void> | void, forceWire = f
   }
 }
 
-describe.each([false, true])('an event whose handler calls a peer (over HTTP: %s)', (forceWire) => {
+describe.each([false, true, 'fast'] as const)('an event whose handler calls a peer (over HTTP: %s)', (forceWire) => {
   it('is a dead letter at once when the peer answers with a problem that it declares', async () => {
     await using shop = await scene(() => {}, forceWire)
     await shop.order(2)

@@ -1,4 +1,8 @@
 /** `skerry/testing`: the kit with which services are tested. */
+export { expectJourney } from './expect-journey.ts'
+export type { Journey } from '../telemetry/journey.ts'
+export type { JourneyBudget } from '../telemetry/journey-budget.ts'
+export type { SpanRecord } from '../telemetry/span.ts'
 export { fake } from './fake.ts'
 export type { FakeHandlers } from './fake.ts'
 export { checkGoldenEvents } from './golden-events.ts'

@@ -36,8 +36,8 @@ export interface TestSystemOptions<Services extends readonly Service[]> {
   readonly environment?: Readonly<Record<string, string>>
   /** Decides ids and jitter. Default: 1. */
   readonly seed?: number
-  /** Calls inside the system go through HTTP, as between hosts. Default: the variable SKERRY_WIRE is `http`. */
-  readonly forceWire?: boolean
+  /** Calls inside the system go as between hosts: over HTTP (`true`), or over the fast wire. Default: the variable SKERRY_WIRE. */
+  readonly forceWire?: boolean | 'fast'
   /** Default: errors and warnings are not shown, so that expected ones do not fill the output; pass `createLog()` to see all. */
   readonly log?: Log
 }
@@ -93,7 +93,7 @@ export async function testSystem<const Services extends readonly Service[]>(
   const environment = {
     PORT: '0',
     SKERRY_DATA: 'memory',
-    SKERRY_WIRE: (options.forceWire ?? process.env['SKERRY_WIRE'] === 'http') ? 'http' : 'local',
+    SKERRY_WIRE: wireOf(options.forceWire) ?? process.env['SKERRY_WIRE'],
     ...options.environment,
   }
   const configuration = { ...(await readConfiguration(definition, selection, environment)), brokerUrl: 'test:', drainMs: 0 }
@@ -176,4 +176,8 @@ async function readDeadLetters(host: Host): Promise<DeadLetterView[]> {
 
 function camelCase(name: string): string {
   return name.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function wireOf(forceWire: boolean | 'fast' | undefined): string | undefined {
+  return typeof forceWire === 'boolean' ? (forceWire ? 'http' : 'local') : forceWire
 }

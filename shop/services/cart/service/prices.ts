@@ -17,3 +17,7 @@ export async function takeOver(db: CartDatabase, { sku, name, price, version, di
     )
     .execute()
 }
+
+export async function hasPrice(db: CartDatabase, sku: string): Promise<boolean> {
+  return (await db.selectFrom('prices').select('sku').where('sku', '=', sku).executeTakeFirst()) !== undefined
+}

@@ -8,7 +8,7 @@ import { findCart, itemsOf, lockCart, lockOrBegin, toCart, updateCart } from './
 import { begin, changesIn, reopen } from './checkout.ts'
 import { merge } from './merge.ts'
 import { eraseOwner } from './owners.ts'
-import { takeOver } from './prices.ts'
+import { hasPrice, takeOver } from './prices.ts'
 import type { CartTables } from './tables.ts'
 
 const cartService = service(cart, {
@@ -32,12 +32,15 @@ export default cartService.implement(
       return found
     },
 
-    async putItem({ input: { id, sku, quantity }, call, transaction, clock, fail }) {
-      const [offer] = await call.catalog.getOffers({ skus: [sku] })
-      if (offer === undefined || offer.discontinued) throw fail.productNotFound()
+    async putItem({ input: { id, sku, quantity }, call, db: own, transaction, clock, fail }) {
+      const offers = await call.catalog.getOffers.try({ skus: [sku] })
+      const [offer] = offers.ok ? offers.value : []
+      if (offers.ok && (offer === undefined || offer.discontinued)) throw fail.productNotFound()
+      // While the catalog cannot be asked, the price is the one that it has last told of.
+      if (!offers.ok && !(await hasPrice(own, sku))) throw new CallError('catalog', 'getOffers', offers.error)
       const now = clock.now()
       return transaction(async ({ db }) => {
-        await takeOver(db, offer)
+        if (offer !== undefined) await takeOver(db, offer)
         const row = await lockOrBegin(db, id, now)
         if (row.status !== 'open') throw fail.cartClosed({ status: row.status })
         const { discontinued, ...price } = await db.selectFrom('prices').selectAll().where('sku', '=', sku).executeTakeFirstOrThrow()

@@ -4,6 +4,7 @@
  * just placed an order, or seen it confirmed, asks for it and for his list at once, and must not see it go back in time.
  */
 import type { Order, orders } from '@shop/orders-contract'
+import type { Kysely } from 'kysely'
 import type { InTransaction } from 'skerry/service'
 import type { Decide } from './decisions.ts'
 import type { OrderRow, OrderTables } from './order-row.ts'
@@ -46,6 +47,12 @@ export async function begin(
   if (row === undefined) return undefined
   await streams.order.append(id, { expected: 0 }, [{ type: 'placed', data: terms }])
   return toOrder(row)
+}
+
+/** He was known to users then: who has not been erased since still is. */
+export async function hasOrdered(db: Kysely<OrderTables>, userId: number | string): Promise<boolean> {
+  const found = await db.selectFrom('orders').select('id').where('user_id', '=', String(userId)).limit(1).executeTakeFirst()
+  return found !== undefined
 }
 
 /** Adds to the history of an order what follows from it, which may be nothing, and returns what it is then. */

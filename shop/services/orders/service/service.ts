@@ -4,7 +4,7 @@ import { checkout, checkoutWithoutNotes, refund } from './checkout.ts'
 import { callOff } from './decisions.ts'
 import { orderService } from './definition.ts'
 import { isErased, rememberErased } from './erased-users.ts'
-import { begin, follow, orderAt } from './order-book.ts'
+import { begin, follow, hasOrdered, orderAt } from './order-book.ts'
 import type { OrderRow } from './order-row.ts'
 import { toOrder } from './order-row.ts'
 import type { OrderState } from './order-stream.ts'
@@ -34,7 +34,7 @@ export default orderService.implement(
       ])
       if (!user.ok) {
         if (user.error.code === 'userNotFound' || (await isErased(db, input.user_id))) throw fail.userNotFound()
-        throw fail.notVerifiable({ retryAfterMs: user.error.data.retryAfterMs ?? 1_000 })
+        if (!(await hasOrdered(db, input.user_id))) throw fail.notVerifiable({ retryAfterMs: user.error.data.retryAfterMs ?? 1_000 })
       }
       if (!prices.ok) throw fail.notVerifiable({ retryAfterMs: prices.error.data.retryAfterMs ?? 1_000 })
 

@@ -16,6 +16,7 @@ import { userAgentOf } from '../own-user-agent.ts'
 import { admin } from './contract.ts'
 import { hostAdmin } from './service.ts'
 import type { AdminTarget } from './targets.ts'
+import type { AdminTelemetry } from './telemetry-service.ts'
 
 export interface AdminClient extends AsyncDisposable {
   readonly call: Client<typeof admin>
@@ -27,11 +28,16 @@ export function remoteAdmin(url: string, clock: Clock = systemClock): AdminClien
   return { call: clientOver(link, clock, systemRandom), [Symbol.asyncDispose]: () => link.close() }
 }
 
-/** Of the services whose databases are given, which whoever opened them closes, and of those that have none. */
-export function localAdmin(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], log: Log): AdminClient {
+/** Of the services whose databases are given, which whoever opened them closes, of those that have none, and of the telemetry that is given. */
+export function localAdmin(
+  targets: readonly AdminTarget[],
+  withoutDatabase: readonly Contract[],
+  log: Log,
+  telemetry?: AdminTelemetry,
+): AdminClient {
   const clock = systemClock
   const random = systemRandom
-  const hosted = hostAdmin({ targets, withoutDatabase, clock, random, newId: idSource(clock, random), log })
+  const hosted = hostAdmin({ targets, withoutDatabase, telemetry, clock, random, newId: idSource(clock, random), log })
   const link = inProcessLink(() => hosted)
   return { call: clientOver(link, clock, random), [Symbol.asyncDispose]: async () => {} }
 }

@@ -1,4 +1,7 @@
-/** The contract of the admin API: what people may see of events, sagas and deprecated operations, and do with them. It is served on a listener of its own. */
+/**
+ * The contract of the admin API: what people may see of events, sagas, deprecated operations and recent telemetry, and do with them. It is served on
+ * a listener of its own.
+ */
 import { contract } from '../../contract/contract.ts'
 import { get, post } from '../../contract/operation.ts'
 import type { PlainSchema } from '../../contract/plain-schema.ts'
@@ -7,6 +10,7 @@ import { problem } from '../../contract/problem.ts'
 import { deprecationOperations } from './deprecation-contract.ts'
 import { faultOperations } from './fault-contract.ts'
 import { sagaOperations } from './saga-contract.ts'
+import { telemetryOperations } from './telemetry-contract.ts'
 
 export const CAUSES = ['undecodable', 'undeclared', 'invalid', 'overtaken', 'rejected', 'exhausted'] as const
 /** Letters, or sagas, that one request acts on or shows; more are asked for page by page. */
@@ -90,7 +94,7 @@ const ServiceStatus = object({
 export const admin = contract('skerry-admin', {
   version: '1.3.0',
   description:
-    'Events that wait, events that are dead, sagas, who calls what is deprecated, and faults that are injected, of the services of one host',
+    'Events that wait, events that are dead, sagas, who calls what is deprecated, faults that are injected, and recent telemetry, of the services of one host',
   operations: {
     eventStatus: get('/events/status', {
       input: object({ service: optional(name) }),
@@ -164,6 +168,7 @@ export const admin = contract('skerry-admin', {
     ...sagaOperations(MAX_PAGE),
     ...deprecationOperations,
     ...faultOperations,
+    ...telemetryOperations(MAX_PAGE),
   },
 })
 

@@ -48,7 +48,7 @@ const cartService = service(carts, { uses: { prices, clocks } }).implement({
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
 
-describe.each([false, true])('deprecated operations, with calls over HTTP: %s', (forceWire) => {
+describe.each([false, true, 'fast'] as const)('deprecated operations, with calls over HTTP: %s', (forceWire) => {
   async function scene() {
     const held = new AsyncDisposableStack()
     const services = [priceService, clockService, cartService]

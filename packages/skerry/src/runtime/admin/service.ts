@@ -1,4 +1,7 @@
-/** The admin API answered: dead letters, lag, sagas and deprecated operations of the services whose databases are here. Every act is audited and logged. */
+/**
+ * The admin API answered: dead letters, lag, sagas and deprecated operations of the services whose databases are here, and recent telemetry. Every
+ * act is audited and logged.
+ */
 import type { Clock } from '../../base/clock.ts'
 import type { NewId } from '../../base/id.ts'
 import type { Random } from '../../base/random.ts'
@@ -24,6 +27,8 @@ import { isPage, readPage, writePage } from './page.ts'
 import { sagaHandlers } from './saga-service.ts'
 import type { AdminTarget } from './targets.ts'
 import { chosenTargets } from './targets.ts'
+import type { AdminTelemetry } from './telemetry-service.ts'
+import { telemetryHandlers } from './telemetry-service.ts'
 
 export interface AdminOptions {
   readonly targets: readonly AdminTarget[]
@@ -31,6 +36,8 @@ export interface AdminOptions {
   readonly withoutDatabase: readonly Contract[]
   /** What faults can be put into. Default: nothing, for no service runs here. */
   readonly faults?: FaultTargets
+  /** Undefined when nothing is kept. */
+  readonly telemetry: AdminTelemetry | undefined
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
@@ -41,12 +48,13 @@ export function hostAdmin({
   targets,
   withoutDatabase,
   faults = { faults: undefined, services: [] },
+  telemetry,
   clock,
   random,
   newId,
   log,
 }: AdminOptions): HostedService {
-  const implementation: Service = adminService(targets, withoutDatabase, faults, log)
+  const implementation: Service = adminService({ targets, withoutDatabase, faults, telemetry, log })
   return hostService({
     service: implementation,
     database: undefined,
@@ -64,7 +72,13 @@ export function hostAdmin({
 
 type Apply = (database: Database, id: string, act: Act) => Promise<ActResult>
 
-function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly Contract[], faults: FaultTargets, log: Log): Service {
+function adminService({
+  targets,
+  withoutDatabase,
+  faults,
+  telemetry,
+  log,
+}: Pick<AdminOptions, 'targets' | 'withoutDatabase' | 'telemetry' | 'log'> & { readonly faults: FaultTargets }): Service {
   const chosen = (name: string | undefined): readonly AdminTarget[] | undefined => chosenTargets(targets, name)
   const find = async (id: string): Promise<{ target: AdminTarget; letter: DeadLetterRow } | undefined> => {
     for (const target of targets) {
@@ -176,6 +190,7 @@ function adminService(targets: readonly AdminTarget[], withoutDatabase: readonly
     ...sagaHandlers(targets, log),
     ...deprecationHandlers(targets, withoutDatabase),
     ...faultHandlers(faults),
+    ...telemetryHandlers(telemetry),
   })
 }
 

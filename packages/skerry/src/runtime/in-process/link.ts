@@ -8,17 +8,18 @@ import type { HostedService } from '../../service/hosted-service.ts'
 
 export function inProcessLink(service: () => HostedService): Link {
   return {
-    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, signal }) {
+    async send({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, record, signal }) {
       const answer = await service().answer({
         operation,
         input: operation.http.carry(input),
         trace,
         deadlineAtMs,
+        record,
         idempotencyKey,
         userAgent,
         signal,
       })
-      return answer.ok ? { ok: true, output: copyJson(answer.output) } : answer
+      return answer.ok ? { ...answer, output: copyJson(answer.output) } : answer
     },
     close: async () => {},
   }

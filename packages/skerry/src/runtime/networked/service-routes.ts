@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
-import { platformProblem } from '../../contract/problem.ts'
+import { deadlineProblem, platformProblem } from '../../contract/problem.ts'
 import { readDeadline } from '../../http/deadline-header.ts'
 import { documentRoute } from '../../http/document-route.ts'
 import { operationRoute } from '../../http/operation-target.ts'
@@ -10,6 +10,7 @@ import type { Route } from '../../http/router.ts'
 import type { HttpTarget } from '../../http/server.ts'
 import { beforeDeadline } from '../../resilience/deadline.ts'
 import type { HostedService } from '../../service/hosted-service.ts'
+import type { CallRecord } from '../../telemetry/account.ts'
 import { traceOf } from '../../telemetry/propagation.ts'
 
 export function serviceRoutes(service: HostedService, clock: Clock): readonly Route<HttpTarget>[] {
@@ -20,6 +21,7 @@ export function serviceRoutes(service: HostedService, clock: Clock): readonly Ro
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
       const { 'idempotency-key': key, 'user-agent': userAgent } = headers
       const expiry = new Expiry()
+      const record: Pick<CallRecord, 'inside'> = {}
       const answer = await beforeDeadline(
         clock,
         remainingMs,
@@ -28,6 +30,7 @@ export function serviceRoutes(service: HostedService, clock: Clock): readonly Ro
           input,
           trace: traceOf(headers),
           deadlineAtMs: clock.nowMs() + remainingMs,
+          record,
           idempotencyKey: typeof key === 'string' ? key : undefined,
           userAgent,
           signal: () => AbortSignal.any([signal(), expiry.signal]),
@@ -35,7 +38,7 @@ export function serviceRoutes(service: HostedService, clock: Clock): readonly Ro
       )
       if (answer !== undefined) return answer
       expiry.abort()
-      return { ok: false, problem: platformProblem('deadlineExceeded') }
+      return { ok: false, problem: deadlineProblem(`${bound.fullName} was not done in time`, record.inside?.account?.timing() ?? []) }
     }),
   )
   const received = service.eventHandlers.map(({ event }) => event)
