@@ -78,7 +78,7 @@ export class FrameBatch {
     status: number,
     retryAfterSeconds: number | undefined,
     body: string | Buffer | undefined,
-    degraded?: string | undefined,
+    degraded?: string,
   ): void {
     const room = typeof body === 'string' ? body.length * MAX_BYTES_PER_CHARACTER : (body?.length ?? 0)
     const start = this.#room(HEAD_BYTES + ANSWER_HEAD_BYTES + (degraded?.length ?? 0) + room)
