@@ -9,7 +9,7 @@ const EMAIL = 'planted.marker@example.com'
 test.each([
   ['in one process', false],
   ['over HTTP', true],
-])('an order, a declined card, a wrong address and an erasure leave no mark, with calls %s', async (_how, forceWire) => {
+] as const)('an order, a declined card, a wrong address and an erasure leave no mark, with calls %s', async (_how, forceWire) => {
   const lines: string[] = []
   // Without the names of fields: whatever is not there for its value's sake shows.
   const log = createLog({ level: 'debug', destination: { write: (line) => void lines.push(line) } })

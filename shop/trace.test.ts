@@ -58,7 +58,8 @@ const EXPECTED = [
 test.each([
   ['in one process', false],
   ['over HTTP', true],
-])('a checkout is one trace from the gateway to the last consumer, with calls %s', async (_how, forceWire) => {
+  ['over the fast wire', 'fast'],
+] as const)('a checkout is one trace from the gateway to the last consumer, with calls %s', async (_how, forceWire) => {
   const shop = await openCheckout({ forceWire })
   const traceId = '0af7651916cd43dd8448eb211c80319c'
   const answer = await fetch(`${shop.app.gatewayUrl}/orders`, {

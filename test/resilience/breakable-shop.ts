@@ -1,9 +1,9 @@
-import { startTestProvider } from '@shop/provider-sandbox/testing'
 /**
  * The whole shop with a way to break each part of it: the door of every service, the broker and the payment provider are behind TCP proxies of
  * their own, and what the broker has for a service that is broken waits. In one process, so that there is one database to make; its calls go
  * over sockets all the same. Half a minute passes when a test says so.
  */
+import { startTestProvider } from '@shop/provider-sandbox/testing'
 import { pglite } from '@skerry/pglite'
 import { rabbitmq } from '@skerry/rabbitmq'
 import type { Broker } from 'skerry/engine'

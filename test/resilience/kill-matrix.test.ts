@@ -10,7 +10,9 @@ import type { Journey, Part } from '../../shop/degradation/table.ts'
 import { degradation, FAULTS, JOURNEYS, outcomeOf } from '../../shop/degradation/table.ts'
 import { shop as system } from '../../shop/system.ts'
 import { openBreakableShop } from './breakable-shop.ts'
-import { Journeys, ORDERING } from './shop-journeys.ts'
+import { Journeys, LOOKING, ORDERING } from './shop-journeys.ts'
+
+const LOOKS = 5
 
 let shop: Awaited<ReturnType<typeof openBreakableShop>>
 let journeys: Journeys
@@ -34,6 +36,8 @@ describe.each(parts)('%s', (part) => {
       const seen = await journeys.walk()
       for (const journey of ORDERING)
         if (seen[journey] === 'accepted') seen[journey] = await journeys.fate(journey, outcomeOf(part, fault, journey))
+      for (const journey of LOOKING)
+        for (let again = 0; again < LOOKS && seen[journey] !== declared[journey]; again++) seen[journey] = await journeys.look(journey)
       expect(seen).toEqual(declared)
     } finally {
       await shop.heal(part, fault)

@@ -9,9 +9,9 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import { platformProblem } from '../contract/problem.ts'
 import type { CallOutcome } from '../resilience/circuit-breaker.ts'
 import { beforeDeadline } from '../resilience/deadline.ts'
+import type { BreakerRules } from './breaker.ts'
 import type { Instances } from './instances.ts'
 import type { CallRequest, CallResponse } from './link.ts'
-import type { BreakerRules } from './rules.ts'
 
 export interface Attempt {
   readonly response: CallResponse
@@ -69,6 +69,7 @@ export async function makeAttempt(
       if (isOver) return
       end('ignored', clock.nowMs() - startMs)
       abort?.abort()
+      onGivenUp?.()
     }
   }
   instance.outstanding++

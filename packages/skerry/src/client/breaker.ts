@@ -11,6 +11,12 @@ export interface Breaker {
   admit(): Admitted | { readonly admitted: false; readonly retryAfterMs: number }
 }
 
+/** Settings of one caller; itself what his breakers are known by. */
+export interface BreakerRules {
+  readonly settings: BreakerSettings
+  readonly rate: FailureRateSettings
+}
+
 export interface Admitted {
   readonly admitted: true
   report(outcome: CallOutcome): void

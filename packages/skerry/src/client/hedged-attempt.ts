@@ -4,23 +4,16 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { sleep } from '../base/clock.ts'
-import type { HedgeDelay } from '../resilience/hedge-delay.ts'
-import type { RetryBudget } from '../resilience/retry-budget.ts'
 import type { Span } from '../telemetry/span.ts'
 import type { StartSpan } from '../telemetry/telemetry.ts'
 import type { Attempt, AttemptControl } from './attempt.ts'
 import { makeAttempt } from './attempt.ts'
+import type { BreakerRules } from './breaker.ts'
 import type { CallEvent } from './call-event.ts'
 import { ended } from './call-span.ts'
 import type { Dependency } from './dependency.ts'
 import type { CallRequest } from './link.ts'
-import type { BreakerRules } from './rules.ts'
-
-export interface HedgeRules {
-  readonly delay: HedgeDelay
-  /** How much may be asked twice, besides what the dependency allows. */
-  readonly budget: RetryBudget
-}
+import type { HedgeRules } from './rules.ts'
 
 export interface HedgedAttemptOptions {
   readonly dependency: Dependency

@@ -8,10 +8,9 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import { choose } from '../resilience/choose.ts'
 import { Outlier, withoutOutliers } from '../resilience/outlier.ts'
 import { PeakLatency } from '../resilience/peak-latency.ts'
-import type { Admitted, Breaker } from './breaker.ts'
+import type { Admitted, Breaker, BreakerRules } from './breaker.ts'
 import { createBreaker } from './breaker.ts'
 import type { Link } from './link.ts'
-import type { BreakerRules } from './rules.ts'
 
 /** Where an instance is, and the way there. */
 export interface InstanceLink {

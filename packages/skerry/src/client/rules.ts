@@ -1,18 +1,16 @@
 /** The rules of one caller for one operation: what its policies declare, with the state that goes with it. Absent where nothing is declared. */
 import type { Duration } from '../base/duration.ts'
 import { milliseconds } from '../base/duration.ts'
-import type { BreakerSettings } from '../resilience/circuit-breaker.ts'
 import { BREAKER_DEFAULTS } from '../resilience/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../resilience/concurrency-limit.ts'
-import type { FailureRateSettings } from '../resilience/failure-rate.ts'
 import { FAILURE_RATE_DEFAULTS } from '../resilience/failure-rate.ts'
 import { HedgeDelay } from '../resilience/hedge-delay.ts'
 import { LastAnswers } from '../resilience/last-answers.ts'
 import { RetryBudget } from '../resilience/retry-budget.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
 import { RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
+import type { BreakerRules } from './breaker.ts'
 import type { Fallback } from './fallback.ts'
-import type { HedgeRules } from './hedged-attempt.ts'
 import type { CallPolicies, OperationPolicies, Using } from './policies.ts'
 
 export interface CallRules {
@@ -25,9 +23,10 @@ export interface CallRules {
   readonly fallback: FallbackRules | undefined
 }
 
-export interface BreakerRules {
-  readonly settings: BreakerSettings
-  readonly rate: FailureRateSettings
+export interface HedgeRules {
+  readonly delay: HedgeDelay
+  /** How much may be asked twice, besides what the dependency allows. */
+  readonly budget: RetryBudget
 }
 
 export interface FallbackRules {

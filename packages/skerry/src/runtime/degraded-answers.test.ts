@@ -20,7 +20,7 @@ const near = contract('near', {
 })
 
 /** Near asks middle, which asks far; far answers or not, as it is set to. */
-async function chain(forceWire: boolean) {
+async function chain(forceWire: boolean | 'fast') {
   const state = { isDown: false }
   const farService = service(far).implement({
     async ask() {
@@ -54,7 +54,8 @@ async function chain(forceWire: boolean) {
 describe.each([
   ['in one process', false],
   ['over HTTP', true],
-])('%s', (_where, forceWire) => {
+  ['over the fast wire', 'fast'],
+] as const)('%s', (_where, forceWire) => {
   it('says through all services in between, and in a header at the end, what could not be asked', async () => {
     const { state, app, fetched } = await chain(forceWire)
     await using _ = app

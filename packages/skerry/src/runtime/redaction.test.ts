@@ -86,7 +86,8 @@ const clubService = clubDefinition.implement(
 test.each([
   ['in one process', false],
   ['over HTTP', true],
-])('what contracts mark is in no log, span or metric, with calls %s', async (_how, forceWire) => {
+  ['over the fast wire', 'fast'],
+] as const)('what contracts mark is in no log, span or metric, with calls %s', async (_how, forceWire) => {
   const lines: string[] = []
   const definition = system('club', { services: [peopleService, clubService] })
   const log = createLog({

@@ -15,7 +15,7 @@ const prices = contract('prices', { version: '1.0.0', operations: { find: get('/
 const shop = contract('shop', { version: '1.0.0', operations: { show: get('/show', { output, deadline: '2s', public: true }) } })
 
 /** The shop asks users, which takes 300 ms, and then prices, which asks stock, which never answers. */
-async function slowShop(forceWire: boolean) {
+async function slowShop(forceWire: boolean | 'fast') {
   const asked = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
   const services = [
@@ -47,7 +47,8 @@ async function slowShop(forceWire: boolean) {
 describe.each([
   ['in one process', false],
   ['over HTTP', true],
-])('%s', (_where, forceWire) => {
+  ['over the fast wire', 'fast'],
+] as const)('%s', (_where, forceWire) => {
   it('names all who were waited for, and for how long', async () => {
     const { app, asked, begun } = await slowShop(forceWire)
     await using _ = app

@@ -155,12 +155,12 @@ describe('a server that is about to stop', () => {
     await expect.poll(() => held.length).toBe(1)
     listener.server.drain()
     await using other = linkTo(listener.url, 'offered')
-    expect(await other.send(make)).toEqual({ ok: true, output: 'HTTP' })
+    expect(await other.send(make)).toEqual({ ok: true, output: 'HTTP', leaving: true })
     let closed = false
     const closing = listener.server.close(new AbortController().signal).then(() => (closed = true))
     expect(closed).toBe(false)
     held[0]!()
-    expect(await first).toEqual({ ok: true, output: 'fast wire' })
+    expect(await first).toEqual({ ok: true, output: 'fast wire', leaving: true })
     await closing
   })
 

@@ -72,13 +72,21 @@ export class FrameBatch {
     this.#end(KIND.call, call, start, at)
   }
 
-  /** The whole answer, or the rest of one whose parts have gone before. */
-  answer(call: number, status: number, retryAfterSeconds: number | undefined, body: string | Buffer | undefined): void {
+  /** The whole answer, or the rest of one whose parts have gone before. `degraded` is ASCII, as headers are. */
+  answer(
+    call: number,
+    status: number,
+    retryAfterSeconds: number | undefined,
+    body: string | Buffer | undefined,
+    degraded?: string | undefined,
+  ): void {
     const room = typeof body === 'string' ? body.length * MAX_BYTES_PER_CHARACTER : (body?.length ?? 0)
-    const start = this.#room(HEAD_BYTES + ANSWER_HEAD_BYTES + room)
+    const start = this.#room(HEAD_BYTES + ANSWER_HEAD_BYTES + (degraded?.length ?? 0) + room)
     const buffer = this.#buffer
     let at = buffer.writeUInt16BE(status, start + HEAD_BYTES)
     at = buffer.writeUInt32BE(retryAfterSeconds ?? NOT_SAID_32, at)
+    at = buffer.writeUInt16BE(degraded?.length ?? NOT_SAID_16, at)
+    if (degraded !== undefined) at += buffer.write(degraded, at, 'latin1')
     if (typeof body === 'string') at += buffer.write(body, at)
     else if (body !== undefined) at += body.copy(buffer, at)
     this.#end(KIND.answer, call, start, at)

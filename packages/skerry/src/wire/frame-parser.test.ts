@@ -155,10 +155,20 @@ test('a call arrives as it was written, whatever is left out', () => {
   )
 })
 
-test('an answer arrives as it was written', () => {
-  const bytes = written((batch) => batch.answer(3, 503, 7, '"später"'))
-  expect(readAnswer(bytes, HEAD_BYTES, bytes.length)).toEqual({ status: 503, retryAfterSeconds: 7 })
-  expect(bytes.toString('utf8', HEAD_BYTES + ANSWER_HEAD_BYTES)).toBe('"später"')
+test.each([
+  [503, 7, '"später"', undefined],
+  [200, undefined, '{}', 'a.b;because=unavailable;answer=fallback'],
+  [204, undefined, undefined, undefined],
+] as const)('an answer arrives as it was written: %d', (status, retryAfterSeconds, body, degraded) => {
+  const bytes = written((batch) => batch.answer(3, status, retryAfterSeconds, body, degraded))
+  const { bodyAt, ...read } = readAnswer(bytes, HEAD_BYTES, bytes.length)
+  expect(read).toEqual({ status, retryAfterSeconds, degraded })
+  expect(bytes.toString('utf8', bodyAt)).toBe(body ?? '')
+})
+
+test('an answer whose parts are longer than the whole is none', () => {
+  const bytes = written((batch) => batch.answer(3, 200, undefined, '', 'a.b'))
+  expect(() => readAnswer(bytes, HEAD_BYTES, bytes.length - 1)).toThrow(ProtocolError)
 })
 
 test('a batch that grows beyond its buffer loses nothing, and neither does one whose buffer is used again', () => {

@@ -45,11 +45,13 @@ export interface CallFrame {
 export interface AnswerFrame {
   readonly status: number
   readonly retryAfterSeconds: number | undefined
+  /** What stands in for something in it, as the header Skerry-Degraded says. */
+  readonly degraded: string | undefined
 }
 
 export const HELLO_BYTES = 12
 export const CALL_HEAD_BYTES = 11
-export const ANSWER_HEAD_BYTES = 6
+export const ANSWER_HEAD_BYTES = 8
 /** In place of a number or a length: it is not said. */
 export const NOT_SAID_32 = 0xffff_ffff
 export const NOT_SAID_16 = 0xffff
@@ -85,11 +87,20 @@ export function readCall(bytes: Buffer, from: number, to: number): CallFrame & {
   }
 }
 
-/** The body of the answer follows after `ANSWER_HEAD_BYTES`. */
-export function readAnswer(bytes: Buffer, from: number, to: number): AnswerFrame {
+/** Where the body of the answer begins is told through `bodyAt`. */
+export function readAnswer(bytes: Buffer, from: number, to: number): AnswerFrame & { readonly bodyAt: number } {
   if (to - from < ANSWER_HEAD_BYTES) throw new ProtocolError('an answer that is too short')
   const status = bytes.readUInt16BE(from)
   if (status < 200 || status > 599) throw new ProtocolError(`an answer with the status ${status}`)
   const retryAfterSeconds = bytes.readUInt32BE(from + 2)
-  return { status, retryAfterSeconds: retryAfterSeconds === NOT_SAID_32 ? undefined : retryAfterSeconds }
+  const degradedBytes = bytes.readUInt16BE(from + 6)
+  const degradedAt = from + ANSWER_HEAD_BYTES
+  const bodyAt = degradedAt + (degradedBytes === NOT_SAID_16 ? 0 : degradedBytes)
+  if (bodyAt > to) throw new ProtocolError('an answer whose parts are longer than the whole')
+  return {
+    status,
+    retryAfterSeconds: retryAfterSeconds === NOT_SAID_32 ? undefined : retryAfterSeconds,
+    degraded: degradedBytes === NOT_SAID_16 ? undefined : bytes.toString('latin1', degradedAt, bodyAt),
+    bodyAt,
+  }
 }

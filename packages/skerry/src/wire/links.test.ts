@@ -95,6 +95,17 @@ describe.each(['off', 'only'] as const)('a link (the fast wire: %s)', (fastWire)
     })
   })
 
+  it('brings back what stands in for something in an answer, also in a large one', async () => {
+    const degraded = [{ operation: 'catalog.getProduct', because: 'unavailable', answer: 'lastKnown', ageMs: 42_000 }] as const
+    const large = 'x'.repeat(300_000)
+    await using to = await scene({
+      find: async () => ({ ok: true, output: 1, degraded }),
+      make: async () => ({ ok: true, output: large, degraded }),
+    })
+    expect(await to.send(operation('find'), { id: '1' })).toEqual({ ok: true, output: 1, degraded })
+    expect(await to.send(operation('make'))).toEqual({ ok: true, output: large, degraded })
+  })
+
   it('tells an answer that breaks the contract', async () => {
     await using to = await scene({ count: async () => ({ ok: true, output: { things: 'many' } }) })
     expect(await to.send(operation('count'))).toMatchObject({

@@ -135,13 +135,14 @@ export class WireClient implements ConnectionOwner {
 
   #answered(number: number, bytes: Buffer, from: number, to: number): void {
     const call = this.#callOf(number)
-    const { status, retryAfterSeconds } = readAnswer(bytes, from, to)
+    const { status, retryAfterSeconds, degraded, bodyAt } = readAnswer(bytes, from, to)
     this.#keepWithinBounds(call, to - from)
     this.#calls.delete(number)
     this.#bytesInProgress -= call.bodyBytes
-    const text = call.parts === undefined ? bytes.toString('utf8', from + ANSWER_HEAD_BYTES, to) : joined(call.parts, bytes, from, to)
+    const text = call.parts === undefined ? bytes.toString('utf8', bodyAt, to) : joined(call.parts, bytes, bodyAt, to)
     const retryAfter = retryAfterSeconds === undefined ? undefined : String(retryAfterSeconds)
-    call.settle?.(interpret(call.request.operation, { status, text, retryAfter }))
+    const response = interpret(call.request.operation, { status, text, retryAfter, degraded })
+    call.settle?.(this.#isLeaving ? Promise.resolve(response).then((answered) => ({ ...answered, leaving: true })) : response)
     if (this.#waiting.size > 0) this.#sendWaiting()
     if (this.#isLeaving && this.#calls.size === 0) this.#connection.end()
   }
@@ -203,6 +204,6 @@ export class WireClient implements ConnectionOwner {
   }
 }
 
-function joined(parts: readonly Buffer[], bytes: Buffer, from: number, to: number): string {
-  return Buffer.concat([...parts, bytes.subarray(from + ANSWER_HEAD_BYTES, to)]).toString('utf8')
+function joined(parts: readonly Buffer[], bytes: Buffer, bodyAt: number, to: number): string {
+  return Buffer.concat([...parts, bytes.subarray(bodyAt, to)]).toString('utf8')
 }

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/clock.ts'
+import { DEGRADED } from '../http/degraded-header.ts'
 import type { HttpResponse, HttpServerOptions, IncomingHttpMessage, Upgrade, UpgradedConnections } from '../http/server.ts'
 import { bodyTooLarge, readJson } from '../http/server.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -126,17 +127,25 @@ class WireSession implements ConnectionOwner {
   #send(number: number, call: IncomingCall, { status, headers, body, text: asItIs }: HttpResponse): void {
     const retryAfter = headers?.['retry-after']
     const retryAfterSeconds = retryAfter === undefined ? undefined : Number(retryAfter)
+    const degraded = headers?.[DEGRADED]
     const text = call.isCancelled ? undefined : (asItIs ?? (body === undefined ? undefined : JSON.stringify(body)))
     if (text !== undefined && text.length > PART_BYTES) {
-      this.#large.push({ number, status, retryAfterSeconds, bytes: Buffer.from(text), at: 0 })
+      this.#large.push({ number, status, retryAfterSeconds, degraded, bytes: Buffer.from(text), at: 0 })
       this.#sendParts()
-    } else this.#end(number, call, call.isCancelled ? CANCELLED_STATUS : status, retryAfterSeconds, text)
+    } else this.#end(number, call, call.isCancelled ? CANCELLED_STATUS : status, retryAfterSeconds, text, degraded)
   }
 
-  #end(number: number, call: IncomingCall, status: number, retryAfterSeconds: number | undefined, body: string | Buffer | undefined): void {
+  #end(
+    number: number,
+    call: IncomingCall,
+    status: number,
+    retryAfterSeconds: number | undefined,
+    body: string | Buffer | undefined,
+    degraded?: string | undefined,
+  ): void {
     this.#calls.delete(number)
     this.#bytesInProgress -= call.bodyBytes
-    this.#connection.out.answer(number, status, retryAfterSeconds, body)
+    this.#connection.out.answer(number, status, retryAfterSeconds, body, degraded)
     this.#connection.flushSoon()
     if (this.#isLate) this.#cutWhenIdle()
   }
@@ -146,9 +155,9 @@ class WireSession implements ConnectionOwner {
     while (!this.#connection.isHeldUp) {
       const answer = this.#large.shift()
       if (answer === undefined) return
-      const { number, status, retryAfterSeconds, bytes, at } = answer
+      const { number, status, retryAfterSeconds, degraded, bytes, at } = answer
       const rest = bytes.subarray(at)
-      if (rest.length <= PART_BYTES) this.#end(number, this.#calls.get(number)!, status, retryAfterSeconds, rest)
+      if (rest.length <= PART_BYTES) this.#end(number, this.#calls.get(number)!, status, retryAfterSeconds, rest, degraded)
       else {
         this.#connection.out.part(number, rest.subarray(0, PART_BYTES))
         this.#large.push({ ...answer, at: at + PART_BYTES })
@@ -178,6 +187,7 @@ interface LargeAnswer {
   readonly number: number
   readonly status: number
   readonly retryAfterSeconds: number | undefined
+  readonly degraded: string | undefined
   readonly bytes: Buffer
   readonly at: number
 }
