@@ -24,6 +24,7 @@ import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import { failure, makeAttempt } from './attempt.ts'
+import type { BreakerChange } from './breaker.ts'
 import type { CallEvent } from './call-event.ts'
 import { ended } from './call-span.ts'
 import type { CallOptions } from './call.ts'
@@ -155,7 +156,7 @@ type Recorded = Omit<CallRequest, 'signal'> & { readonly record: CallRecord; rea
 async function attempts(
   request: Recorded,
   repeatable: boolean,
-  { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent }: CallerOptions,
+  { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent, telemetry }: CallerOptions,
   startAgain: StartSpan,
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
@@ -166,6 +167,7 @@ async function attempts(
     hedge === undefined
       ? await makeAttempt(instances, clock, request, undefined, rules?.breaker)
       : await makeHedgedAttempt(hedge, request, { dependency, clock, startAgain, breaker: rules?.breaker, onEvent })
+  if (attempt.breaker !== undefined) breakerChanged(attempt.breaker, request, telemetry)
   // Most calls end here.
   if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
   const tried = new Set<string>()
@@ -198,9 +200,25 @@ async function attempts(
     record.attempts.push(time)
     attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried, rules?.breaker)
     time.endMs = clock.nowMs()
+    if (attempt.breaker !== undefined) breakerChanged(attempt.breaker, { operation, trace: again }, telemetry)
     ended(again, attempt.response)
   }
   return attempt.response
+}
+
+const BREAKER_CHANGES = {
+  name: 'skerry.circuit_breaker.changes',
+  unit: '{change}',
+  description: 'How often circuit breakers have opened and closed.',
+}
+
+function breakerChanged(
+  change: BreakerChange,
+  { operation, trace }: Pick<Recorded, 'operation' | 'trace'>,
+  telemetry: Telemetry | undefined,
+): void {
+  trace.event(`circuit breaker ${change}`)
+  telemetry?.metrics.counter(BREAKER_CHANGES, { 'rpc.method': operation.fullName, 'skerry.circuit_breaker.change': change }).add()
 }
 
 /** With where the time went, as far as that is known here and was said there. */
