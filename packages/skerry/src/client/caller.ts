@@ -108,7 +108,7 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
       const response = await answerTo(request, repeatable)
       if (response.ok && outputSchema !== undefined) sensitiveTexts(outputSchema, 'output')?.(response.output, keepBack)
       if (response.ok && response.degraded !== undefined) scope?.account?.degrade(response.degraded)
-      return ended(span, response)
+      return ended(span, operation, response)
     } catch (error) {
       span.end({ errorType: 'internal' })
       throw error
@@ -201,7 +201,7 @@ async function attempts(
     attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried, rules?.breaker)
     time.endMs = clock.nowMs()
     if (attempt.breaker !== undefined) breakerChanged(attempt.breaker, { operation, trace: again }, telemetry)
-    ended(again, attempt.response)
+    ended(again, operation, attempt.response)
   }
   return attempt.response
 }

@@ -47,11 +47,11 @@ export class ChildTrace implements TraceContext {
   #spanId: string | undefined
   #sensitive: SensitiveValues | undefined
 
-  /** `sampler` is asked where there is no parent. */
-  constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler) {
+  /** `decided`: whether it is recorded, null where nobody has decided that. Default: as its parent. Without a `sampler` that holds. */
+  constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler, decided: boolean | null = parent?.sampled ?? null) {
     this.#parent = parent
     this.#random = random
-    this.sampled = parent?.sampled ?? sampler?.(() => this.traceId) ?? true
+    this.sampled = sampler === undefined ? (decided ?? true) : sampler(() => this.traceId, decided ?? undefined)
   }
 
   get traceId(): string {
@@ -72,6 +72,12 @@ export class ChildTrace implements TraceContext {
     if (values === undefined) this.#sensitive = values = new SensitiveValues()
     values.add(text)
   }
+}
+
+/** The same context, which remembers what is to be kept back for all work below it in this process. */
+export function keeping({ traceId, spanId, sampled }: TraceContext): TraceContext {
+  const sensitive = new SensitiveValues()
+  return { traceId, spanId, sampled, sensitive, keepBack: (text) => sensitive.add(text) }
 }
 
 function hexadecimal64(random: Random): string {
