@@ -8,6 +8,7 @@ import { DEGRADED } from '../http/degraded-header.ts'
 import type { HttpResponse, HttpServerOptions, IncomingHttpMessage, Upgrade, UpgradedConnections } from '../http/server.ts'
 import { bodyTooLarge, readJson } from '../http/server.ts'
 import type { Log } from '../telemetry/log.ts'
+import { CallsInProgress } from './calls-in-progress.ts'
 import type { ConnectionOwner } from './connection.ts'
 import { WireConnection } from './connection.ts'
 import type { CallFrame, Hello } from './frame.ts'
@@ -49,7 +50,7 @@ class WireSession implements ConnectionOwner {
   readonly #log: Log
   readonly #answer: Answer
   readonly #onClosed: () => void
-  readonly #calls = new Map<number, IncomingCall>()
+  readonly #calls = new CallsInProgress<IncomingCall>()
   /** Answers that leave in parts, each in its turn. */
   #large: LargeAnswer[] = []
   #bytesInProgress = 0
@@ -100,8 +101,7 @@ class WireSession implements ConnectionOwner {
   closed(reason: string): void {
     this.#onClosed()
     if (this.#calls.size > 0) this.#log.debug('A connection of a peer was lost with calls in progress', { reason, calls: this.#calls.size })
-    for (const call of this.#calls.values()) call.abort()
-    this.#calls.clear()
+    for (const call of this.#calls.takeAll()) call.abort()
     this.#large = []
   }
 
@@ -111,8 +111,8 @@ class WireSession implements ConnectionOwner {
     if (this.#calls.has(number)) throw new ProtocolError(`the call ${number} a second time`)
     if (this.#calls.size >= maxCalls) throw new ProtocolError(`more than ${maxCalls} calls at once`)
     if (bodyBytes > maxBodyBytes || this.#bytesInProgress + bodyBytes > maxBytes) throw new ProtocolError('more bytes than it was granted')
-    const call = new IncomingCall(frame, bytes.subarray(frame.bodyAt, to))
-    this.#calls.set(number, call)
+    const call = new IncomingCall(number, frame, bytes.subarray(frame.bodyAt, to))
+    this.#calls.add(call)
     this.#bytesInProgress += bodyBytes
     this.#answer(call)
       .then((response) => {
@@ -143,7 +143,7 @@ class WireSession implements ConnectionOwner {
     body: string | Buffer | undefined,
     degraded?: string | undefined,
   ): void {
-    this.#calls.delete(number)
+    this.#calls.delete(call)
     this.#bytesInProgress -= call.bodyBytes
     this.#connection.out.answer(number, status, retryAfterSeconds, body, degraded)
     this.#connection.flushSoon()
@@ -194,6 +194,7 @@ interface LargeAnswer {
 
 /** A call as the request that HTTP would have carried. */
 class IncomingCall implements IncomingHttpMessage {
+  readonly number: number
   readonly method: string
   readonly url: string
   readonly isOfVersion11 = true
@@ -203,7 +204,8 @@ class IncomingCall implements IncomingHttpMessage {
   readonly #body: Buffer
   #controller: AbortController | undefined
 
-  constructor({ target, traceparent, userAgent, idempotencyKey, remainingMs }: CallFrame, body: Buffer) {
+  constructor(number: number, { target, traceparent, userAgent, idempotencyKey, remainingMs }: CallFrame, body: Buffer) {
+    this.number = number
     const space = target.indexOf(' ')
     this.method = target.slice(0, space)
     this.url = target.slice(space + 1)
