@@ -29,6 +29,8 @@ export interface HttpRequest {
   readonly headers: IncomingMessage['headers']
   /** The parsed JSON body; undefined when the request has none or the route takes none. */
   readonly body: unknown
+  /** How long whoever asks still waited when it came; undefined when he has not said so. */
+  readonly remainingMs: number | undefined
   /** How long it has waited for its turn since it came. */
   readonly waitedMs: number
   /** Aborts when the peer has gone. Made on demand. */
@@ -228,6 +230,8 @@ export interface IncomingHttpMessage {
   readonly url: string
   readonly isOfVersion11: boolean
   readonly headers: IncomingMessage['headers']
+  /** How long the peer waits for the answer, where what carries it says so itself. Default: what the headers say. */
+  readonly remainingMs?: number | undefined
   /** Throws or rejects with a `SkerryError` when there is more of it, or it is not what its type says. */
   readonly readBody: (maxBytes: number) => unknown
   readonly signal: () => AbortSignal
@@ -247,6 +251,7 @@ export function httpAnswerer({
   return async (message) => {
     const { method, url, isOfVersion11, headers } = message
     const signal = (): AbortSignal => message.signal()
+    let turn: Turn | undefined
     try {
       if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
       const target = originForm(url)
@@ -259,31 +264,29 @@ export function httpAnswerer({
         query: mark === -1 ? '' : target.slice(mark + 1),
         headers,
         body: read instanceof Promise ? await read : read,
+        remainingMs: message.remainingMs ?? readDeadline(headers),
         waitedMs: 0,
         signal,
       }
       if (admission === undefined || priority === undefined) return await handle(request)
-      const turn = admission.enter(priority, readDeadline(headers) ?? deadlineMs)
-      if (typeof turn === 'number') return problemResponse(platformProblem('overloaded'), turn)
-      if (!(turn instanceof Promise)) return await inTurn(turn, handle, request)
+      const entered = admission.enter(priority, request.remainingMs ?? deadlineMs)
+      if (typeof entered === 'number') return problemResponse(platformProblem('overloaded'), entered)
+      if (!(entered instanceof Promise)) {
+        turn = entered
+        return await handle(request)
+      }
       const cameMs = clock.nowMs()
-      const later = await turn
+      const later = await entered
       if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
+      turn = later
       // Nobody waits for the answer any more.
-      if (!signal().aborted) return await inTurn(later, handle, { ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
-      later.end()
-      return GONE
+      if (signal().aborted) return GONE
+      return await handle({ ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
     } catch (error) {
       return failureResponse(error, log)
+    } finally {
+      turn?.end()
     }
-  }
-}
-
-async function inTurn(turn: Turn, handle: HttpTarget['handle'], request: HttpRequest): Promise<HttpResponse> {
-  try {
-    return await handle(request)
-  } finally {
-    turn.end()
   }
 }
 

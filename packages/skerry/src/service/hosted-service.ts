@@ -107,13 +107,17 @@ export function hostService(options: HostedServiceOptions): HostedService {
   const deprecatedCalls = deprecatedCallsOf(options, operations)
   let inProgress = 0
 
-  const invoke = async (request: OperationRequest, input: unknown): Promise<unknown> => {
+  const invoke = (request: OperationRequest, input: unknown): Promise<unknown> => {
     const { operation, idempotencyKey } = request
-    const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
+    const handler = service.handlers[operation.name] as Handler
     const fail = fails.get(operation.name)!
     if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(service, operation))
       return handler(new RequestContext(shared, request, input, fail, shared.transaction))
-    const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
+    return invokeKeyed(request, input, idempotencyKey, handler, fail)
+  }
+
+  const invokeKeyed = async (request: OperationRequest, input: unknown, key: string, handler: Handler, fail: object): Promise<unknown> => {
+    const keyed = new KeyedRequest(request.operation, key, input, options.clock)
     const keyedTransaction = transactionFor(options, shared.db, own, keyed)
     let result: unknown
     try {
@@ -163,6 +167,8 @@ export function hostService(options: HostedServiceOptions): HostedService {
     },
   }
 }
+
+type Handler = (context: unknown) => Promise<unknown>
 
 /** What all handlers of the service share; one object for its whole life. */
 interface SharedContext {

@@ -114,14 +114,17 @@ class WireSession implements ConnectionOwner {
     const call = new IncomingCall(number, frame, bytes.subarray(frame.bodyAt, to))
     this.#calls.add(call)
     this.#bytesInProgress += bodyBytes
-    this.#answer(call)
-      .then((response) => {
+    const broke = (error: unknown): void => {
+      this.#log.error('A call could not be answered', { cause: error })
+      this.cut()
+    }
+    this.#answer(call).then((response) => {
+      try {
         if (this.#calls.get(number) === call) this.#send(number, call, response)
-      })
-      .catch((error: unknown) => {
-        this.#log.error('A call could not be answered', { cause: error })
-        this.cut()
-      })
+      } catch (error) {
+        broke(error)
+      }
+    }, broke)
   }
 
   #send(number: number, call: IncomingCall, { status, headers, body, text: asItIs }: HttpResponse): void {
@@ -199,6 +202,7 @@ class IncomingCall implements IncomingHttpMessage {
   readonly url: string
   readonly isOfVersion11 = true
   readonly headers: IncomingHttpMessage['headers']
+  readonly remainingMs: number | undefined
   readonly bodyBytes: number
   isCancelled = false
   readonly #body: Buffer
@@ -215,8 +219,8 @@ class IncomingCall implements IncomingHttpMessage {
       traceparent,
       'user-agent': userAgent,
       'idempotency-key': idempotencyKey,
-      'x-envoy-expected-rq-timeout-ms': remainingMs === undefined ? undefined : String(remainingMs),
     }
+    this.remainingMs = remainingMs
     this.bodyBytes = body.length
     this.#body = body
   }

@@ -3,7 +3,6 @@ import type { Clock } from '../../base/clock.ts'
 import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
 import { deadlineProblem, platformProblem } from '../../contract/problem.ts'
-import { readDeadline } from '../../http/deadline-header.ts'
 import { documentRoute } from '../../http/document-route.ts'
 import { operationRoute } from '../../http/operation-target.ts'
 import type { Route } from '../../http/router.ts'
@@ -15,8 +14,8 @@ import { traceOf } from '../../telemetry/propagation.ts'
 
 export function serviceRoutes(service: HostedService, clock: Clock): readonly Route<HttpTarget>[] {
   const routes = [...service.operations.values()].map((bound) =>
-    operationRoute(bound, async (input, { headers, waitedMs, signal }) => {
-      const remainingMs = (readDeadline(headers) ?? bound.operation.deadlineMs) - waitedMs
+    operationRoute(bound, async (input, { headers, remainingMs: saidMs = bound.operation.deadlineMs, waitedMs, signal }) => {
+      const remainingMs = saidMs - waitedMs
       if (remainingMs <= 0)
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
       const { 'idempotency-key': key, 'user-agent': userAgent } = headers
