@@ -58,8 +58,9 @@ export async function makeAttempt(
     if (isOver) return
     isOver = true
     instance.outstanding--
-    admitted.report(outcome)
-    if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', penaltyMs)
+    const nowMs = clock.nowMs()
+    admitted.report(outcome, nowMs)
+    if (outcome !== 'ignored') instance.record(nowMs - startMs, outcome === 'failure', nowMs, penaltyMs)
     else if (penaltyMs !== undefined) instance.avoidFor(penaltyMs)
   }
   if (control !== undefined) {
@@ -79,7 +80,7 @@ export async function makeAttempt(
       signal: () => (abort ??= new AbortController()).signal,
       whenGivenUp: (action) => (onGivenUp = action),
     })
-    const response = await beforeDeadline(clock, remainingMs, answer)
+    const response = await beforeDeadline(clock, deadlineAtMs, answer)
     if (response === undefined) {
       abort?.abort()
       if (request.record !== undefined) request.record.outcome = 'waiting'

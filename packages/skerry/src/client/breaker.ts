@@ -19,7 +19,7 @@ export interface BreakerRules {
 
 export interface Admitted {
   readonly admitted: true
-  report(outcome: CallOutcome): void
+  report(outcome: CallOutcome, nowMs: number): void
 }
 
 export function createBreaker(
@@ -29,8 +29,7 @@ export function createBreaker(
 ): Breaker {
   const failures = new FailureRate(rate)
   let state: BreakerState = CLOSED
-  const reportFor = (probe: number | undefined) => (outcome: CallOutcome) => {
-    const nowMs = clock.nowMs()
+  const reportFor = (probe: number | undefined) => (outcome: CallOutcome, nowMs: number) => {
     const before = state.kind
     state = record(state, outcome, probe, nowMs, settings)
     if (state.kind !== 'closed') return
@@ -44,6 +43,7 @@ export function createBreaker(
       return state.kind !== 'closed' && !admit(state, clock.nowMs(), settings).admitted
     },
     admit() {
+      if (state.kind === 'closed') return admitted
       const admission = admit(state, clock.nowMs(), settings)
       state = admission.state
       if (!admission.admitted) return { admitted: false, retryAfterMs: admission.retryAfterMs }

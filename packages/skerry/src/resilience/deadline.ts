@@ -4,11 +4,11 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 
-/** Resolves or rejects as `work` does, or resolves with undefined when the time has run out first. The work itself goes on. */
-export function beforeDeadline<T>(clock: Clock, remainingMs: number, work: Promise<T>): Promise<T | undefined> {
+/** Resolves or rejects as `work` does, or resolves with undefined when that time has come first. The work itself goes on. */
+export function beforeDeadline<T>(clock: Clock, deadlineAtMs: number, work: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const waiting = waitersOf(clock)
-    const waiter: Waiter = { deadlineAtMs: clock.nowMs() + remainingMs, at: 0, expire: () => resolve(undefined) }
+    const waiter: Waiter = { deadlineAtMs, at: 0, expire: () => resolve(undefined) }
     waiting.add(waiter)
     work.then(
       (value) => {

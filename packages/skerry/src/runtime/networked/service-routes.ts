@@ -19,16 +19,17 @@ export function serviceRoutes(service: HostedService, clock: Clock): readonly Ro
       if (remainingMs <= 0)
         return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
       const { 'idempotency-key': key, 'user-agent': userAgent } = headers
+      const deadlineAtMs = clock.nowMs() + remainingMs
       const expiry = new Expiry()
       const record: Pick<CallRecord, 'inside'> = {}
       const answer = await beforeDeadline(
         clock,
-        remainingMs,
+        deadlineAtMs,
         service.answer({
           operation: bound,
           input,
           trace: traceOf(headers),
-          deadlineAtMs: clock.nowMs() + remainingMs,
+          deadlineAtMs,
           record,
           idempotencyKey: typeof key === 'string' ? key : undefined,
           userAgent,
