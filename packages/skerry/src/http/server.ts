@@ -345,12 +345,14 @@ function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<unkno
   })
 }
 
-/** The value of a JSON body of that media type; undefined for an empty one. Throws a `SkerryError`. */
-export function readJson(bytes: Buffer, type: string | undefined): unknown {
-  if (bytes.length === 0) return undefined
+/** The value of a JSON body of that media type, which stands at `from` to `to`; undefined for an empty one. Throws a `SkerryError`. */
+export function readJson(bytes: Buffer, type: string | undefined, from = 0, to = bytes.length): unknown {
+  if (from === to) return undefined
   if (!isJson(type)) throw new SkerryError('unsupportedMediaType', `The body is ${type ?? 'of no stated type'}; send application/json`)
-  if (!isUtf8(bytes)) throw new SkerryError('malformedJson', 'The body is not valid UTF-8')
-  return parseJson(bytes.toString('utf8'))
+  const text = bytes.toString('utf8', from, to)
+  // What is not UTF-8 has become this character; but it may also have been said.
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(from, to))) throw new SkerryError('malformedJson', 'The body is not valid UTF-8')
+  return parseJson(text)
 }
 
 export function bodyTooLarge(maxBodyBytes: number): SkerryError {

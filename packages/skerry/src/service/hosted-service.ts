@@ -147,16 +147,18 @@ export function hostService(options: HostedServiceOptions): HostedService {
     get inProgress() {
       return inProgress
     },
-    async answer({ trace, deadlineAtMs, ...call }) {
+    async answer({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, record, signal }) {
       inProgress++
-      if (call.operation.operation.deprecated !== undefined) deprecatedCalls?.count(call.operation.name, call.userAgent)
-      const span = starts.get(call.operation.name)!(trace)
+      if (operation.operation.deprecated !== undefined) deprecatedCalls?.count(operation.name, userAgent)
+      const span = starts.get(operation.name)!(trace)
       const scope: Scope = { service: service.contract.name, trace: span, deadlineAtMs }
-      if (call.record !== undefined) call.record.inside = scope
+      if (record !== undefined) record.inside = scope
       try {
-        const fault = options.faults?.none === false ? await options.faults.meet(scope.service, call.operation.name, call.input) : undefined
+        const fault = options.faults?.none === false ? await options.faults.meet(scope.service, operation.name, input) : undefined
         const answer: OperationAnswer =
-          fault === undefined ? await dispatch({ ...call, scope }, invoke, log) : { ok: false, problem: fault }
+          fault === undefined
+            ? await dispatch({ operation, input, idempotencyKey, userAgent, record, signal, scope }, invoke, log)
+            : { ok: false, problem: fault }
         if (answer.ok) span.end()
         // A 4xx is an answer like any other, to whoever gives it.
         else span.end({ errorType: answer.problem.code, failed: answer.problem.status >= 500, message: answer.problem.detail })

@@ -48,7 +48,7 @@ describe.each(['off', 'only'] as const)('a link (the fast wire: %s)', (fastWire)
 
   it('carries what JSON and URLs can say, and refuses what they cannot', async () => {
     await using to = await scene()
-    const body = { text: 'Grüße, 世界 🌍 \u0000\u2028', numbers: [0, -1.5e300], nothing: null, deep: { a: [{ b: [] }] } }
+    const body = { text: 'Grüße, 世界 🌍 \u0000\u2028\ufffd', numbers: [0, -1.5e300], nothing: null, deep: { a: [{ b: [] }] } }
     expect(await to.send(operation('make'), body)).toEqual({ ok: true, output: body })
     expect(await to.send(operation('make'))).toEqual({ ok: true, output: null })
     const found = { id: 'a/b ?&ü', page: 7, tags: ['x', 'y z'] }

@@ -11,7 +11,7 @@ import type { Log } from '../telemetry/log.ts'
 import { CallsInProgress } from './calls-in-progress.ts'
 import type { ConnectionOwner } from './connection.ts'
 import { WireConnection } from './connection.ts'
-import type { CallFrame, Hello } from './frame.ts'
+import type { Hello } from './frame.ts'
 import { HEAD_BYTES, KIND, MAX_CALL_HEAD_BYTES, PART_BYTES, PROTOCOL, ProtocolError, readCall } from './frame.ts'
 import { CANCELLED_STATUS } from './wire-client.ts'
 
@@ -20,6 +20,7 @@ const GRANTED: Hello = { maxCalls: 1_000, maxBodyBytes: 262_144, maxBytes: 8_388
 /** How long a client that was sent elsewhere may keep a connection on which nothing happens. */
 const LEAVE_MS = 2_000
 
+type ReadCall = ReturnType<typeof readCall>
 type Answer = (message: IncomingHttpMessage) => Promise<HttpResponse>
 
 /** The fast wire, to be offered by a listener. */
@@ -105,13 +106,13 @@ class WireSession implements ConnectionOwner {
     this.#large = []
   }
 
-  #begin(number: number, frame: CallFrame & { readonly bodyAt: number }, bytes: Buffer, to: number): void {
+  #begin(number: number, frame: ReadCall, bytes: Buffer, to: number): void {
     const bodyBytes = to - frame.bodyAt
     const { maxCalls, maxBodyBytes, maxBytes } = GRANTED
     if (this.#calls.has(number)) throw new ProtocolError(`the call ${number} a second time`)
     if (this.#calls.size >= maxCalls) throw new ProtocolError(`more than ${maxCalls} calls at once`)
     if (bodyBytes > maxBodyBytes || this.#bytesInProgress + bodyBytes > maxBytes) throw new ProtocolError('more bytes than it was granted')
-    const call = new IncomingCall(number, frame, bytes.subarray(frame.bodyAt, to))
+    const call = new IncomingCall(number, frame, bytes, to)
     this.#calls.add(call)
     this.#bytesInProgress += bodyBytes
     const broke = (error: unknown): void => {
@@ -205,10 +206,17 @@ class IncomingCall implements IncomingHttpMessage {
   readonly remainingMs: number | undefined
   readonly bodyBytes: number
   isCancelled = false
-  readonly #body: Buffer
+  readonly #bytes: Buffer
+  readonly #bodyAt: number
+  readonly #to: number
   #controller: AbortController | undefined
 
-  constructor(number: number, { target, traceparent, userAgent, idempotencyKey, remainingMs }: CallFrame, body: Buffer) {
+  constructor(
+    number: number,
+    { target, traceparent, userAgent, idempotencyKey, remainingMs, bodyAt }: ReadCall,
+    bytes: Buffer,
+    to: number,
+  ) {
     this.number = number
     const space = target.indexOf(' ')
     this.method = target.slice(0, space)
@@ -221,13 +229,15 @@ class IncomingCall implements IncomingHttpMessage {
       'idempotency-key': idempotencyKey,
     }
     this.remainingMs = remainingMs
-    this.bodyBytes = body.length
-    this.#body = body
+    this.bodyBytes = to - bodyAt
+    this.#bytes = bytes
+    this.#bodyAt = bodyAt
+    this.#to = to
   }
 
   readBody(maxBytes: number): unknown {
-    if (this.#body.length > maxBytes) throw bodyTooLarge(maxBytes)
-    return readJson(this.#body, 'application/json')
+    if (this.bodyBytes > maxBytes) throw bodyTooLarge(maxBytes)
+    return readJson(this.#bytes, 'application/json', this.#bodyAt, this.#to)
   }
 
   signal(): AbortSignal {
