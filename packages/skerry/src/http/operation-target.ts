@@ -20,11 +20,11 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
       takesBody: http.hasBody,
       priority: operation.priority,
       deadlineMs: operation.deadlineMs,
-      async handle(request) {
-        const response = await answer(http.decode(request.parameters, request.query, request.body), request)
-        const answered = responseOf(operation.status, response)
-        return headers === undefined ? answered : { ...answered, headers: { ...answered.headers, ...headers } }
-      },
+      handle: (request) =>
+        answer(http.decode(request.parameters, request.query, request.body), request).then((response) => {
+          const answered = responseOf(operation.status, response)
+          return headers === undefined ? answered : { ...answered, headers: { ...answered.headers, ...headers } }
+        }),
     },
   }
 }

@@ -55,7 +55,7 @@ export interface HttpTarget {
   readonly priority?: Priority
   /** How long whoever asks waits for the answer, when he does not say. */
   readonly deadlineMs?: number
-  /** Runs the request; may throw a `SkerryError`, which becomes its problem. */
+  /** Runs the request; may throw or reject with a `SkerryError`, which becomes its problem. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
 
@@ -248,46 +248,58 @@ export function httpAnswerer({
   message: IncomingHttpMessage,
 ) => Promise<HttpResponse> {
   const router = createRoutes(routes)
-  return async (message) => {
+
+  const routed = (message: IncomingHttpMessage): Routed => {
     const { method, url, isOfVersion11, headers } = message
-    const signal = (): AbortSignal => message.signal()
-    let turn: Turn | undefined
-    try {
-      if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
-      const target = originForm(url)
-      const mark = target.indexOf('?')
-      const match = router.match(method, mark === -1 ? target : target.slice(0, mark))
-      const { handle, priority, deadlineMs, takesBody } = match.target
-      const read = takesBody ? message.readBody(maxBodyBytes) : undefined
-      const request = {
-        parameters: match.parameters,
-        query: mark === -1 ? '' : target.slice(mark + 1),
+    if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
+    const path = originForm(url)
+    const mark = path.indexOf('?')
+    const { target, parameters } = router.match(method, mark === -1 ? path : path.slice(0, mark))
+    return {
+      target,
+      request: {
+        parameters,
+        query: mark === -1 ? '' : path.slice(mark + 1),
         headers,
-        body: read instanceof Promise ? await read : read,
+        body: target.takesBody ? message.readBody(maxBodyBytes) : undefined,
         remainingMs: message.remainingMs ?? readDeadline(headers),
         waitedMs: 0,
-        signal,
-      }
-      if (admission === undefined || priority === undefined) return await handle(request)
-      const entered = admission.enter(priority, request.remainingMs ?? deadlineMs)
-      if (typeof entered === 'number') return problemResponse(platformProblem('overloaded'), entered)
-      if (!(entered instanceof Promise)) {
-        turn = entered
-        return await handle(request)
-      }
-      const cameMs = clock.nowMs()
-      const later = await entered
-      if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
-      turn = later
-      // Nobody waits for the answer any more.
-      if (signal().aborted) return GONE
-      return await handle({ ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
+        signal: () => message.signal(),
+      },
+    }
+  }
+
+  /** What an async function has at hand it keeps at each await: so this one has little. */
+  return async (message) => {
+    let turn: Turn | undefined
+    try {
+      const { target, request } = routed(message)
+      if (request.body instanceof Promise) request.body = await request.body
+      if (admission === undefined || target.priority === undefined) return await target.handle(request)
+      const entered = admission.enter(target.priority, request.remainingMs ?? target.deadlineMs)
+      if (entered instanceof Promise) {
+        const cameMs = clock.nowMs()
+        const later = await entered
+        if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
+        turn = later
+        // Nobody waits for the answer any more.
+        if (message.signal().aborted) return GONE
+        request.waitedMs = Math.max(0, clock.nowMs() - cameMs)
+      } else if (typeof entered === 'number') return problemResponse(platformProblem('overloaded'), entered)
+      else turn = entered
+      return await target.handle(request)
     } catch (error) {
       return failureResponse(error, log)
     } finally {
       turn?.end()
     }
   }
+}
+
+/** A request on its way to what serves its path. */
+interface Routed {
+  readonly target: HttpTarget
+  readonly request: { -readonly [Member in keyof HttpRequest]: HttpRequest[Member] }
 }
 
 /** Path and query of a request target. One that is a whole URL must be accepted too, and only its path counts (RFC 9112, 3.2.2). */

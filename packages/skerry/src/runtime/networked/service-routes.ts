@@ -14,31 +14,29 @@ import { traceOf } from '../../telemetry/propagation.ts'
 
 export function serviceRoutes(service: HostedService, clock: Clock): readonly Route<HttpTarget>[] {
   const routes = [...service.operations.values()].map((bound) =>
-    operationRoute(bound, async (input, { headers, remainingMs: saidMs = bound.operation.deadlineMs, waitedMs, signal }) => {
+    // Without async: what that would keep for its await is a tenth of all that a call leaves behind.
+    operationRoute(bound, (input, { headers, remainingMs: saidMs = bound.operation.deadlineMs, waitedMs, signal }) => {
       const remainingMs = saidMs - waitedMs
-      if (remainingMs <= 0)
-        return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
+      if (remainingMs <= 0) return Promise.resolve(DEADLINE_HAD_PASSED)
       const { 'idempotency-key': key, 'user-agent': userAgent } = headers
       const deadlineAtMs = clock.nowMs() + remainingMs
       const expiry = new Expiry()
       const record: Pick<CallRecord, 'inside'> = {}
-      const answer = await beforeDeadline(
-        clock,
+      const answer = service.answer({
+        operation: bound,
+        input,
+        trace: traceOf(headers),
         deadlineAtMs,
-        service.answer({
-          operation: bound,
-          input,
-          trace: traceOf(headers),
-          deadlineAtMs,
-          record,
-          idempotencyKey: typeof key === 'string' ? key : undefined,
-          userAgent,
-          signal: () => AbortSignal.any([signal(), expiry.signal]),
-        }),
-      )
-      if (answer !== undefined) return answer
-      expiry.abort()
-      return { ok: false, problem: deadlineProblem(`${bound.fullName} was not done in time`, record.inside?.account?.timing() ?? []) }
+        record,
+        idempotencyKey: typeof key === 'string' ? key : undefined,
+        userAgent,
+        signal: () => AbortSignal.any([signal(), expiry.signal]),
+      })
+      return beforeDeadline(clock, deadlineAtMs, answer).then((answered) => {
+        if (answered !== undefined) return answered
+        expiry.abort()
+        return { ok: false, problem: deadlineProblem(`${bound.fullName} was not done in time`, record.inside?.account?.timing() ?? []) }
+      })
     }),
   )
   const received = service.eventHandlers.map(({ event }) => event)
@@ -48,6 +46,11 @@ export function serviceRoutes(service: HostedService, clock: Clock): readonly Ro
     documentRoute('/asyncapi.json', () => asyncApi(service.contract, received)),
   ]
 }
+
+const DEADLINE_HAD_PASSED = {
+  ok: false,
+  problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived'),
+} as const
 
 /** Aborts when the deadline has passed. Few handlers ask for a signal, so it is made only when one does. */
 class Expiry {
