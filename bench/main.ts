@@ -10,17 +10,33 @@ import { withPostgres, withServers } from './harness/servers.ts'
 import { benchHttpOperation } from './http-operation/bench.ts'
 import { benchLocalCall } from './local-call/bench.ts'
 import { benchOrderPlacement, benchOrderPlacementEmbedded } from './order-placement/bench.ts'
+import { benchPolicies } from './policies/bench.ts'
 import { benchRemoteCalls } from './remote-call/bench.ts'
 import type { Results } from './results.ts'
 import { report } from './results.ts'
 import { benchSagas } from './sagas/bench.ts'
+import { benchShopWays } from './shop-ways/bench.ts'
 import { benchTelemetry } from './telemetry/bench.ts'
 
 const { values, positionals } = parseArgs({ options: { pairs: { type: 'string', default: '5' } }, allowPositionals: true })
 const pairs = Number(values.pairs)
 /** Of what takes a minute each time. */
 const MAX_ROUNDS = 2
-const ALL = ['http', 'local', 'remote', 'orders', 'events', 'sagas', 'store', 'checkout', 'growth', 'telemetry', 'footprint'] as const
+const ALL = [
+  'http',
+  'local',
+  'remote',
+  'orders',
+  'events',
+  'sagas',
+  'store',
+  'checkout',
+  'growth',
+  'telemetry',
+  'policies',
+  'ways',
+  'footprint',
+] as const
 const unknown = positionals.filter((name) => !ALL.some((known) => known === name))
 if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
   process.stderr.write(`Usage: npm run bench -- [--pairs 5] [${ALL.join('] [')}]\n`)
@@ -73,6 +89,14 @@ if (wanted('growth')) {
 if (wanted('telemetry')) {
   say('Telemetry, on against off')
   results.telemetry = await benchTelemetry(pairs)
+}
+if (wanted('policies')) {
+  say('What each policy costs')
+  results.policies = await benchPolicies(Math.min(pairs, MAX_ROUNDS))
+}
+if (wanted('ways')) {
+  say('The shop in one process, split over HTTP, split over the fast wire')
+  results.ways = await withServers((servers) => benchShopWays(Math.min(pairs, MAX_ROUNDS), servers))
 }
 if (wanted('footprint')) {
   say('Footprint')

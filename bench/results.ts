@@ -10,9 +10,12 @@ import type { Footprint } from './footprint/bench.ts'
 import type { Growth } from './growth/bench.ts'
 import type { Comparison } from './harness/pairs.ts'
 import { medianOf } from './harness/pairs.ts'
+import type { PolicyCosts } from './policies/bench.ts'
 import type { RemoteCalls } from './remote-call/bench.ts'
 import { compareRemoteCalls } from './remote-call/bench.ts'
 import type { Sagas } from './sagas/bench.ts'
+import type { WayFigures } from './shop-ways/bench.ts'
+import { policyTable, waysTable } from './side-by-side.ts'
 import type { TelemetryCost } from './telemetry/bench.ts'
 
 export interface Results {
@@ -28,6 +31,8 @@ export interface Results {
   checkouts?: Checkouts
   growth?: readonly Growth[]
   telemetry?: TelemetryCost
+  policies?: PolicyCosts
+  ways?: readonly WayFigures[]
   footprint?: Footprint
 }
 
@@ -62,6 +67,8 @@ export function report(results: Results, pairs: number): string {
       ...growthRows(results.growth),
       '',
     )
+  if (results.policies !== undefined) lines.push(...policyTable(results.policies))
+  if (results.ways !== undefined) lines.push(...waysTable(results.ways))
   if (footprint !== undefined)
     lines.push(
       '| footprint | |',

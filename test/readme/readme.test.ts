@@ -115,7 +115,7 @@ describe('in many processes', () => {
 })
 
 test.each([
-  ['npm run skerry -- check --system shop/system.ts', /✓ users 1\.1\.0 {2}as released/],
+  ['npm run skerry -- check --system shop/system.ts', /✓ users 1\.1\.1 {2}as released/],
   ['npm run skerry -- simulate examples/ecommerce/orders.simulation.ts --seeds 20', /✓ orders {2}20 of 20 seeds {2}\d+ a minute {2}/],
 ])('%s', { timeout: START_MS }, async (command, expected) => {
   expect(blocks.filter(({ commands }) => commands.includes(command))).toHaveLength(1)

@@ -1,6 +1,6 @@
 /**
- * What of a Consul agent a registry engine asks for, written from its API documentation (agent/service, agent/check, health/service, blocking
- * queries): not the real thing. It has the hard parts of that documentation: indexes that go backwards, queries that end early with nothing new,
+ * What of a Consul agent a registry engine asks for (agent/service, agent/check, health/service, blocking
+ * queries), a stand-in of ours: not the real thing. It has the hard parts: indexes that go backwards, queries that end early with nothing new,
  * checks that are forgotten, answers of 500.
  */
 import { once } from 'node:events'

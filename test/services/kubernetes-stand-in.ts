@@ -1,6 +1,6 @@
 /**
- * What of a Kubernetes API server a registry engine asks for, written from its documentation (EndpointSlice v1, efficient detection of changes): not
- * the real thing. It has the hard parts of that documentation: lists in pages, watches that end, bookmarks, versions that are gone (410, as an
+ * What of a Kubernetes API server a registry engine asks for (EndpointSlice v1, efficient detection of changes), a stand-in of ours: not
+ * the real thing. It has the hard parts: lists in pages, watches that end, bookmarks, versions that are gone (410, as an
  * answer and as an event), tokens that change, answers of 500.
  */
 import { once } from 'node:events'

@@ -90,7 +90,8 @@ async function startEmbedded(system: SystemUnderTest, env: Readonly<Record<strin
   return runTopology({ held, databases, hosts: [together(system, { SKERRY_DATA: directory, ...env })] })
 }
 
-async function startOnPostgres(system: SystemUnderTest): Promise<RunningTopology> {
+/** Everything in one process, on a database for all. */
+export async function startOnPostgres(system: SystemUnderTest): Promise<RunningTopology> {
   const held = new AsyncDisposableStack()
   const { url } = held.use(await createSharedDatabase())
   const databases = { kind: 'shared', isEmbedded: false, open: () => postgres({ url }) } as const

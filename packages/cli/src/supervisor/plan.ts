@@ -34,6 +34,8 @@ export async function planEach({ loaded, names, instances, environment, director
   const prefixes = running.map((name) => platform.variablePrefix(name))
   const environmentOf = (service: string): NodeJS.ProcessEnv => ({
     REGISTRY_URL: pathToFileURL(join(directory, 'registry')).href,
+    // What they do for each other is one trace, and is looked for in one place.
+    ...(environment['SKERRY_DATA'] === 'memory' ? {} : { SKERRY_TELEMETRY: join(directory, platform.RECENT_FILE) }),
     ...environment,
     // Of these each process has its own; where the others are it finds in the registry.
     PORT: '0',

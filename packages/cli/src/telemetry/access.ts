@@ -2,10 +2,13 @@
  * The way of `skerry traces`, `skerry logs` and `skerry map` to recent telemetry: through the admin API of a host that runs, or straight to the file
  * that the hosts of this machine keep it in. Both are called through one contract.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { AdminOptions, Call, Opened } from '../admin/access.ts'
 import { addressIn, explained, remote } from '../admin/access.ts'
 import { CommandError, EXIT } from '../failure.ts'
 import { keepAlive } from '../keep-alive.ts'
+import { supervisorDirectory } from '../supervisor/control.ts'
 import type { LoadedSystem, Platform } from '../system-file.ts'
 import { loadSystem } from '../system-file.ts'
 
@@ -40,6 +43,9 @@ async function open(loaded: LoadedSystem): Promise<Opened> {
     await host[Symbol.asyncDispose]()
   }
   if (recent === undefined) throw new CommandError(EXIT.failed, 'SKERRY_TELEMETRY is "off": nothing is kept.', 'Remove it.')
+  // A supervisor's processes share a file also where their data is elsewhere.
+  const shared = join(supervisorDirectory(process.env), platform.RECENT_FILE)
+  if (recent === 'memory' && (process.env['SKERRY_TELEMETRY'] ?? '') === '' && existsSync(shared)) return local(loaded, shared)
   if (recent === 'memory')
     throw new CommandError(EXIT.failed, 'What is recent is kept in the memory of the running host, and nowhere else.', OTHERWISE)
   return local(loaded, recent.file)

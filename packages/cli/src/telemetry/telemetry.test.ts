@@ -157,6 +157,22 @@ describe('where it is', () => {
     expect((await project.run(['traces'], { SKERRY_DATA: 'data' })).stdout).toContain('gateway: POST /users')
   })
 
+  test('in one file for all processes of a supervisor', async () => {
+    await using project = await openProject({ files: BASKET_SYSTEM })
+    const env = { SKERRY_DATA: 'here' }
+    const command = await project.start(['start', '--each', '--json'], env)
+    const [line] = await command.printed(/^\{"event":"started".*$/m)
+    const { gateway } = JSON.parse(line) as { gateway: string }
+    expect((await request('GET', `${gateway}/basket?skus=a`)).status).toBe(200)
+    await waitUntil('its trace is whole', WAIT_MS, async () => {
+      const { stdout } = await project.run(['traces', '--json'], env)
+      if (stdout === '') return undefined
+      const { traces } = JSON.parse(stdout) as { traces: { services: string[] }[] }
+      return traces.some(({ services }) => services.length === 3) || undefined
+    })
+    await stopped(command)
+  })
+
   test('in memory, where only the admin API has it', async () => {
     await using project = await openProject({ files: BASKET_SYSTEM })
     const port = String(await freePort())

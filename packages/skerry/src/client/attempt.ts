@@ -9,7 +9,7 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import { platformProblem } from '../contract/problem.ts'
 import type { CallOutcome } from '../resilience/circuit-breaker.ts'
 import { beforeDeadline } from '../resilience/deadline.ts'
-import type { BreakerRules } from './breaker.ts'
+import type { BreakerChange, BreakerRules } from './breaker.ts'
 import type { Instances } from './instances.ts'
 import type { CallRequest, CallResponse } from './link.ts'
 
@@ -17,6 +17,8 @@ export interface Attempt {
   readonly response: CallResponse
   /** Whose answer it is; undefined when nobody was asked. */
   readonly instance: string | undefined
+  /** What it has done to the circuit breaker of that instance. */
+  readonly breaker?: BreakerChange | undefined
 }
 
 /** What whoever makes two attempts at once has to know and do. Filled in by the attempt. */
@@ -54,14 +56,15 @@ export async function makeAttempt(
   let abort: AbortController | undefined
   let isOver = false
   let onGivenUp: (() => void) | undefined
-  const end = (outcome: CallOutcome, penaltyMs?: number): void => {
-    if (isOver) return
+  const end = (outcome: CallOutcome, penaltyMs?: number): BreakerChange | undefined => {
+    if (isOver) return undefined
     isOver = true
     instance.outstanding--
     const nowMs = clock.nowMs()
-    admitted.report(outcome, nowMs)
+    const breaker = admitted.report(outcome, nowMs)
     if (outcome !== 'ignored') instance.record(nowMs - startMs, outcome === 'failure', nowMs, penaltyMs)
     else if (penaltyMs !== undefined) instance.avoidFor(penaltyMs)
+    return breaker
   }
   if (control !== undefined) {
     control.instance = instance.id
@@ -86,19 +89,20 @@ export async function makeAttempt(
       if (request.record !== undefined) request.record.outcome = 'waiting'
       onGivenUp?.()
       // That it takes at least so long is known, however little was waited.
-      end(patient ? 'failure' : 'ignored', remainingMs)
-      return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id }
+      const breaker = end(patient ? 'failure' : 'ignored', remainingMs)
+      return { response: failure(operation, 'deadlineExceeded', `no answer within ${remainingMs} ms`), instance: instance.id, breaker }
     }
     if (response.leaving === true) instance.leaves()
-    end(outcomeOf(operation, response, patient), response.ok ? undefined : response.retryAfterMs)
-    return { response, instance: instance.id }
+    const breaker = end(outcomeOf(operation, response, patient), response.ok ? undefined : response.retryAfterMs)
+    return { response, instance: instance.id, breaker }
   } catch (error) {
     const unavailable = error instanceof SkerryError && error.code === 'unavailable'
-    end(unavailable ? 'failure' : 'ignored')
+    const breaker = end(unavailable ? 'failure' : 'ignored')
     if (!unavailable) throw error
     return {
       response: failure(operation, 'unavailable', error.message, { unsent: error.data?.['unsent'] === true }),
       instance: instance.id,
+      breaker,
     }
   }
 }

@@ -17,9 +17,12 @@ export interface BreakerRules {
   readonly rate: FailureRateSettings
 }
 
+/** What has become of a circuit breaker through a call. */
+export type BreakerChange = 'opened' | 'closed'
+
 export interface Admitted {
   readonly admitted: true
-  report(outcome: CallOutcome, nowMs: number): void
+  report(outcome: CallOutcome, nowMs: number): BreakerChange | undefined
 }
 
 export function createBreaker(
@@ -32,10 +35,12 @@ export function createBreaker(
   const reportFor = (probe: number | undefined) => (outcome: CallOutcome, nowMs: number) => {
     const before = state.kind
     state = record(state, outcome, probe, nowMs, settings)
-    if (state.kind !== 'closed') return
-    // What failed before the probe succeeded says nothing of what comes after it.
-    if (before !== 'closed') failures.clear()
-    else if (outcome !== 'ignored' && failures.record(outcome === 'failure', nowMs)) state = open(nowMs, settings)
+    if (state.kind === 'closed') {
+      // What failed before the probe succeeded says nothing of what comes after it.
+      if (before !== 'closed') failures.clear()
+      else if (outcome !== 'ignored' && failures.record(outcome === 'failure', nowMs)) state = open(nowMs, settings)
+    }
+    return changeFrom(before, state)
   }
   const admitted = { admitted: true, report: reportFor(undefined) } as const
   return {
@@ -50,4 +55,10 @@ export function createBreaker(
       return admission.probe === undefined ? admitted : { admitted: true, report: reportFor(admission.probe) }
     },
   }
+}
+
+function changeFrom(before: BreakerState['kind'], { kind }: BreakerState): BreakerChange | undefined {
+  if (kind === before) return undefined
+  if (kind === 'open') return 'opened'
+  return kind === 'closed' ? 'closed' : undefined
 }

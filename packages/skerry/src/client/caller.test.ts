@@ -8,6 +8,8 @@ import { contract } from '../contract/contract.ts'
 import { get, post } from '../contract/operation.ts'
 import { platformProblem, problem } from '../contract/problem.ts'
 import type { RetryPolicy } from '../resilience/retry.ts'
+import type { SpanRecord } from '../telemetry/span.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
 import { createCaller } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { Dependency } from './dependency.ts'
@@ -57,15 +59,17 @@ function scripted(
     }
   })
   const dependency = new Dependency({ clock, random, maxConcurrent }, links)
+  const spans: SpanRecord[] = []
+  const telemetry = createTelemetry({ clock, random: seededRandom(2), onSpan: (span) => spans.push(span) })
   const callerOf = (name: keyof typeof stock.operations): Caller =>
-    createCaller(boundOperations(stock).get(name)!, { dependency, clock, random, retry })
+    createCaller(boundOperations(stock).get(name)!, { dependency, clock, random, retry, telemetry: telemetry.of('test') })
   /** Makes a call and lets a minute pass. */
   const call = async (name: keyof typeof stock.operations, options?: Parameters<Caller>[1]): Promise<CallResponse> => {
     const answer = callerOf(name)(undefined, options)
     await clock.advance('1m')
     return answer
   }
-  return { clock, asked, callerOf, call, at: () => asked.map(({ at }) => at) }
+  return { clock, asked, spans, metrics: telemetry.metrics, callerOf, call, at: () => asked.map(({ at }) => at) }
 }
 
 describe('a call that fails', () => {
@@ -162,6 +166,24 @@ describe('in a total outage', () => {
   })
 })
 
+it('a call that was made again shows that in its trace, with the attempt below it', async () => {
+  const { call, spans } = scripted({ one: [down, good] })
+  expect(await call('find')).toEqual(good)
+  const [again, whole] = spans
+  expect(whole).toMatchObject({
+    name: 'stock.find',
+    kind: 'client',
+    failure: undefined,
+    events: [{ name: 'retry', attributes: { 'error.type': 'unavailable', 'skerry.retry.attempt': 2 } }],
+  })
+  expect(again).toMatchObject({
+    name: 'stock.find',
+    parentSpanId: whole!.spanId,
+    failure: undefined,
+    attributes: { 'http.request.resend_count': 1 },
+  })
+})
+
 describe('the circuit breaker', () => {
   it('that is open is not waited for, however soon it lets one through', async () => {
     const { callerOf, clock, asked } = scripted({ one: [down] })
@@ -181,6 +203,24 @@ describe('the circuit breaker', () => {
     for (let made = 0; made < 60; made++) expect(await call('find')).toEqual(good)
     // Five failures, and one probe every thirty seconds or later.
     expect(at().filter((id) => id === 'bad').length).toBeLessThan(60)
+  })
+
+  it('says in the spans of calls, and in a metric, that it has opened and closed', async () => {
+    const { callerOf, clock, spans, metrics } = scripted({ one: [broken, broken, broken, broken, broken, good] })
+    for (let made = 0; made < 6; made++) await callerOf('find')(undefined)
+    await clock.advance('31s')
+    await callerOf('find')(undefined)
+    const said = spans.map(({ failure = '', events }) => [failure, ...events.map(({ name }) => name)].join('; '))
+    expect(said.slice(4)).toEqual([
+      expect.stringContaining('circuit breaker opened'),
+      'its circuit breaker is open after repeated failures',
+      '; circuit breaker closed',
+    ])
+    const changes = (await metrics.snapshot()).find(({ name }) => name === 'skerry.circuit_breaker.changes')
+    expect(changes!.points.map((point) => [point.labels['skerry.circuit_breaker.change'], 'value' in point && point.value])).toEqual([
+      ['opened', 1],
+      ['closed', 1],
+    ])
   })
 
   it('does not open for answers that say that it is too much', async () => {

@@ -25,6 +25,7 @@ import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
 import type { Attempt } from './attempt.ts'
 import { failure, makeAttempt } from './attempt.ts'
+import type { BreakerChange } from './breaker.ts'
 import type { CallEvent } from './call-event.ts'
 import { ended } from './call-span.ts'
 import type { CallOptions } from './call.ts'
@@ -127,6 +128,7 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
         if (entered < limits.length) response = failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
         else {
           const first = await firstAttempt(request, options, startAgain)
+          if (first.breaker !== undefined) breakerChanged(first.breaker, request, options.telemetry)
           // Most calls end here.
           response =
             first.response.ok || first.response.problem.status < 500
@@ -171,7 +173,7 @@ async function furtherAttempts(
   first: Attempt,
   request: Recorded,
   repeatable: boolean,
-  { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent }: CallerOptions,
+  { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent, telemetry }: CallerOptions,
   startAgain: StartSpan,
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
@@ -207,9 +209,25 @@ async function furtherAttempts(
     record.attempts.push(time)
     attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried, rules?.breaker)
     time.endMs = clock.nowMs()
+    if (attempt.breaker !== undefined) breakerChanged(attempt.breaker, { operation, trace: again }, telemetry)
     ended(again, attempt.response)
   }
   return attempt.response
+}
+
+const BREAKER_CHANGES = {
+  name: 'skerry.circuit_breaker.changes',
+  unit: '{change}',
+  description: 'How often circuit breakers have opened and closed.',
+}
+
+function breakerChanged(
+  change: BreakerChange,
+  { operation, trace }: Pick<Recorded, 'operation' | 'trace'>,
+  telemetry: Telemetry | undefined,
+): void {
+  trace.event(`circuit breaker ${change}`)
+  telemetry?.metrics.counter(BREAKER_CHANGES, { 'rpc.method': operation.fullName, 'skerry.circuit_breaker.change': change }).add()
 }
 
 /** With where the time went, as far as that is known here and was said there. */

@@ -53,6 +53,7 @@ export async function makeHedgedAttempt(
 
   request.trace.event('hedge', { 'skerry.hedge.after': afterMs / 1_000 })
   const trace = startAgain(request.trace)
+  trace.set('http.request.resend_count', 1)
   onEvent?.({ kind: 'hedged', trace, operation: operation.fullName, afterMs })
   const secondControl: AttemptControl = {}
   const second = makeAttempt(instances, clock, { ...request, trace }, new Set([instance]), breaker, secondControl).then((attempt) => {

@@ -5,6 +5,10 @@ import { SkerryError } from '../base/errors.ts'
 import { seededRandom } from '../base/random.ts'
 import { contract } from '../contract/contract.ts'
 import { get } from '../contract/operation.ts'
+import { journeyOf } from '../telemetry/journey.ts'
+import { tracedWork } from '../telemetry/part.ts'
+import type { SpanRecord } from '../telemetry/span.ts'
+import { createTelemetry } from '../telemetry/telemetry.ts'
 import { createClient } from './client.ts'
 import { Dependency } from './dependency.ts'
 import type { CallRequest, CallResponse } from './link.ts'
@@ -20,6 +24,7 @@ function hedging(names: readonly string[], { hedge = true }: { hedge?: boolean }
   const asked: string[] = []
   const cancelled: string[] = []
   const events: string[] = []
+  const spans: SpanRecord[] = []
   const links = names.map((id) => ({
     id,
     link: {
@@ -43,6 +48,7 @@ function hedging(names: readonly string[], { hedge = true }: { hedge?: boolean }
     random,
     using: using(stock, { operations: { find: { hedge } } }),
     onEvent: ({ kind }) => events.push(kind),
+    telemetry: createTelemetry({ clock, random: seededRandom(5), onSpan: (span) => spans.push(span) }).of('shop'),
   })
   /** Makes calls one after the other, and says how long each took. */
   async function call(times: number): Promise<number[]> {
@@ -59,11 +65,11 @@ function hedging(names: readonly string[], { hedge = true }: { hedge?: boolean }
     }
     return took
   }
-  return { clock, takesMs, asked, cancelled, events, call, client, dependency, links }
+  return { clock, takesMs, asked, cancelled, events, spans, call, client, dependency, links }
 }
 
 it('asks another instance when the first takes longer than nearly all do, and tells the first', async () => {
-  const { call, takesMs, cancelled, events } = hedging(['a', 'b'])
+  const { call, takesMs, cancelled, events, spans } = hedging(['a', 'b'])
   await call(100)
   expect(events).toEqual([])
   takesMs['a'] = 2_000
@@ -71,6 +77,9 @@ it('asks another instance when the first takes longer than nearly all do, and te
   expect(Math.max(...took)).toBeLessThan(20)
   expect(events).toContain('hedged')
   expect(new Set(cancelled)).toEqual(new Set(['a']))
+  // One call is one call, however many are asked.
+  expect(spans.length).toBeGreaterThan(105)
+  expect(journeyOf(spans.map(tracedWork)).calls).toBe(105)
 })
 
 it('waits for the first when it is not asked to, and where there is no other', async () => {

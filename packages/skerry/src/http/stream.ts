@@ -43,7 +43,12 @@ export class Streams {
 
 function taken(response: ServerResponse, ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    response.once('drain', resolve)
-    ended.addEventListener('abort', () => resolve(), { once: true })
+    const end = (): void => {
+      response.off('drain', end)
+      ended.removeEventListener('abort', end)
+      resolve()
+    }
+    response.once('drain', end)
+    ended.addEventListener('abort', end)
   })
 }

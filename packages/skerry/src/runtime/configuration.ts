@@ -196,13 +196,16 @@ export function readRecentConfiguration(selection: Selection, environment: Envir
   return { recent }
 }
 
+/** In the data directory. */
+export const RECENT_FILE = 'telemetry.sqlite'
+
 /** Who has its data elsewhere may not be able to write here. */
 function recentPlace({ databases, dataDirectory }: DatabaseConfiguration, reader: Reader): RecentPlace | undefined {
   const given = reader.text('SKERRY_TELEMETRY')
   if (given === 'off') return undefined
   if (given !== undefined && given !== 'memory') return { file: given }
   const isEmbedded = [...databases.values()].some(({ url }) => url === undefined)
-  return given === undefined && isEmbedded && dataDirectory !== undefined ? { file: join(dataDirectory, 'telemetry.sqlite') } : 'memory'
+  return given === undefined && isEmbedded && dataDirectory !== undefined ? { file: join(dataDirectory, RECENT_FILE) } : 'memory'
 }
 
 /** Reads where the databases are and nothing else: all that a migration needs to know. Throws like `readConfiguration`. */

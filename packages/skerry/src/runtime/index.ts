@@ -2,7 +2,7 @@
 export { localAdmin, remoteAdmin } from './admin/client.ts'
 export type { AdminClient } from './admin/client.ts'
 export type { AdminTarget } from './admin/targets.ts'
-export { readConfiguration, readDatabaseConfiguration, readRecentConfiguration, variablePrefix } from './configuration.ts'
+export { readConfiguration, RECENT_FILE, readDatabaseConfiguration, readRecentConfiguration, variablePrefix } from './configuration.ts'
 export type { DatabaseConfiguration, Environment, HostConfiguration, RecentConfiguration } from './configuration.ts'
 export type { DatabaseEngineFactory, Databases, OpenDatabase } from './databases.ts'
 export { openDatabases } from './databases.ts'

@@ -8,24 +8,34 @@ export const REDACTED = '[redacted]'
 
 /** Shorter texts turn up everywhere by chance; of those only the marked fields themselves are kept back. */
 const MIN_LENGTH = 4
-/** Of one trace in one process. */
-const MAX_VALUES = 200
+/** Of one trace in one process. Of more it is not known any longer where they turn up, and no text is shown at all. */
+const MAX_VALUES = 2_000
 const MAX_DEPTH = 8
 const MAX_MEMBERS = 1_000
 
 /** The marked values that a piece of work has come across. */
 export class SensitiveValues {
   readonly #values = new Set<string>()
+  #areTooMany = false
 
   add(text: string): void {
-    if (text.length >= MIN_LENGTH && this.#values.size < MAX_VALUES) this.#values.add(text)
+    if (text.length < MIN_LENGTH || this.#values.has(text)) return
+    if (this.#values.size >= MAX_VALUES) this.#areTooMany = true
+    // As others may write it: databases and addresses do.
+    else for (const form of [text, text.toLowerCase(), encodedIn(text)]) this.#values.add(form)
   }
 
   redact(text: string): string {
+    if (this.#areTooMany) return REDACTED
     let redacted = text
     for (const value of this.#values) if (redacted.includes(value)) redacted = redacted.replaceAll(value, REDACTED)
     return redacted
   }
+}
+
+/** As part of a URL. */
+function encodedIn(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
 }
 
 /** A copy of what is to be logged, without what must not be read. */

@@ -73,13 +73,7 @@ export class FrameBatch {
   }
 
   /** The whole answer, or the rest of one whose parts have gone before. `degraded` is ASCII, as headers are. */
-  answer(
-    call: number,
-    status: number,
-    retryAfterSeconds: number | undefined,
-    body: string | Buffer | undefined,
-    degraded?: string | undefined,
-  ): void {
+  answer(call: number, status: number, retryAfterSeconds: number | undefined, body: string | Buffer | undefined, degraded?: string): void {
     const room = typeof body === 'string' ? body.length * MAX_BYTES_PER_CHARACTER : (body?.length ?? 0)
     const start = this.#room(HEAD_BYTES + ANSWER_HEAD_BYTES + (degraded?.length ?? 0) + room)
     const buffer = this.#buffer

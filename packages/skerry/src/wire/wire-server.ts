@@ -145,7 +145,7 @@ class WireSession implements ConnectionOwner {
     status: number,
     retryAfterSeconds: number | undefined,
     body: string | Buffer | undefined,
-    degraded?: string | undefined,
+    degraded?: string,
   ): void {
     this.#calls.delete(call)
     this.#bytesInProgress -= call.bodyBytes
