@@ -64,6 +64,7 @@ export class WireConnection {
       this.#owner.drained()
     })
     if (head.length > 0) this.#feed(head)
+    if (this.#isClosed) return
     socket.on('data', (chunk: Buffer) => this.#feed(chunk))
   }
 

@@ -169,6 +169,8 @@ export class WireClient implements ConnectionOwner {
   /** Its caller has stopped waiting. The place that it takes is free when the answering end says so. */
   #giveUp(call: PendingCall): void {
     if (call.settle === undefined || (call.number !== 0 && this.#calls.get(call.number) !== call)) return
+    // Whoever counts what is on its way has to hear of it.
+    call.fail(new SkerryError('unavailable', `${this.#options.peer}: nobody waits for the answer any more`, { data: { unsent: false } }))
     if (call.number === 0) call.settle = undefined
     else {
       this.#cancel(call)
