@@ -48,7 +48,7 @@ export class Instance {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     // There are none when it could not be forked for want of file descriptors.
-    const outputs = [this.#child.stdout, this.#child.stderr].map((output) => output && linesOf(output, onLine))
+    const outputs = [this.#child.stdout, this.#child.stderr].flatMap((output) => (output ? [linesOf(output, onLine)] : []))
     const start = Promise.withResolvers<string | undefined>()
     this.started = start.promise
     this.#child.on('message', (message: FromInstance) => {
@@ -90,7 +90,7 @@ export class Instance {
     this.#child.kill('SIGKILL')
   }
 
-  async #end(outputs: readonly (Promise<unknown> | null)[]): Promise<string> {
+  async #end(outputs: readonly Promise<unknown>[]): Promise<string> {
     const end = Promise.withResolvers<string>()
     this.#child.once('exit', (code, signal) => end.resolve(signal ?? `exit code ${code}`))
     this.#child.on('error', (error) => {

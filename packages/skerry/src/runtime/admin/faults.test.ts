@@ -118,15 +118,18 @@ test('an event is handled when the fault is gone', async () => {
 test('a handler of events that hangs holds up nobody else, also not on the database that all share', async () => {
   const { app, admin, read, notes: call } = await scene()
   const { id } = await admin.injectFault({ service: 'readers', of: notes.events.written.type, effect: 'blackHole' })
+  onTestFinished(async () => void (await admin.removeFault.try({ id })))
   await call.writeNote({ id: 1 })
-  await expect.poll(async () => (await admin.listFaults()).faults[0]!.met).toBe(1)
-  expect(await call.writeNote({ id: 2 })).toEqual({ id: 2 })
-  await expect.poll(async () => (await admin.listFaults()).faults[0]!.met).toBe(2)
-  expect(await call.writeNote({ id: 3 })).toEqual({ id: 3 })
+  for (const next of [2, 3]) {
+    await expect.poll(async () => (await admin.listFaults()).faults[0]!.met).toBe(next - 1)
+    let isWritten = false
+    void call.writeNote.try({ id: next }).then(({ ok }) => (isWritten = ok))
+    await expect.poll(() => isWritten).toBe(true)
+  }
   expect(read).toEqual([])
   await admin.removeFault({ id })
   await app.settled()
-  expect(read.toSorted()).toEqual([1, 2, 3])
+  expect(new Set(read)).toEqual(new Set([1, 2, 3]))
 })
 
 test('what does not exist is refused, with what there is', async () => {
