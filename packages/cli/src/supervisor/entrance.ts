@@ -6,19 +6,19 @@ import { once } from 'node:events'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { CommandError, EXIT } from '../failure.ts'
-import type { Instance } from './instance.ts'
+import type { Launched } from './supervisor.ts'
 
 /** How many connections may wait; more are closed. */
 const MAX_WAITING = 1_024
 
 export class Entrance {
   readonly #server: Server
-  readonly #gateways: () => readonly Instance[]
+  readonly #gateways: () => readonly Launched[]
   readonly #waiting = new Set<Socket>()
   #next = 0
 
   /** `gateways`: those that can serve now. */
-  constructor(gateways: () => readonly Instance[]) {
+  constructor(gateways: () => readonly Launched[]) {
     this.#gateways = gateways
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket))
   }

@@ -1,7 +1,6 @@
-/** One process of one service, as its supervisor sees it: started, then stopped, and at any time gone. */
+/** One process of one service, as its supervisor sees it: started, then stopped, and at any time gone, also before it was there. */
 import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,7 +47,8 @@ export class Instance {
       env: { NODE_COMPILE_CACHE: COMPILED, ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
-    const outputs = [this.#child.stdout, this.#child.stderr].map((output) => linesOf(output!, onLine))
+    // There are none when it could not be forked for want of file descriptors.
+    const outputs = [this.#child.stdout, this.#child.stderr].flatMap((output) => (output ? [linesOf(output, onLine)] : []))
     const start = Promise.withResolvers<string | undefined>()
     this.started = start.promise
     this.#child.on('message', (message: FromInstance) => {
@@ -60,8 +60,6 @@ export class Instance {
         start.resolve(undefined)
       }
     })
-    // A message that cannot be delivered: `ended` says that it has ended.
-    this.#child.on('error', () => {})
     this.ended = this.#end(outputs).then((how) => {
       start.resolve(how)
       return how
@@ -93,9 +91,15 @@ export class Instance {
   }
 
   async #end(outputs: readonly Promise<unknown>[]): Promise<string> {
-    const [code, signal] = (await once(this.#child, 'exit')) as [number | null, string | null]
-    await Promise.all(outputs)
-    return signal ?? `exit code ${code}`
+    const end = Promise.withResolvers<string>()
+    this.#child.once('exit', (code, signal) => end.resolve(signal ?? `exit code ${code}`))
+    this.#child.on('error', (error) => {
+      // Else a message could not be delivered, or a signal: it has ended, or will.
+      if (this.#child.pid === undefined) end.resolve(`its process could not be made: ${error.message}`)
+    })
+    const how = await end.promise
+    if (this.#child.pid !== undefined) await Promise.all(outputs)
+    return how
   }
 }
 

@@ -7,6 +7,9 @@ import type { Instance } from './instance.ts'
 import type { Deaths } from './restart-policy.ts'
 import { afterDeath } from './restart-policy.ts'
 
+/** What is known here of an instance. */
+export type Launched = Pick<Instance, 'started' | 'ended' | 'startedAtMs' | 'admin' | 'pid' | 'serve' | 'stop'>
+
 export interface SupervisorOptions {
   /** How many instances of each there should be. The last one is started when the others serve, and stopped before them. */
   readonly services: ReadonlyMap<string, number>
@@ -15,7 +18,8 @@ export interface SupervisorOptions {
   readonly memoryLimitBytes: number | undefined
   readonly clock: Clock
   readonly random: Random
-  readonly launch: (service: string, instance: string, onMemory: (rssBytes: number) => void) => Instance
+  /** May throw, where nothing is left to make a process of. */
+  readonly launch: (service: string, instance: string, onMemory: (rssBytes: number) => void) => Launched
   /** Told what happens, for people. */
   readonly say: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
   /** Told when an instance has begun to serve. */
@@ -40,7 +44,9 @@ export interface InstanceStatus {
 interface Slot {
   readonly name: string
   state: State
-  process: Instance | undefined
+  process: Launched | undefined
+  /** The process that has been found to be too large, and of which that has been said. */
+  tooLarge: Launched | undefined
   rssBytes: number | undefined
   deaths: Deaths
   crashLoop: boolean
@@ -74,7 +80,7 @@ export class Supervisor {
   }
 
   /** The processes that serve now. */
-  serving(service: string): readonly Instance[] {
+  serving(service: string): readonly Launched[] {
     return this.#group(service).slots.flatMap(({ state, process }) => (state === 'serving' && process !== undefined ? [process] : []))
   }
 
@@ -142,6 +148,7 @@ export class Supervisor {
     if (this.#stopping) return
     slot.state = 'starting'
     const process = this.#launch(group, slot)
+    if (typeof process === 'string') return this.#died(group, slot, process)
     this.#adopt(group, slot, process)
     const failure = await process.started
     if (slot.process === process && slot.state === 'starting') {
@@ -150,14 +157,21 @@ export class Supervisor {
     }
   }
 
-  #launch(group: Group, slot: Slot): Instance {
-    const process: Instance = this.#options.launch(group.service, slot.name, (rssBytes) => {
-      if (slot.process === process) this.#weigh(group, slot, rssBytes)
-    })
-    return process
+  /** Returns why there is none when it cannot be made. */
+  #launch(group: Group, slot: Slot): Launched | string {
+    let startedBytes: number | undefined
+    try {
+      const process: Launched = this.#options.launch(group.service, slot.name, (rssBytes) => {
+        startedBytes ??= rssBytes
+        if (slot.process === process) this.#weigh(group, slot, rssBytes, startedBytes)
+      })
+      return process
+    } catch (error) {
+      return `its process could not be made: ${error instanceof Error ? error.message : String(error)}`
+    }
   }
 
-  #adopt(group: Group, slot: Slot, process: Instance): void {
+  #adopt(group: Group, slot: Slot, process: Launched): void {
     slot.waiting?.cancel()
     slot.process = process
     slot.rssBytes = undefined
@@ -176,12 +190,12 @@ export class Supervisor {
   #died(group: Group, slot: Slot, how: string): void {
     const { clock, random, say } = this.#options
     const { deaths, pauseMs, crashLoop } = afterDeath(slot.deaths, clock.nowMs(), random)
-    const seconds = Math.round(pauseMs / 100) / 10
-    say('warn', `${slot.name} has ended (${how}); it is started again in ${seconds} s`, { instance: slot.name })
+    say('warn', `${slot.name} has ended (${how}); it is started again in ${seconds(pauseMs)} s`, { instance: slot.name })
     if (crashLoop && !slot.crashLoop)
       say('error', `${slot.name} is in a crash loop: ${deaths.length} deaths, each within a minute of the one before. Its log says why`, {
         instance: slot.name,
       })
+    slot.waiting?.cancel()
     Object.assign(slot, { state: 'waiting', process: undefined, rssBytes: undefined, deaths, crashLoop, restarts: slot.restarts + 1 })
     slot.waiting = clock.setTimer(pauseMs, () => void this.#start(group, slot))
   }
@@ -195,6 +209,7 @@ export class Supervisor {
       return slot.state === 'serving' ? undefined : 'it does not start; it is tried again'
     }
     const successor = this.#launch(group, slot)
+    if (typeof successor === 'string') return successor
     const failure = await successor.started
     // What it was to replace may have been stopped meanwhile, with everything else.
     if (failure !== undefined || this.#stopping) {
@@ -215,22 +230,39 @@ export class Supervisor {
     slot.process = undefined
   }
 
-  /** Replaces one that has become too large, as soon as nothing else is done to its service. */
-  #weigh(group: Group, slot: Slot, rssBytes: number): void {
-    const { memoryLimitBytes = Infinity, say } = this.#options
-    const wasWithin = (slot.rssBytes ?? 0) <= memoryLimitBytes
+  /**
+   * Replaces one that has become too large, after a pause as after a death, as soon as nothing else is done to its service. One that has been
+   * from the start is left alone: so would its successor be.
+   */
+  #weigh(group: Group, slot: Slot, rssBytes: number, startedBytes: number): void {
+    const { memoryLimitBytes = Infinity, clock, random, say } = this.#options
+    const { process, name } = slot
     slot.rssBytes = rssBytes
-    if (rssBytes <= memoryLimitBytes || !wasWithin) return
-    say('warn', `${slot.name} has ${mebibytes(rssBytes)} MiB, and may have ${mebibytes(memoryLimitBytes)}: it is replaced`, {
-      instance: slot.name,
-    })
-    const { process } = slot
-    void this.#inTurn(group.service, async () => {
-      if (slot.process === process && slot.state === 'serving') slot.restarts++
-      else return
-      const failure = await this.#replace(group, slot)
-      if (failure !== undefined) say('error', `${slot.name} could not be replaced: ${failure}`, { instance: slot.name })
-    })
+    if (rssBytes <= memoryLimitBytes || slot.tooLarge === process) return
+    slot.tooLarge = process
+    const facts = `${name} has ${mebibytes(rssBytes)} MiB, and may have ${mebibytes(memoryLimitBytes)}`
+    if (startedBytes > memoryLimitBytes)
+      return say(
+        'error',
+        `${facts}: it is left as it is, because it had ${mebibytes(startedBytes)} MiB when it had just started, as any other would. Raise --memory`,
+        { instance: name },
+      )
+    const { deaths, pauseMs, crashLoop } = afterDeath(slot.deaths, clock.nowMs(), random)
+    Object.assign(slot, { deaths, crashLoop })
+    say('warn', `${facts}: it is replaced in ${seconds(pauseMs)} s`, { instance: name })
+    if (crashLoop) say('error', `${name} becomes too large again and again: it leaks, or --memory is too low`, { instance: name })
+    slot.waiting?.cancel()
+    slot.waiting = clock.setTimer(pauseMs, () => void this.#inTurn(group.service, () => this.#replaceLarge(group, slot, process)))
+  }
+
+  async #replaceLarge(group: Group, slot: Slot, process: Launched | undefined): Promise<void> {
+    if (slot.process !== process || slot.state !== 'serving') return
+    slot.restarts++
+    const failure = await this.#replace(group, slot)
+    if (failure === undefined) return
+    // Then it is weighed again.
+    slot.tooLarge = undefined
+    this.#options.say('error', `${slot.name} could not be replaced: ${failure}`, { instance: slot.name })
   }
 }
 
@@ -239,6 +271,7 @@ function newSlot(name: string): Slot {
     name,
     state: 'starting',
     process: undefined,
+    tooLarge: undefined,
     rssBytes: undefined,
     deaths: [],
     crashLoop: false,
@@ -249,4 +282,8 @@ function newSlot(name: string): Slot {
 
 function mebibytes(bytes: number): number {
   return Math.round(bytes / 1_048_576)
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10
 }

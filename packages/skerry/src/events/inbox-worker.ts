@@ -258,8 +258,9 @@ export class InboxWorker {
 
   /** Its effect is all in the transaction, and the next of its key can be told by its number. */
   #mayShare({ envelope: { type, sequence } }: StoredMessage): boolean {
-    const kind = this.#handlers.get(type)?.kind
-    const isTransactional = kind === 'transactional' || (kind === undefined && this.#declared.has(type))
+    const handler = this.#handlers.get(type)
+    const isTransactional =
+      handler === undefined ? this.#declared.has(type) : handler.kind === 'transactional' && handler.before?.() === undefined
     return isTransactional && sequence !== undefined && this.#shared.isOpen
   }
 
@@ -315,6 +316,11 @@ export class InboxWorker {
     scope: Scope,
   ): Promise<'done' | 'early'> {
     const { transactions } = this.#options
+    const before = handler?.kind === 'transactional' ? handler.before?.() : undefined
+    if (before !== undefined) {
+      const { type, data } = message.envelope
+      await runInScope(scope, () => this.#deliveries.handle(type, tries.attempts, () => before(data)))
+    }
     let undeclared: DeadLetter | undefined
     const outcome = await transactions(scope, 'repeatable read', async (open) => {
       undeclared = undefined

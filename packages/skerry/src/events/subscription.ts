@@ -33,6 +33,14 @@ interface Handling {
 
 export type EventHandler =
   /** Runs inside the transaction that also records the event as handled: its writes happen once. */
-  | (Handling & { readonly kind: 'transactional'; run(data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void> })
+  | (Handling & {
+      readonly kind: 'transactional'
+      /**
+       * What comes before the transaction, with the data unchecked. Undefined when nothing does: then the event may share a transaction with others.
+       * It may take as long as it likes, where the transaction would keep what others need.
+       */
+      before?(): ((data: unknown) => Promise<void>) | undefined
+      run(data: unknown, meta: EventMeta, open: OpenTransaction): Promise<void>
+    })
   /** Runs outside: may call services and the world; happens at least once. */
   | (Handling & { readonly kind: 'effect'; run(data: unknown, meta: EventMeta): Promise<void> })

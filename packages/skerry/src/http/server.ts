@@ -118,7 +118,7 @@ export async function startHttpServer(options: HttpServerOptions, upgrade?: Upgr
   const answerMessage = httpAnswerer(options)
   const upgraded = upgrade?.open(options, answerMessage)
   let draining = false
-  const streams = new Streams()
+  const streams = new Streams(options.clock)
 
   const server = createServer(
     // Node would answer for a missing Host itself, with an empty body.

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
-import { systemClock } from '../base/clock.ts'
+import { VirtualClock } from '../base/clock.ts'
 import { createLog } from '../telemetry/log.ts'
 import { startHttpServer } from './server.ts'
 
@@ -12,6 +12,7 @@ const PARTS = 2_000
 /** A listener with one stream of far more than the network takes at once, and how far it has come. */
 async function scene() {
   const made = { parts: 0, ended: false }
+  const clock = new VirtualClock()
   async function* parts(ended: AbortSignal): AsyncIterable<string> {
     try {
       while (made.parts < PARTS && !ended.aborted) {
@@ -24,7 +25,7 @@ async function scene() {
   }
   const server = await startHttpServer({
     port: 0,
-    clock: systemClock,
+    clock,
     log: createLog({ level: 'silent' }),
     routes: [
       {
@@ -40,6 +41,7 @@ async function scene() {
   onTestFinished(() => void answer.destroy())
   return {
     made,
+    clock,
     server,
     answer,
     askOften: async () => {
@@ -72,4 +74,16 @@ test('a stream that is waited for does not keep a listener from closing', async 
   await expect.poll(() => made.ended).toBe(true)
   answer.resume()
   await closed
+})
+
+test('whoever takes nothing for a minute is cut off, and no sooner', async () => {
+  const { made, clock, answer, askOften } = await scene()
+  await askOften()
+  await clock.advance(59_000)
+  await askOften()
+  expect(made.ended).toBe(false)
+  await clock.advance(1_000)
+  await expect.poll(() => made.ended).toBe(true)
+  expect(made.parts).toBeLessThan(PARTS)
+  await expect(once(answer.resume(), 'end')).rejects.toMatchObject({ code: 'ECONNRESET' })
 })

@@ -6,7 +6,7 @@
 /** By which SQLite files say whose they are: a file of another program's is left alone. */
 export const APPLICATION_ID = 0x5ce22e57
 /** Raised with every change of the tables: a file of another version is emptied. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 export const LOG_TABLES = ['span', 'line', 'sample'] as const
 export type LogTable = (typeof LOG_TABLES)[number]
@@ -31,6 +31,7 @@ create table span (
   events text
 ) strict;
 create index span_of_trace on span (trace);
+create index failed_span on span (trace) where failure is not null;
 
 create table line (
   id integer primary key autoincrement,

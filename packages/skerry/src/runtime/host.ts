@@ -396,6 +396,8 @@ class RunningHost implements Host {
     })
     this.#servers.push(server)
     this.adminUrl = server.url
+    if (this.#faults !== undefined)
+      log.info('Faults may be injected through the admin API; SKERRY_FAULTS=off forbids it', { url: server.url })
   }
 
   #health(): Health {

@@ -373,7 +373,7 @@ function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own
     }
     const common = { event, from: subscription?.from, recorded: isWaited || keptIn.length > 0 ? recorded : undefined }
     const meetFaults = async (data: unknown): Promise<void> => {
-      const fault = options.faults?.none === false ? await options.faults.meet(service.contract.name, event.type, data) : undefined
+      const fault = await options.faults?.meet(service.contract.name, event.type, data)
       if (fault !== undefined) throw new Error(fault.detail)
     }
     if (subscription?.kind === 'effect')
@@ -381,15 +381,16 @@ function eventHandlers(options: HostedServiceOptions, shared: SharedContext, own
         ...common,
         kind: 'effect',
         async run(data, meta) {
-          await meetFaults(data)
+          if (options.faults?.none === false) await meetFaults(data)
           await handle!({ ...shared, event: data, meta })
         },
       }
     return {
       ...common,
       kind: 'transactional',
+      // Inside the transaction what hangs would keep the one connection of an embedded database from all services.
+      before: () => (options.faults?.mayMeet(service.contract.name, event.type) === true ? meetFaults : undefined),
       async run(data, meta, open) {
-        await meetFaults(data)
         await handle?.({ ...inside, ...inTransaction(service, own, open), event: data, meta })
       },
     }

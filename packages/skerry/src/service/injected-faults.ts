@@ -111,14 +111,24 @@ export class InjectedFaults {
     return undefined
   }
 
+  /** Whether one of them names it, whatever share or value it asks for. */
+  mayMeet(service: string, of: string): boolean {
+    for (const { fault } of this.#active.values()) if (names(fault, service, of)) return true
+    return false
+  }
+
   /** True when there are none, which is nearly always. */
   get none(): boolean {
     return this.#active.size === 0
   }
 }
 
+function names(fault: FaultRule, service: string, of: string): boolean {
+  return fault.service === service && (fault.of === undefined || fault.of === of)
+}
+
 function concerns(fault: FaultRule, service: string, of: string, data: unknown): boolean {
-  if (fault.service !== service || (fault.of !== undefined && fault.of !== of)) return false
+  if (!names(fault, service, of)) return false
   if (fault.field === undefined) return true
   const value = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[fault.field] : undefined
   return (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') && String(value) === fault.value

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { contract, event, get, post } from '../../contract/index.ts'
 import { service } from '../../service/index.ts'
+import { createLog } from '../../telemetry/log.ts'
 import { testSystem } from '../../testing/test-system.ts'
 import { remoteAdmin } from './client.ts'
 
@@ -21,6 +22,8 @@ const readers = contract('readers', {
 
 async function scene(environment: Readonly<Record<string, string>> = {}) {
   const read: number[] = []
+  const logged: string[] = []
+  const log = createLog({ destination: { write: (line: string) => void logged.push(line) } })
   const noteService = service(notes).implement({
     readNote: async ({ input }) => input,
     writeNote: async ({ input, transaction }) =>
@@ -36,9 +39,9 @@ async function scene(environment: Readonly<Record<string, string>> = {}) {
   )
   const held = new AsyncDisposableStack()
   onTestFinished(() => held.disposeAsync())
-  const app = held.use(await testSystem({ services: [noteService, readerService], environment: { ADMIN_PORT: '0', ...environment } }))
+  const app = held.use(await testSystem({ services: [noteService, readerService], environment: { ADMIN_PORT: '0', ...environment }, log }))
   const { call: admin } = held.use(remoteAdmin(app.host.adminUrl!))
-  return { app, admin, read, notes: app.call.notes }
+  return { app, admin, read, logged, notes: app.call.notes }
 }
 
 test('an operation fails as long as the fault is there, and no other', async () => {
@@ -112,6 +115,23 @@ test('an event is handled when the fault is gone', async () => {
   expect(read).toEqual([5])
 })
 
+test('a handler of events that hangs holds up nobody else, also not on the database that all share', async () => {
+  const { app, admin, read, notes: call } = await scene()
+  const { id } = await admin.injectFault({ service: 'readers', of: notes.events.written.type, effect: 'blackHole' })
+  onTestFinished(async () => void (await admin.removeFault.try({ id })))
+  await call.writeNote({ id: 1 })
+  for (const next of [2, 3]) {
+    await expect.poll(async () => (await admin.listFaults()).faults[0]!.met).toBe(next - 1)
+    let isWritten = false
+    void call.writeNote.try({ id: next }).then(({ ok }) => (isWritten = ok))
+    await expect.poll(() => isWritten).toBe(true)
+  }
+  expect(read).toEqual([])
+  await admin.removeFault({ id })
+  await app.settled()
+  expect(new Set(read)).toEqual(new Set([1, 2, 3]))
+})
+
 test('what does not exist is refused, with what there is', async () => {
   const { admin } = await scene()
   expect(await admin.injectFault.try({ service: 'nobody', effect: 'kill' })).toMatchObject({ error: { code: 'serviceNotFound' } })
@@ -124,13 +144,15 @@ test.each([
   ['in production', { NODE_ENV: 'production' }],
   ['switched off', { SKERRY_FAULTS: 'off' }],
 ])('a host takes none %s', async (_what, environment) => {
-  const { admin } = await scene(environment)
+  const { admin, logged } = await scene(environment)
   expect(await admin.injectFault.try({ service: 'notes', effect: 'error' })).toMatchObject({
     error: { code: 'faultsRefused', status: 403 },
   })
+  expect(logged.filter((line) => line.includes('Faults may be injected'))).toEqual([])
 })
 
-test('but in production when it was switched on', async () => {
-  const { admin } = await scene({ NODE_ENV: 'production', SKERRY_FAULTS: 'on' })
+test('but in production when it was switched on, and says so once', async () => {
+  const { admin, logged } = await scene({ NODE_ENV: 'production', SKERRY_FAULTS: 'on' })
   expect(await admin.injectFault.try({ service: 'notes', effect: 'error' })).toMatchObject({ ok: true })
+  expect(logged.filter((line) => line.includes('Faults may be injected'))).toHaveLength(1)
 })
