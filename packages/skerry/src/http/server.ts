@@ -67,7 +67,7 @@ export interface HttpServerOptions {
   readonly maxBodyBytes?: number
   /** Refuses what is too much. Default: everything is taken on. */
   readonly admission?: Admission | undefined
-  /** Callers are other hosts of the system: they may change to the protocol that the transport has for them. */
+  /** Callers are other hosts of the system: they are believed how long they wait, and may change to the transport's own protocol. */
   readonly forPeers?: boolean
   readonly clock: Clock
   readonly log: Log
@@ -238,9 +238,10 @@ export function httpAnswerer({
   routes,
   maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
   admission,
+  forPeers = false,
   clock,
   log,
-}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'admission' | 'clock' | 'log'>): (
+}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'admission' | 'forPeers' | 'clock' | 'log'>): (
   message: IncomingHttpMessage,
 ) => Promise<HttpResponse> {
   const router = createRoutes(routes)
@@ -263,7 +264,7 @@ export function httpAnswerer({
         signal,
       }
       if (admission === undefined || priority === undefined) return await handle(request)
-      const turn = admission.enter(priority, readDeadline(headers) ?? deadlineMs)
+      const turn = admission.enter(priority, (forPeers ? readDeadline(headers) : undefined) ?? deadlineMs)
       if (typeof turn === 'number') return problemResponse(platformProblem('overloaded'), turn)
       if (!(turn instanceof Promise)) return await inTurn(turn, handle, request)
       const cameMs = clock.nowMs()
