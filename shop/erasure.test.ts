@@ -21,7 +21,8 @@ async function openFor() {
     ...shop,
     buy: (card = 'tok_ok') => shop.place(card, 1, 'mug', USER),
     erase: () => call.users.eraseUser({ id: USER }),
-    mails: () => lines.filter((line) => line.includes('"mail":') && line.includes(person.email)).length,
+    /** To whom is not in the log. */
+    mails: () => lines.filter((line) => line.includes('"mail":')).length,
     /** What he has been told of an order, and what not any more. */
     async told(order_id: number | string) {
       const told = await call.notifications.listNotifications({ order_id })

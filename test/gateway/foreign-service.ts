@@ -51,6 +51,11 @@ export class ForeignService implements AsyncDisposable {
   }
 
   #serve(incoming: IncomingMessage, response: ServerResponse): void {
+    // Asked whether it speaks the fast wire: it does not, and that is no request of a client.
+    if (incoming.headers.upgrade !== undefined) {
+      response.writeHead(404).end()
+      return
+    }
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {

@@ -125,7 +125,7 @@ describe('mail', () => {
     expect(lines.filter((line) => 'mail' in line)).toMatchObject([
       {
         service: 'notification-service',
-        mail: { to: 'ann@example.com', subject: 'Your order 7', text: expect.stringContaining('kettle') as string },
+        mail: { to: '[redacted]', subject: 'Your order 7', text: expect.stringContaining('kettle') as string },
       },
     ])
   })

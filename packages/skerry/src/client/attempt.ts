@@ -60,8 +60,9 @@ export async function makeAttempt(
     if (isOver) return undefined
     isOver = true
     instance.outstanding--
-    const breaker = admitted.report(outcome)
-    if (outcome !== 'ignored') instance.record(clock.nowMs() - startMs, outcome === 'failure', penaltyMs)
+    const nowMs = clock.nowMs()
+    const breaker = admitted.report(outcome, nowMs)
+    if (outcome !== 'ignored') instance.record(nowMs - startMs, outcome === 'failure', nowMs, penaltyMs)
     else if (penaltyMs !== undefined) instance.avoidFor(penaltyMs)
     return breaker
   }
@@ -82,7 +83,7 @@ export async function makeAttempt(
       signal: () => (abort ??= new AbortController()).signal,
       whenGivenUp: (action) => (onGivenUp = action),
     })
-    const response = await beforeDeadline(clock, remainingMs, answer)
+    const response = await beforeDeadline(clock, deadlineAtMs, answer)
     if (response === undefined) {
       abort?.abort()
       if (request.record !== undefined) request.record.outcome = 'waiting'

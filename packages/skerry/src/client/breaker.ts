@@ -22,7 +22,7 @@ export type BreakerChange = 'opened' | 'closed'
 
 export interface Admitted {
   readonly admitted: true
-  report(outcome: CallOutcome): BreakerChange | undefined
+  report(outcome: CallOutcome, nowMs: number): BreakerChange | undefined
 }
 
 export function createBreaker(
@@ -32,8 +32,7 @@ export function createBreaker(
 ): Breaker {
   const failures = new FailureRate(rate)
   let state: BreakerState = CLOSED
-  const reportFor = (probe: number | undefined) => (outcome: CallOutcome) => {
-    const nowMs = clock.nowMs()
+  const reportFor = (probe: number | undefined) => (outcome: CallOutcome, nowMs: number) => {
     const before = state.kind
     state = record(state, outcome, probe, nowMs, settings)
     if (state.kind === 'closed') {
@@ -49,6 +48,7 @@ export function createBreaker(
       return state.kind !== 'closed' && !admit(state, clock.nowMs(), settings).admitted
     },
     admit() {
+      if (state.kind === 'closed') return admitted
       const admission = admit(state, clock.nowMs(), settings)
       state = admission.state
       if (!admission.admitted) return { admitted: false, retryAfterMs: admission.retryAfterMs }

@@ -24,6 +24,7 @@ import type { Span } from '../telemetry/span.ts'
 import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
 import type { TraceContext } from '../telemetry/trace-context.ts'
+import type { Attempt } from './attempt.ts'
 import { failure, makeAttempt } from './attempt.ts'
 import type { BreakerChange } from './breaker.ts'
 import type { CallEvent } from './call-event.ts'
@@ -111,7 +112,7 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
       const response = await answerTo(request, repeatable)
       if (response.ok && outputSchema !== undefined) sensitiveTexts(outputSchema, 'output')?.(response.output, keepBack)
       if (response.ok && response.degraded !== undefined) scope?.account?.degrade(response.degraded)
-      return ended(span, response)
+      return ended(span, operation, response)
     } catch (error) {
       span.end({ errorType: 'internal' })
       throw error
@@ -130,10 +131,16 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
         response = failure(operation, 'deadlineExceeded', 'the deadline had passed before the call')
       else {
         while (entered < limits.length && limits[entered]!.enter()) entered++
-        response =
-          entered === limits.length
-            ? await attempts(request, repeatable, options, startAgain)
-            : failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
+        if (entered < limits.length) response = failure(operation, 'overloaded', 'as many calls of it are in progress as may be')
+        else {
+          const first = await firstAttempt(request, options, startAgain)
+          if (first.breaker !== undefined) breakerChanged(first.breaker, request, options.telemetry)
+          // Most calls end here.
+          response =
+            first.response.ok || first.response.problem.status < 500
+              ? first.response
+              : await furtherAttempts(first, request, repeatable, options, startAgain)
+        }
       }
       if (asking !== undefined) learn(known!, asking, response)
     } finally {
@@ -164,7 +171,17 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
 
 type Recorded = Omit<CallRequest, 'signal'> & { readonly record: CallRecord; readonly trace: Span }
 
-async function attempts(
+function firstAttempt(request: Recorded, { dependency, clock, rules, onEvent }: CallerOptions, startAgain: StartSpan): Promise<Attempt> {
+  dependency.budget.deposit(request.record.startMs)
+  const hedge = rules?.hedge
+  return hedge === undefined
+    ? makeAttempt(dependency.instances, clock, request, undefined, rules?.breaker)
+    : makeHedgedAttempt(hedge, request, { dependency, clock, startAgain, breaker: rules?.breaker, onEvent })
+}
+
+/** Calls again as long as that is safe, allowed, and of use. */
+async function furtherAttempts(
+  first: Attempt,
   request: Recorded,
   repeatable: boolean,
   { dependency, clock, random, rules, retry = rules?.retry ?? RETRY_POLICY_DEFAULTS, onEvent, telemetry }: CallerOptions,
@@ -172,15 +189,7 @@ async function attempts(
 ): Promise<CallResponse> {
   const { instances, budget } = dependency
   const { operation, record, deadlineAtMs } = request
-  budget.deposit(clock.nowMs())
-  const hedge = rules?.hedge
-  let attempt =
-    hedge === undefined
-      ? await makeAttempt(instances, clock, request, undefined, rules?.breaker)
-      : await makeHedgedAttempt(hedge, request, { dependency, clock, startAgain, breaker: rules?.breaker, onEvent })
-  if (attempt.breaker !== undefined) breakerChanged(attempt.breaker, request, telemetry)
-  // Most calls end here.
-  if (attempt.response.ok || attempt.response.problem.status < 500) return attempt.response
+  let attempt = first
   const tried = new Set<string>()
   for (let made = 1; !attempt.response.ok; made++) {
     const { response, instance } = attempt
@@ -212,7 +221,7 @@ async function attempts(
     attempt = await makeAttempt(instances, clock, { ...request, trace: again }, tried, rules?.breaker)
     time.endMs = clock.nowMs()
     if (attempt.breaker !== undefined) breakerChanged(attempt.breaker, { operation, trace: again }, telemetry)
-    ended(again, attempt.response)
+    ended(again, operation, attempt.response)
   }
   return attempt.response
 }

@@ -33,7 +33,7 @@ export function createClient<C extends Contract>(contract: C, { using, ...option
     const attempt = async (input?: unknown, callOptions?: CallOptions): Promise<Result<unknown, Failure>> =>
       interpret(operation, await caller(copyJson(input), callOptions))
     const call = async (input?: unknown, callOptions?: CallOptions): Promise<unknown> => {
-      const result = await attempt(input, callOptions)
+      const result = interpret(operation, await caller(copyJson(input), callOptions))
       if (result.ok) return result.value
       throw new CallError(contract.name, name, result.error)
     }

@@ -57,7 +57,7 @@ export async function makeHedgedAttempt(
   onEvent?.({ kind: 'hedged', trace, operation: operation.fullName, afterMs })
   const secondControl: AttemptControl = {}
   const second = makeAttempt(instances, clock, { ...request, trace }, new Set([instance]), breaker, secondControl).then((attempt) => {
-    ended(trace, attempt.response)
+    ended(trace, operation, attempt.response)
     return attempt
   })
   const winner = await firstGood(first, second)

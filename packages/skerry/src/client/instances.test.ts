@@ -62,11 +62,11 @@ describe('the instances of a service', () => {
   })
 
   it('that are slow or busy get less', () => {
-    const { instances, counts } = instancesOf(['slow', 'busy', 'free'])
+    const { instances, counts, clock } = instancesOf(['slow', 'busy', 'free'])
     const [slow, busy, free] = instances.all
-    slow!.record(900, false)
-    busy!.record(30, false)
-    free!.record(30, false)
+    slow!.record(900, false, clock.nowMs())
+    busy!.record(30, false, clock.nowMs())
+    free!.record(30, false, clock.nowMs())
     busy!.outstanding = 5
     const { slow: toSlow = 0, busy: toBusy = 0, free: toFree } = counts(3_000)
     expect(toSlow).toBe(0)
@@ -89,7 +89,7 @@ describe('the instances of a service', () => {
   it('that fail again and again are left out for a while, but never more than half of them', async () => {
     const { instances, counts, clock } = instancesOf(['a', 'b', 'c', 'd'])
     const fail = (index: number): void => {
-      for (let failed = 0; failed < 5; failed++) instances.all[index]!.record(1, true)
+      for (let failed = 0; failed < 5; failed++) instances.all[index]!.record(1, true, clock.nowMs())
     }
     fail(0)
     expect(Object.keys(counts(500)).toSorted()).toEqual(['b', 'c', 'd'])

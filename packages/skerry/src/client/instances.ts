@@ -84,8 +84,7 @@ export class KnownInstance {
   }
 
   /** An answer, good or declared, or a failure of the instance. */
-  record(tookMs: number, failed: boolean, penaltyMs = 0): void {
-    const nowMs = this.#clock.nowMs()
+  record(tookMs: number, failed: boolean, nowMs: number, penaltyMs = 0): void {
     this.outlier.record(failed, nowMs)
     if (failed) this.avoidFor(Math.max(FAILURE_PENALTY_MS, penaltyMs))
     else this.#latency.record(tookMs, nowMs)

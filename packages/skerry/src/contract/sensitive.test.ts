@@ -54,6 +54,26 @@ describe('sensitiveTexts', () => {
   })
 })
 
+it('looks once at each place, however many alternatives lead there', () => {
+  interface Node {
+    readonly kind: string
+    readonly note?: string | undefined
+    readonly child?: Node | undefined
+  }
+  const kinds = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const
+  const Node: z.ZodType<Node> = z.lazy(() =>
+    z.union(
+      kinds.map((kind) => z.object({ kind: z.literal(kind), note: z.string().meta(personal).optional(), child: Node.optional() })) as never,
+    ),
+  )
+  let value: Node = { kind: 'h', note: 'deepest' }
+  for (let depth = 0; depth < 12; depth++) value = { kind: 'h', child: value }
+  const found: string[] = []
+  sensitiveTexts(Node, 'input')!(value, (text) => found.push(text))
+  expect([...new Set(found)]).toEqual(['deepest'])
+  expect(found.length).toBeLessThan(100)
+})
+
 it('sensitiveNames gives the names of all marked fields, however deep', () => {
   const schema = z.object({
     id: z.int(),

@@ -26,7 +26,7 @@ export function sensitiveTexts(schema: Schema, side: 'input' | 'output'): Sensit
   if (texts === undefined) {
     const root = jsonSchema(schema, side)
     const named = sensitiveNames(root)
-    texts = named.size === 0 && !isMarked(root) ? null : (value, found) => visit(root, root, value, found)
+    texts = named.size === 0 && !isMarked(root) ? null : (value, found) => new Search(root, found).visit(root, value)
     compiled[side].set(schema, texts)
   }
   return texts ?? undefined
@@ -55,7 +55,7 @@ function isMarked(schema: JsonSchema): boolean {
 
 /** It, or what it refers to, or one of its alternatives. */
 function isMarkedWithin(schema: JsonSchema, root: JsonSchema, depth = 0): boolean {
-  if (typeof schema !== 'object' || schema === null || depth > MAX_DEPTH) return false
+  if (typeof schema !== 'object' || schema === null || depth > MAX_HOPS) return false
   return isMarked(schema) || alternatives(schema, root).some((branch) => isMarkedWithin(branch, root, depth + 1))
 }
 
@@ -66,36 +66,65 @@ function alternatives(schema: JsonSchema, root: JsonSchema): readonly JsonSchema
   return reference === undefined ? parts : [dereference(reference, root), ...parts]
 }
 
-/** Schemas may refer to themselves, and values of strangers may be deep. */
-const MAX_DEPTH = 32
+/** Values of strangers may be deep. */
+const MAX_DEPTH = 64
+/** Schemas may refer to themselves. */
+const MAX_HOPS = 32
 
-function visit(schema: JsonSchema, root: JsonSchema, value: unknown, found: (text: string) => void, depth = 0): void {
-  if (typeof schema !== 'object' || schema === null || value === null || value === undefined || depth > MAX_DEPTH) return
-  if (isMarked(schema)) return everyText(value, found, depth)
-  for (const part of alternatives(schema, root)) visit(part, root, value, found, depth + 1)
-  if (typeof value !== 'object') return
-  const { properties, additionalProperties, items, prefixItems } = schema as {
-    readonly properties?: Readonly<Record<string, JsonSchema>>
-    readonly additionalProperties?: JsonSchema
-    readonly items?: JsonSchema
-    readonly prefixItems?: readonly JsonSchema[]
+/** One look through one value. */
+class Search {
+  readonly #root: JsonSchema
+  readonly #found: (text: string) => void
+  /** Alternatives that meet again further down would otherwise be gone through as often as there are ways to them. */
+  readonly #seen = new WeakMap<object, Set<JsonSchema>>()
+
+  constructor(root: JsonSchema, found: (text: string) => void) {
+    this.#root = root
+    this.#found = found
   }
-  if (Array.isArray(value)) {
-    for (const [index, element] of value.entries()) {
+
+  /** `hops`: from one schema to the next without going on in the value. */
+  visit(schema: JsonSchema, value: unknown, depth = 0, hops = 0): void {
+    if (typeof schema !== 'object' || schema === null || value === null || value === undefined || hops > MAX_HOPS) return
+    if (typeof value === 'object' && !this.#isNew(value, schema)) return
+    // What is so deep is not looked into any further, and kept back as a whole.
+    if (isMarked(schema) || depth > MAX_DEPTH) return everyText(value, this.#found, depth)
+    for (const part of alternatives(schema, this.#root)) this.visit(part, value, depth, hops + 1)
+    if (Array.isArray(value)) this.#elements(schema, value, depth)
+    else if (typeof value === 'object') this.#members(schema, value, depth)
+  }
+
+  #isNew(value: object, schema: JsonSchema): boolean {
+    const schemas = this.#seen.get(value)
+    if (schemas === undefined) this.#seen.set(value, new Set([schema]))
+    else if (schemas.has(schema)) return false
+    else schemas.add(schema)
+    return true
+  }
+
+  #elements(schema: JsonSchema, values: readonly unknown[], depth: number): void {
+    const { items, prefixItems } = schema as { readonly items?: JsonSchema; readonly prefixItems?: readonly JsonSchema[] }
+    for (const [index, element] of values.entries()) {
       const of = prefixItems?.[index] ?? items
-      if (of !== undefined) visit(of, root, element, found, depth + 1)
+      if (of !== undefined) this.visit(of, element, depth + 1)
     }
-    return
   }
-  for (const [name, member] of Object.entries(value)) {
-    const of = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties
-    if (of !== undefined) visit(of, root, member, found, depth + 1)
+
+  #members(schema: JsonSchema, value: object, depth: number): void {
+    const { properties, additionalProperties } = schema as {
+      readonly properties?: Readonly<Record<string, JsonSchema>>
+      readonly additionalProperties?: JsonSchema
+    }
+    for (const [name, member] of Object.entries(value)) {
+      const of = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties
+      if (of !== undefined) this.visit(of, member, depth + 1)
+    }
   }
 }
 
 function everyText(value: unknown, found: (text: string) => void, depth: number): void {
   if (typeof value === 'string') found(value)
   else if (typeof value === 'number') found(String(value))
-  else if (typeof value === 'object' && value !== null && depth <= MAX_DEPTH)
+  else if (typeof value === 'object' && value !== null && depth <= 2 * MAX_DEPTH)
     for (const member of Object.values(value)) everyText(member, found, depth + 1)
 }

@@ -5,11 +5,13 @@
 import type { Clock } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Random } from '../base/random.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import type { Database, Transaction } from '../engine/database.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { describeFailure } from '../events/event-failure.ts'
 import { projectingOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Scope } from '../telemetry/scope.ts'
 import { runInScope } from '../telemetry/scope.ts'
 import type { StartSpan, Telemetry } from '../telemetry/telemetry.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
@@ -63,6 +65,8 @@ export class Builder {
   readonly #options: BuilderOptions
   readonly #streams: ReadonlyMap<string, Projection['from'][number]>
   readonly #projecting: StartSpan
+  /** In which an event was applied that failed: what it holds must not be read in what is said of that. */
+  #failedIn: Scope | undefined
   /** Attempts at the event that fails, by its place. */
   #failing = { pos: 0, attempts: 0 }
 
@@ -139,6 +143,8 @@ export class Builder {
     const { service, apply, held } = this.#options
     const today = readStored(this.#streams.get(stream)!.events, type, schema, data, { stream, id, version })
     const span = this.#projecting(parseTraceparent(meta.traceparent))
+    const declared = this.#streams.get(stream)!.events[type]
+    if (declared !== undefined) sensitiveTexts(declared.data, 'output')?.(today, (text) => span.keepBack?.(text))
     const scope = { service, trace: span, deadlineAtMs: Infinity, transaction }
     const event = { stream, id, version, type, data: today, meta, at, position: pos }
     try {
@@ -146,11 +152,19 @@ export class Builder {
       span.end()
     } catch (error) {
       span.end({ errorType: 'failed', message: describeFailure(error).message })
+      this.#failedIn = scope
       throw error
     }
   }
 
-  async #failed(row: OrderedRow, error: unknown): Promise<BuildOutcome> {
+  #failed(row: OrderedRow, error: unknown): Promise<BuildOutcome> {
+    const scope = this.#failedIn
+    this.#failedIn = undefined
+    const tell = (): Promise<BuildOutcome> => this.#tellOf(row, error)
+    return scope === undefined ? tell() : runInScope({ ...scope, transaction: undefined }, tell)
+  }
+
+  async #tellOf(row: OrderedRow, error: unknown): Promise<BuildOutcome> {
     const { database, held, clock, log } = this.#options
     const { pos, stream, id, version, type } = row
     const about = { projection: held.name, generation: held.generation, position: pos, stream, id, version, type, cause: error }

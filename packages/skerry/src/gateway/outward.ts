@@ -17,7 +17,8 @@ export interface AtTheGateway {
 }
 
 export function outward(response: CallResponse, { asked, traceId, isPublic }: AtTheGateway): CallResponse {
-  if (response.ok) return response.degraded === undefined ? response : { ...response, degraded: renamed(asked, response.degraded, isPublic) }
+  if (response.ok)
+    return response.degraded === undefined ? response : { ...response, degraded: renamed(asked, response.degraded, isPublic) }
   const { timing, ...problem } = response.problem
   if (problem.code === 'deadlineExceeded' && asked.operation.errors['deadlineExceeded'] === undefined)
     return {

@@ -4,7 +4,7 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import { deprecationHeaders } from '../contract/deprecation.ts'
 import { writeDegraded } from './degraded-header.ts'
 import type { Route } from './router.ts'
-import type { HttpRequest, HttpTarget } from './server.ts'
+import type { HttpRequest, HttpResponse, HttpTarget } from './server.ts'
 import { problemResponse } from './server.ts'
 
 /** Answers a decoded but unvalidated input. Never rejects. */
@@ -20,13 +20,17 @@ export function operationRoute(bound: BoundOperation, answer: Answer): Route<Htt
       takesBody: http.hasBody,
       priority: operation.priority,
       deadlineMs: operation.deadlineMs,
-      async handle(request) {
-        const response = await answer(http.decode(request.parameters, request.query, request.body), request)
-        const answered = response.ok
-          ? { status: operation.status, body: response.output, ...(response.degraded && { headers: writeDegraded(response.degraded) }) }
-          : problemResponse(response.problem, response.retryAfterMs)
-        return headers === undefined ? answered : { ...answered, headers: { ...answered.headers, ...headers } }
-      },
+      handle: (request) =>
+        answer(http.decode(request.parameters, request.query, request.body), request).then((response) => {
+          const answered = responseOf(operation.status, response)
+          return headers === undefined ? answered : { ...answered, headers: { ...answered.headers, ...headers } }
+        }),
     },
   }
+}
+
+function responseOf(status: number, response: CallResponse): HttpResponse {
+  if (!response.ok) return problemResponse(response.problem, response.retryAfterMs)
+  const { output: body, degraded } = response
+  return degraded === undefined ? { status, body } : { status, body, headers: writeDegraded(degraded) }
 }

@@ -29,6 +29,8 @@ export interface HttpRequest {
   readonly headers: IncomingMessage['headers']
   /** The parsed JSON body; undefined when the request has none or the route takes none. */
   readonly body: unknown
+  /** How long whoever asks still waited when it came; undefined when he has not said so. */
+  readonly remainingMs: number | undefined
   /** How long it has waited for its turn since it came. */
   readonly waitedMs: number
   /** Aborts when the peer has gone. Made on demand. */
@@ -53,7 +55,7 @@ export interface HttpTarget {
   readonly priority?: Priority
   /** How long whoever asks waits for the answer, when he does not say. */
   readonly deadlineMs?: number
-  /** Runs the request; may throw a `SkerryError`, which becomes its problem. */
+  /** Runs the request; may throw or reject with a `SkerryError`, which becomes its problem. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
 
@@ -228,6 +230,8 @@ export interface IncomingHttpMessage {
   readonly url: string
   readonly isOfVersion11: boolean
   readonly headers: IncomingMessage['headers']
+  /** How long the peer waits for the answer, where what carries it says so itself. Default: what the headers say. */
+  readonly remainingMs?: number | undefined
   /** Throws or rejects with a `SkerryError` when there is more of it, or it is not what its type says. */
   readonly readBody: (maxBytes: number) => unknown
   readonly signal: () => AbortSignal
@@ -245,47 +249,58 @@ export function httpAnswerer({
   message: IncomingHttpMessage,
 ) => Promise<HttpResponse> {
   const router = createRoutes(routes)
-  return async (message) => {
+
+  const routed = (message: IncomingHttpMessage): Routed => {
     const { method, url, isOfVersion11, headers } = message
-    const signal = (): AbortSignal => message.signal()
-    try {
-      if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
-      const target = originForm(url)
-      const mark = target.indexOf('?')
-      const match = router.match(method, mark === -1 ? target : target.slice(0, mark))
-      const { handle, priority, deadlineMs, takesBody } = match.target
-      const read = takesBody ? message.readBody(maxBodyBytes) : undefined
-      const request = {
-        parameters: match.parameters,
-        query: mark === -1 ? '' : target.slice(mark + 1),
+    if (headers.host === undefined && isOfVersion11) throw new SkerryError('malformedRequest', 'The request has no Host header')
+    const path = originForm(url)
+    const mark = path.indexOf('?')
+    const { target, parameters } = router.match(method, mark === -1 ? path : path.slice(0, mark))
+    return {
+      target,
+      request: {
+        parameters,
+        query: mark === -1 ? '' : path.slice(mark + 1),
         headers,
-        body: read instanceof Promise ? await read : read,
+        body: target.takesBody ? message.readBody(maxBodyBytes) : undefined,
+        remainingMs: message.remainingMs ?? (forPeers ? readDeadline(headers) : undefined),
         waitedMs: 0,
-        signal,
-      }
-      if (admission === undefined || priority === undefined) return await handle(request)
-      const turn = admission.enter(priority, (forPeers ? readDeadline(headers) : undefined) ?? deadlineMs)
-      if (typeof turn === 'number') return problemResponse(platformProblem('overloaded'), turn)
-      if (!(turn instanceof Promise)) return await inTurn(turn, handle, request)
-      const cameMs = clock.nowMs()
-      const later = await turn
-      if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
-      // Nobody waits for the answer any more.
-      if (!signal().aborted) return await inTurn(later, handle, { ...request, waitedMs: Math.max(0, clock.nowMs() - cameMs) })
-      later.end()
-      return GONE
+        signal: () => message.signal(),
+      },
+    }
+  }
+
+  /** What an async function has at hand it keeps at each await: so this one has little. */
+  return async (message) => {
+    let turn: Turn | undefined
+    try {
+      const { target, request } = routed(message)
+      if (request.body instanceof Promise) request.body = await request.body
+      if (admission === undefined || target.priority === undefined) return await target.handle(request)
+      const entered = admission.enter(target.priority, request.remainingMs ?? target.deadlineMs)
+      if (entered instanceof Promise) {
+        const cameMs = clock.nowMs()
+        const later = await entered
+        if (typeof later === 'number') return problemResponse(platformProblem('overloaded'), later)
+        turn = later
+        // Nobody waits for the answer any more.
+        if (message.signal().aborted) return GONE
+        request.waitedMs = Math.max(0, clock.nowMs() - cameMs)
+      } else if (typeof entered === 'number') return problemResponse(platformProblem('overloaded'), entered)
+      else turn = entered
+      return await target.handle(request)
     } catch (error) {
       return failureResponse(error, log)
+    } finally {
+      turn?.end()
     }
   }
 }
 
-async function inTurn(turn: Turn, handle: HttpTarget['handle'], request: HttpRequest): Promise<HttpResponse> {
-  try {
-    return await handle(request)
-  } finally {
-    turn.end()
-  }
+/** A request on its way to what serves its path. */
+interface Routed {
+  readonly target: HttpTarget
+  readonly request: { -readonly [Member in keyof HttpRequest]: HttpRequest[Member] }
 }
 
 /** Path and query of a request target. One that is a whole URL must be accepted too, and only its path counts (RFC 9112, 3.2.2). */
@@ -343,12 +358,14 @@ function readBody(request: IncomingMessage, maxBodyBytes: number): Promise<unkno
   })
 }
 
-/** The value of a JSON body of that media type; undefined for an empty one. Throws a `SkerryError`. */
-export function readJson(bytes: Buffer, type: string | undefined): unknown {
-  if (bytes.length === 0) return undefined
+/** The value of a JSON body of that media type, which stands at `from` to `to`; undefined for an empty one. Throws a `SkerryError`. */
+export function readJson(bytes: Buffer, type: string | undefined, from = 0, to = bytes.length): unknown {
+  if (from === to) return undefined
   if (!isJson(type)) throw new SkerryError('unsupportedMediaType', `The body is ${type ?? 'of no stated type'}; send application/json`)
-  if (!isUtf8(bytes)) throw new SkerryError('malformedJson', 'The body is not valid UTF-8')
-  return parseJson(bytes.toString('utf8'))
+  const text = bytes.toString('utf8', from, to)
+  // What is not UTF-8 has become this character; but it may also have been said.
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(from, to))) throw new SkerryError('malformedJson', 'The body is not valid UTF-8')
+  return parseJson(text)
 }
 
 export function bodyTooLarge(maxBodyBytes: number): SkerryError {

@@ -89,10 +89,16 @@ export class Admission {
         this.#inProgress--
         this.#averageMs += (tookMs - this.#averageMs) * NEWEST
         this.#limit.record(tookMs, atOnce, nowMs)
+        if (this.#nobodyWaits) return
         this.#refuseLate(nowMs)
         while (this.#inProgress < this.#limit.limit && this.#next(nowMs));
       },
     }
+  }
+
+  get #nobodyWaits(): boolean {
+    const { critical, normal, bulk } = this.#waiting
+    return critical.size === 0 && normal.size === 0 && bulk.size === 0
   }
 
   #refuseLate(nowMs: number): void {

@@ -4,11 +4,11 @@
  */
 import type { Clock, Timer } from '../base/clock.ts'
 
-/** Resolves or rejects as `work` does, or resolves with undefined when the time has run out first. The work itself goes on. */
-export function beforeDeadline<T>(clock: Clock, remainingMs: number, work: Promise<T>): Promise<T | undefined> {
+/** Resolves or rejects as `work` does, or resolves with undefined when that time has come first. The work itself goes on. */
+export function beforeDeadline<T>(clock: Clock, deadlineAtMs: number, work: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const waiting = waitersOf(clock)
-    const waiter: Waiter = { deadlineAtMs: clock.nowMs() + remainingMs, expire: () => resolve(undefined) }
+    const waiter: Waiter = { deadlineAtMs, at: 0, expire: () => resolve(undefined) }
     waiting.add(waiter)
     work.then(
       (value) => {
@@ -25,6 +25,8 @@ export function beforeDeadline<T>(clock: Clock, remainingMs: number, work: Promi
 
 interface Waiter {
   readonly deadlineAtMs: number
+  /** Where it stands among those who wait. */
+  at: number
   readonly expire: () => void
 }
 
@@ -39,10 +41,13 @@ function waitersOf(clock: Clock): Waiters {
   return found
 }
 
-/** Those who wait on one clock. The timer is set for the earliest deadline there has been; when it finds that waiter gone, it is set for the next. */
+/**
+ * Those who wait on one clock. The timer is set for the earliest deadline there has been; when it finds that waiter gone, it is set for the
+ * next. Not a Set: its outgrown tables hold on to each other, and to all who have ever waited, until the next full collection.
+ */
 class Waiters {
   readonly #clock: Clock
-  readonly #waiting = new Set<Waiter>()
+  readonly #waiting: Waiter[] = []
   #timer: Timer | undefined
   #dueAtMs = Infinity
 
@@ -51,12 +56,18 @@ class Waiters {
   }
 
   add(waiter: Waiter): void {
-    this.#waiting.add(waiter)
+    waiter.at = this.#waiting.push(waiter) - 1
     if (waiter.deadlineAtMs < this.#dueAtMs) this.#wakeAt(waiter.deadlineAtMs)
   }
 
+  /** The last one takes the place of this one. */
   delete(waiter: Waiter): void {
-    this.#waiting.delete(waiter)
+    const waiting = this.#waiting
+    if (waiting[waiter.at] !== waiter) return
+    const last = waiting.pop()!
+    if (last === waiter) return
+    waiting[waiter.at] = last
+    last.at = waiter.at
   }
 
   #wakeAt(dueAtMs: number): void {
@@ -67,15 +78,13 @@ class Waiters {
 
   #expire(): void {
     const nowMs = this.#clock.nowMs()
-    let nextAtMs = Infinity
-    for (const waiter of this.#waiting) {
-      if (waiter.deadlineAtMs > nowMs) nextAtMs = Math.min(nextAtMs, waiter.deadlineAtMs)
-      else {
-        this.#waiting.delete(waiter)
-        waiter.expire()
-      }
+    const late = this.#waiting.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs).toSorted((a, b) => a.deadlineAtMs - b.deadlineAtMs)
+    for (const waiter of late) {
+      this.delete(waiter)
+      waiter.expire()
     }
     this.#dueAtMs = Infinity
+    const nextAtMs = this.#waiting.reduce((earliestMs, { deadlineAtMs }) => Math.min(earliestMs, deadlineAtMs), Infinity)
     if (nextAtMs < Infinity) this.#wakeAt(nextAtMs)
   }
 }

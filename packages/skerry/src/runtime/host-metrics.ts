@@ -25,7 +25,7 @@ export function observeHost(metrics: Metrics, instances: ReadonlyMap<string, Ser
   observeSagas(metrics, withDatabase, clock)
   observeProjections(metrics, () => [...instances.values()], clock)
   observeConnections(metrics, withDatabase)
-  return observeProcess(metrics)
+  return observeProcess(metrics, clock)
 }
 
 type Instances = () => readonly (ServiceInstance & { readonly database: Database })[]
@@ -143,23 +143,30 @@ function observeConnections(metrics: Metrics, instances: Instances): void {
   )
 }
 
-function observeProcess(metrics: Metrics): () => void {
+function observeProcess(metrics: Metrics, clock: Clock): () => void {
   const delay = monitorEventLoopDelay({ resolution: 10 })
   delay.enable()
-  const quantiles = { p50: 50, p90: 90, p99: 99 } as const
-  for (const [name, percentile] of Object.entries(quantiles))
+  let busy = performance.eventLoopUtilization()
+  // Of the time since the last look: of all time since the start an overload would not show for long.
+  const loop = remembered(clock, async () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, busy)
+    busy = now
+    const seen = { p50: delay.percentile(50), p90: delay.percentile(90), p99: delay.percentile(99), max: delay.max, utilization }
+    delay.reset()
+    return seen
+  })
+  const late = 'how late the event loop was since the last look'
+  for (const name of ['p50', 'p90', 'p99', 'max'] as const)
     metrics.observe(
-      { name: `nodejs.eventloop.delay.${name}`, unit: 's', description: `The ${name} of how late the event loop was.` },
+      { name: `nodejs.eventloop.delay.${name}`, unit: 's', description: `${name === 'max' ? 'The maximum' : `The ${name}`} of ${late}.` },
       'gauge',
-      () => [one(delay.percentile(percentile) / NANOSECONDS)],
+      async () => [one((await loop())[name] / NANOSECONDS)],
     )
-  metrics.observe({ name: 'nodejs.eventloop.delay.max', unit: 's', description: 'How late the event loop was at most.' }, 'gauge', () => [
-    one(delay.max / NANOSECONDS),
-  ])
   metrics.observe(
-    { name: 'nodejs.eventloop.utilization', unit: '1', description: 'The share of time that the event loop was busy.' },
+    { name: 'nodejs.eventloop.utilization', unit: '1', description: 'The share of time that the event loop was busy since the last look.' },
     'gauge',
-    () => [one(performance.eventLoopUtilization().utilization)],
+    async () => [one((await loop()).utilization)],
   )
   metrics.observe({ name: 'process.memory.usage', unit: 'By', description: 'Memory of the process.' }, 'gauge', () => [
     one(process.memoryUsage.rss()),

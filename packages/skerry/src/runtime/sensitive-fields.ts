@@ -6,9 +6,13 @@ import { jsonSchema } from '../contract/schema.ts'
 import { sensitiveNames } from '../contract/sensitive.ts'
 import type { System } from './system.ts'
 
+const SIDES = ['input', 'output'] as const
+
 export function sensitiveFieldsOf({ services }: System): ReadonlySet<string> {
   return new Set(
-    services.flatMap(({ contract }) => schemasOf(contract).flatMap((schema) => [...sensitiveNames(jsonSchema(schema, 'input'))])),
+    services.flatMap(({ contract }) =>
+      schemasOf(contract).flatMap((schema) => SIDES.flatMap((side) => [...sensitiveNames(jsonSchema(schema, side))])),
+    ),
   )
 }
 

@@ -6,14 +6,16 @@ import { Alarm } from '../base/alarm.ts'
 import type { Timer } from '../base/clock.ts'
 import { crashPoint } from '../base/crash-points.ts'
 import type { Worker } from '../base/worker.ts'
+import { sensitiveTexts } from '../contract/sensitive.ts'
 import { DatabaseError } from '../engine/database.ts'
 import { problemOfIdentifier } from '../events/cloud-event.ts'
 import { describeFailure } from '../events/event-failure.ts'
 import { sagaStepOf } from '../telemetry/conventions.ts'
 import { namedWork } from '../telemetry/named-work.ts'
 import type { Scope } from '../telemetry/scope.ts'
+import { runInScope } from '../telemetry/scope.ts'
 import { silentTelemetry } from '../telemetry/telemetry.ts'
-import { childTrace, parseTraceparent } from '../telemetry/trace-context.ts'
+import { childTrace, keeping, parseTraceparent } from '../telemetry/trace-context.ts'
 import type { SagaDefinition, StepDefinition } from './definition.ts'
 import { runLocalSteps } from './local-steps.ts'
 import { CancelledNow, LEASE_MS, Progress, Replaced } from './progress.ts'
@@ -149,24 +151,33 @@ export class SagaWorker implements Worker {
     const isSuspect = saga.unfinished >= SUSPECT_AFTER
     if (isSuspect) this.#suspects.add(saga.id)
     const wasFull = this.#active.size + 1 >= MAX_ACTIVE
-    const working = this.#advance(saga, isRecorded)
-      .catch((error: unknown) => {
+    const scope = this.#scopeOf(saga)
+    const advance = (): Promise<void> =>
+      this.#advance(saga, scope, isRecorded).catch((error: unknown) => {
         if (error instanceof Replaced) return log.warn('A saga is being worked on elsewhere; this instance leaves it alone', about)
         log.warn('A saga could not go on and will be taken up again', { ...about, cause: error })
         this.#alarm.by(clock.nowMs() + LEASE_MS)
       })
-      .finally(() => {
-        if (this.#active.get(saga.id) === working) this.#active.delete(saga.id)
-        this.#lost.delete(saga.id)
-        this.#suspects.delete(saga.id)
-        if (wasFull || isSuspect) this.wake()
-      })
+    const working = runInScope(scope, advance).finally(() => {
+      if (this.#active.get(saga.id) === working) this.#active.delete(saga.id)
+      this.#lost.delete(saga.id)
+      this.#suspects.delete(saga.id)
+      if (wasFull || isSuspect) this.wake()
+    })
     this.#active.set(saga.id, working)
     this.#renewLater()
   }
 
+  /** In which it is worked on: what its input has that must not be read is known from the beginning. */
+  #scopeOf({ name, version, traceparent, state }: ClaimedSaga): Scope {
+    const trace = keeping(parseTraceparent(traceparent) ?? childTrace(undefined, this.#options.random))
+    const input = this.#definitions.get(versionName(name, version))?.input
+    if (input !== undefined) sensitiveTexts(input, 'output')?.(state.input, (text) => trace.keepBack?.(text))
+    return { service: this.#options.service, trace, deadlineAtMs: Infinity }
+  }
+
   /** Does one thing after the other until there is nothing to do but wait. */
-  async #advance(saga: ClaimedSaga, isRecorded: boolean): Promise<void> {
+  async #advance(saga: ClaimedSaga, scope: Scope, isRecorded: boolean): Promise<void> {
     const definition = this.#definitions.get(versionName(saga.name, saga.version))
     if (definition === undefined)
       throw new Error(`This host does not know version ${saga.version} of the saga "${saga.name}": start one that does`)
@@ -177,11 +188,6 @@ export class SagaWorker implements Worker {
         `This host does not know the step "${unknown}" that was appended to the saga "${saga.name}": a newer one goes on with it`,
       )
     const progress = new Progress(this.#options, definition, saga, this.owner)
-    const scope: Scope = {
-      service: this.#options.service,
-      trace: parseTraceparent(saga.traceparent) ?? childTrace(undefined, this.#options.random),
-      deadlineAtMs: Infinity,
-    }
     const attempt = new Attempts(this.#options, definition, saga, scope, this.#stepping)
     if (saga.unfinished >= MAX_UNFINISHED) await this.#giveUp(progress)
     for (let recorded = isRecorded; ; recorded = false) {

@@ -48,7 +48,7 @@ export async function runStep(run: StepRun): Promise<StepOutcome> {
   try {
     const within: Scope = { ...scope, deadlineAtMs: clock.nowMs() + step.timeoutMs, idempotencyKeyFor }
     const ended = runInScope(within, async () => ({ output: await run.work(abort.signal) }))
-    const result = await beforeDeadline(clock, step.timeoutMs, ended)
+    const result = await beforeDeadline(clock, clock.nowMs() + step.timeoutMs, ended)
     if (result !== undefined) return { kind: 'done', output: keptOutput(step, result.output) }
     abort.abort()
     return failed(run, `it did not end within ${step.timeoutMs} ms`, false)

@@ -107,13 +107,17 @@ export function hostService(options: HostedServiceOptions): HostedService {
   const deprecatedCalls = deprecatedCallsOf(options, operations)
   let inProgress = 0
 
-  const invoke = async (request: OperationRequest, input: unknown): Promise<unknown> => {
+  const invoke = (request: OperationRequest, input: unknown): Promise<unknown> => {
     const { operation, idempotencyKey } = request
-    const handler = service.handlers[operation.name] as (context: unknown) => Promise<unknown>
+    const handler = service.handlers[operation.name] as Handler
     const fail = fails.get(operation.name)!
     if (idempotencyKey === undefined || options.database === undefined || !keepsAnswers(service, operation))
       return handler(new RequestContext(shared, request, input, fail, shared.transaction))
-    const keyed = new KeyedRequest(operation, idempotencyKey, input, options.clock)
+    return invokeKeyed(request, input, idempotencyKey, handler, fail)
+  }
+
+  const invokeKeyed = async (request: OperationRequest, input: unknown, key: string, handler: Handler, fail: object): Promise<unknown> => {
+    const keyed = new KeyedRequest(request.operation, key, input, options.clock)
     const keyedTransaction = transactionFor(options, shared.db, own, keyed)
     let result: unknown
     try {
@@ -143,16 +147,18 @@ export function hostService(options: HostedServiceOptions): HostedService {
     get inProgress() {
       return inProgress
     },
-    async answer({ trace, deadlineAtMs, ...call }) {
+    async answer({ operation, input, trace, deadlineAtMs, idempotencyKey, userAgent, record, signal }) {
       inProgress++
-      if (call.operation.operation.deprecated !== undefined) deprecatedCalls?.count(call.operation.name, call.userAgent)
-      const span = starts.get(call.operation.name)!(trace)
+      if (operation.operation.deprecated !== undefined) deprecatedCalls?.count(operation.name, userAgent)
+      const span = starts.get(operation.name)!(trace)
       const scope: Scope = { service: service.contract.name, trace: span, deadlineAtMs }
-      if (call.record !== undefined) call.record.inside = scope
+      if (record !== undefined) record.inside = scope
       try {
-        const fault = options.faults?.none === false ? await options.faults.meet(scope.service, call.operation.name, call.input) : undefined
+        const fault = options.faults?.none === false ? await options.faults.meet(scope.service, operation.name, input) : undefined
         const answer: OperationAnswer =
-          fault === undefined ? await dispatch({ ...call, scope }, invoke, log) : { ok: false, problem: fault }
+          fault === undefined
+            ? await dispatch({ operation, input, idempotencyKey, userAgent, record, signal, scope }, invoke, log)
+            : { ok: false, problem: fault }
         if (answer.ok) span.end()
         // A 4xx is an answer like any other, to whoever gives it.
         else span.end({ errorType: answer.problem.code, failed: answer.problem.status >= 500, message: answer.problem.detail })
@@ -163,6 +169,8 @@ export function hostService(options: HostedServiceOptions): HostedService {
     },
   }
 }
+
+type Handler = (context: unknown) => Promise<unknown>
 
 /** What all handlers of the service share; one object for its whole life. */
 interface SharedContext {

@@ -303,7 +303,7 @@ class Scene<State> {
         const traceparent = formatTraceparent(childTrace(undefined, random))
         const message = { method, path, headers: { traceparent, ...type, ...headers }, body: text }
         const answer = this.#network.request(name, GATEWAY, seededBy, message)
-        const answered = await beforeDeadline(clock, REQUEST_MS, answer)
+        const answered = await beforeDeadline(clock, clock.nowMs() + REQUEST_MS, answer)
         if (answered === undefined) throw new Error(`${method} ${path} was not answered within ${REQUEST_MS} ms`)
         const { status, text: content } = answered
         return { status, body: content === '' ? undefined : (JSON.parse(content) as unknown) } satisfies GatewayAnswer

@@ -75,7 +75,7 @@ export function answeringOf(operation: string): WorkDescription {
 /** A request from outside; `route` as in the contract, for what a path is filled with may be personal. */
 export function servingOf(method: string, route: string): WorkDescription {
   const attributes = { 'http.request.method': method, 'http.route': route }
-  return { name: `${method} ${route}`, kind: 'server', attributes, duration: { of: HTTP_SERVER, labels: attributes } }
+  return { name: `${method} ${route}`, kind: 'server', attributes, fromOutside: true, duration: { of: HTTP_SERVER, labels: attributes } }
 }
 
 export function transactionOf(): WorkDescription {

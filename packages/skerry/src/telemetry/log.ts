@@ -61,19 +61,24 @@ function destinationOf({ destination = pino.destination(1), onLine }: LogOptions
 
 type Pino = Logger<never, boolean>
 
-function toLog(logger: Pino, names: ReadonlySet<string>): Log {
+/** `kept`: fields of every line that were given while work was in progress, of which more may come to be kept back. */
+function toLog(logger: Pino, names: ReadonlySet<string>, kept?: Readonly<Record<string, unknown>>): Log {
   const at =
     (level: Exclude<LogLevel, 'silent'>): Write =>
     (message, fields) => {
       if (!logger.isLevelEnabled(level)) return
       const values = currentScope()?.trace.sensitive
-      logger[level](redacted(fields, names, values), values?.redact(message) ?? message)
+      const all = kept === undefined ? fields : { ...kept, ...fields }
+      logger[level](redacted(all, names, values), values?.redact(message) ?? message)
     }
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    with: (fields) => toLog(logger.child(redacted(fields, names, undefined) as object), names),
+    with: (fields) =>
+      kept === undefined && currentScope() === undefined
+        ? toLog(logger.child(redacted(fields, names, undefined) as object), names)
+        : toLog(logger, names, { ...kept, ...fields }),
   }
 }

@@ -21,6 +21,38 @@ it('leaves texts alone that turn up everywhere by chance', () => {
   expect(keeping('a', 'ok', 'yes').redact('ok, yes, a log line')).toBe('ok, yes, a log line')
 })
 
+it('leaves nothing of a value that contains another', () => {
+  expect(keeping('anna', 'anna.karenina@example.org').redact('to anna.karenina@example.org')).toBe(`to ${REDACTED}`)
+})
+
+it('redacts names of fields too, for a value may be one', () => {
+  expect(redacted({ byMail: { 'anna@example.org': 1 } }, NAMES, keeping('anna@example.org'))).toEqual({ byMail: { [REDACTED]: 1 } })
+})
+
+it('copies so much and no more, however often things refer to each other', () => {
+  const all: Record<string, unknown>[] = Array.from({ length: 30 }, (_, id) => ({ id }))
+  for (const one of all) for (const [index, other] of all.entries()) one[`to${index}`] = other
+  expect(JSON.stringify(redacted(all, NAMES, undefined)).length).toBeLessThan(200_000)
+})
+
+it.each([
+  ['toJSON that gives nothing', { toJSON: () => undefined }],
+  ['toJSON that gives what JSON does not know', { toJSON: () => 5n }],
+  [
+    'a getter that throws',
+    {
+      get broken(): string {
+        throw new Error('no')
+      },
+    },
+  ],
+  ['a number that JSON does not know', { big: 5n }],
+  ['an error that refers to itself', Object.assign(new Error('x'), { self: undefined })],
+])('never throws: %s', (_what, value) => {
+  if (value instanceof Error) (value as { self?: unknown }).self = value
+  expect(() => JSON.stringify(redacted({ value }, NAMES, keeping('marker')))).not.toThrow()
+})
+
 it('shows no text at all when there are more values than it can look for', () => {
   const values = keeping(...Array.from({ length: 5_000 }, (_, index) => `marker-${index}`))
   expect(values.redact('harmless')).toBe(REDACTED)

@@ -1,10 +1,10 @@
 /**
- * Which traces are recorded, decided where they begin: everybody downstream does as the first did. Set by OpenTelemetry's own variables,
- * OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG.
+ * Which traces are recorded. Set by OpenTelemetry's own variables, OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG; by default all that begin here,
+ * and downstream what was decided where they began.
  */
 
-/** Whether a trace of this id, that begins here, is recorded. */
-export type Sampler = (traceId: () => string) => boolean
+/** Whether work of a trace of this id is recorded; `parentSampled` is what was decided before, undefined where the trace begins. */
+export type Sampler = (traceId: () => string, parentSampled: boolean | undefined) => boolean
 
 export const ALWAYS: Sampler = () => true
 export const NEVER: Sampler = () => false
@@ -19,11 +19,10 @@ export const SAMPLERS = [
 ] as const
 export type SamplerName = (typeof SAMPLERS)[number]
 
-/** By the name that OpenTelemetry gives it; `ratio` is the share of traces, from 0 to 1. All of ours do as their parent did. */
+/** By the name that OpenTelemetry gives it; `ratio` is the share of traces, from 0 to 1. Those that are `parentbased` do as was done before. */
 export function samplerOf(name: SamplerName, ratio: number): Sampler {
-  if (name.endsWith('always_on')) return ALWAYS
-  if (name.endsWith('always_off')) return NEVER
-  return ratioSampler(ratio)
+  const atRoot = name.endsWith('always_on') ? ALWAYS : name.endsWith('always_off') ? NEVER : ratioSampler(ratio)
+  return name.startsWith('parentbased') ? (traceId, parentSampled) => parentSampled ?? atRoot(traceId, undefined) : atRoot
 }
 
 /** The same traces at every host that is given the same ratio: the last bits of the id decide, which are random in every system. */

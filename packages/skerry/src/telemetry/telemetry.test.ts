@@ -117,13 +117,42 @@ test('what a parent decided about sampling holds for all below it', () => {
   expect(spans.map(({ traceId }) => traceId)).toEqual(['0af7651916cd43dd8448eb211c80319c'])
 })
 
+test('samplers that are not based on the parent decide for themselves, and so does every one for what comes from outside', () => {
+  const sampled = parseTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')!
+  const never = open(samplerOf('always_off', 1))
+  never.telemetry.work({ name: 'x', kind: 'internal' })(sampled).end()
+  expect(never.spans).toEqual([])
+  const always = open(samplerOf('always_on', 1))
+  always.telemetry
+    .work({ name: 'x', kind: 'internal' })({ ...sampled, sampled: false })
+    .end()
+  expect(always.spans).toHaveLength(1)
+  const off = open(samplerOf('parentbased_always_off', 1))
+  off.telemetry.work({ name: 'x', kind: 'server', fromOutside: true })(sampled).end()
+  expect(off.spans).toEqual([])
+  const on = open(samplerOf('parentbased_always_on', 1))
+  on.telemetry
+    .work({ name: 'x', kind: 'server', fromOutside: true })({ ...sampled, sampled: false })
+    .end()
+  expect(on.spans).toMatchObject([{ traceId: sampled.traceId, parentSpanId: sampled.spanId }])
+})
+
+test('of more kinds of failure than there should be the durations are measured together', async () => {
+  const { host, telemetry } = open()
+  const start = telemetry.work({ name: 'x', kind: 'server', duration: { of: DURATION, labels: {} } })
+  for (let index = 0; index < 300; index++) start(undefined).end({ errorType: `kind-${index}` })
+  const [durations] = await host.metrics.snapshot()
+  expect(durations!.points.length).toBe(101)
+  expect(durations!.points.at(-1)).toMatchObject({ labels: { 'error.type': '_OTHER' }, count: 200 })
+})
+
 test('a share of the traces is sampled, the same ones everywhere', () => {
   const sampler = samplerOf('traceidratio', 0.25)
   const { spans, telemetry } = open(sampler)
   const start = telemetry.work({ name: 'x', kind: 'internal' })
   for (let index = 0; index < 4_000; index++) {
     const span = start(undefined)
-    expect(sampler(() => span.traceId)).toBe(span.sampled)
+    expect(sampler(() => span.traceId, undefined)).toBe(span.sampled)
     span.end()
   }
   expect(spans.length).toBeGreaterThan(850)

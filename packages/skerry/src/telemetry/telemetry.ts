@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts'
 import type { Histogram, HistogramDefinition, Labels } from './metrics.ts'
 import { Metrics } from './metrics.ts'
 import type { Sampler } from './sampler.ts'
-import { ALWAYS } from './sampler.ts'
+import { samplerOf } from './sampler.ts'
 import type { Attributes, AttributeValue, Span, SpanEnd, SpanEvent, SpanKind, SpanRecord } from './span.ts'
 import type { TraceContext } from './trace-context.ts'
 import { ChildTrace } from './trace-context.ts'
@@ -18,6 +18,8 @@ export interface WorkDescription {
   readonly kind: SpanKind
   /** Of every span of it. */
   readonly attributes?: Attributes
+  /** What it is asked by comes from outside, where nobody decides for us what is recorded. Default: from us. */
+  readonly fromOutside?: boolean
   /** The histogram of its durations, in seconds; the service and `error.type` are added to the labels. */
   readonly duration?: { readonly of: HistogramDefinition; readonly labels: Labels } | undefined
 }
@@ -81,6 +83,11 @@ function recorded(options: TelemetryOptions, metrics: Metrics, service: string, 
   return (parent) => new RecordedSpan(parent, work)
 }
 
+const DEFAULT_SAMPLER = samplerOf('parentbased_always_on', 1)
+/** Kinds of failure that are told apart for one kind of work; of more, OpenTelemetry's name for the rest. */
+const MAX_ERROR_TYPES = 100
+const OTHER_ERROR = '_OTHER'
+
 /** What all spans of one description share. */
 class Work {
   readonly service: string
@@ -93,7 +100,7 @@ class Work {
   readonly #durations = new Map<string | undefined, Histogram>()
 
   constructor(
-    { clock, random, sampler = ALWAYS, onSpan }: TelemetryOptions,
+    { clock, random, sampler = DEFAULT_SAMPLER, onSpan }: TelemetryOptions,
     metrics: Metrics,
     service: string,
     description: WorkDescription,
@@ -111,6 +118,8 @@ class Work {
     const { duration } = this.description
     if (duration === undefined) return
     let histogram = this.#durations.get(errorType)
+    if (histogram === undefined && this.#durations.size >= MAX_ERROR_TYPES && errorType !== OTHER_ERROR)
+      return this.record(durationMs, OTHER_ERROR)
     if (histogram === undefined) {
       const labels = { 'service.name': this.service, ...duration.labels, ...(errorType === undefined ? {} : { 'error.type': errorType }) }
       this.#durations.set(errorType, (histogram = this.#metrics.histogram(duration.of, labels)))
@@ -130,7 +139,7 @@ class RecordedSpan extends ChildTrace implements Span {
   #hasEnded = false
 
   constructor(parent: TraceContext | undefined, work: Work) {
-    super(parent, work.random, work.sampler)
+    super(parent, work.random, work.sampler, work.description.fromOutside === true ? null : parent?.sampled)
     this.#work = work
     this.#parentSpanId = parent !== undefined && this.sampled ? parent.spanId : undefined
     this.#startMs = work.clock.preciseMs()
@@ -150,10 +159,10 @@ class RecordedSpan extends ChildTrace implements Span {
     const { service, clock, onSpan, description } = this.#work
     // A clock may have been set back meanwhile.
     const durationMs = Math.max(0, clock.preciseMs() - this.#startMs)
-    this.#work.record(durationMs, errorType)
-    if (!this.sampled || onSpan === undefined) return
     const { sensitive } = this
     const text = (of: string): string => sensitive?.redact(of) ?? of
+    this.#work.record(durationMs, errorType === undefined ? undefined : text(errorType))
+    if (!this.sampled || onSpan === undefined) return
     const safe = (of: Attributes | undefined): Attributes | undefined =>
       sensitive === undefined || of === undefined
         ? of
@@ -169,7 +178,11 @@ class RecordedSpan extends ChildTrace implements Span {
       startMs: this.#startMs,
       durationMs,
       failure: failure === undefined ? undefined : text(failure),
-      attributes: { ...description.attributes, ...safe(this.#attributes), ...(errorType === undefined ? {} : { 'error.type': errorType }) },
+      attributes: {
+        ...description.attributes,
+        ...safe(this.#attributes),
+        ...(errorType === undefined ? {} : { 'error.type': text(errorType) }),
+      },
       events: this.#events?.map((event) => ({ ...event, attributes: safe(event.attributes)! })) ?? NO_EVENTS,
     })
   }

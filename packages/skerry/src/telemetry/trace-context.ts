@@ -15,17 +15,40 @@ export interface TraceContext {
   keepBack?(text: string): void
 }
 
-const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+/** Of version 00. */
+const LENGTH = 55
+const MORE = /^-.*$/
+const DASH = 0x2d
+const ZERO = 0x30
 const SAMPLED = 1
 
 /** Reads a `traceparent` header; undefined when it is missing or malformed, in which case a new trace begins. */
 export function parseTraceparent(header: string | undefined): TraceContext | undefined {
-  const match = header === undefined ? null : TRACEPARENT.exec(header)
-  if (match === null) return undefined
-  const [, version, traceId, spanId, flags, more] = match as unknown as [string, string, string, string, string, string | undefined]
+  if (header === undefined || header.length < LENGTH) return undefined
+  if (header.charCodeAt(2) !== DASH || header.charCodeAt(35) !== DASH || header.charCodeAt(52) !== DASH) return undefined
   // Only later versions than 00 may say more, and are read as 00 all the same (section 3.2.4).
-  if (version === '00' && more !== undefined) return undefined
-  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & SAMPLED) === SAMPLED }
+  if (header.length > LENGTH && (header.startsWith('00') || !MORE.test(header.slice(LENGTH)))) return undefined
+  if (header.startsWith('ff') || !isHexadecimal(header, 0, 2) || !isHexadecimal(header, 53, LENGTH)) return undefined
+  if (!isId(header, 3, 35) || !isId(header, 36, 52)) return undefined
+  return {
+    traceId: header.slice(3, 35),
+    spanId: header.slice(36, 52),
+    sampled: (Number.parseInt(header.slice(53, LENGTH), 16) & SAMPLED) === SAMPLED,
+  }
+}
+
+/** Hexadecimal digits in small letters, not all of them zero. Looked at one by one: each call of a service comes with one. */
+function isId(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (text.charCodeAt(at) !== ZERO) return isHexadecimal(text, at, to)
+  return false
+}
+
+function isHexadecimal(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    const code = text.charCodeAt(at)
+    if (!((code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66))) return false
+  }
+  return true
 }
 
 /** Writes version 00, with every flag that it does not define at zero (section 3.2.3). */
@@ -47,11 +70,11 @@ export class ChildTrace implements TraceContext {
   #spanId: string | undefined
   #sensitive: SensitiveValues | undefined
 
-  /** `sampler` is asked where there is no parent. */
-  constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler) {
+  /** `decided`: whether it is recorded, null where nobody has decided that. Default: as its parent. Without a `sampler` that holds. */
+  constructor(parent: TraceContext | undefined, random: Random, sampler?: Sampler, decided: boolean | null = parent?.sampled ?? null) {
     this.#parent = parent
     this.#random = random
-    this.sampled = parent?.sampled ?? sampler?.(() => this.traceId) ?? true
+    this.sampled = sampler === undefined ? (decided ?? true) : sampler(() => this.traceId, decided ?? undefined)
   }
 
   get traceId(): string {
@@ -72,6 +95,12 @@ export class ChildTrace implements TraceContext {
     if (values === undefined) this.#sensitive = values = new SensitiveValues()
     values.add(text)
   }
+}
+
+/** The same context, which remembers what is to be kept back for all work below it in this process. */
+export function keeping({ traceId, spanId, sampled }: TraceContext): TraceContext {
+  const sensitive = new SensitiveValues()
+  return { traceId, spanId, sampled, sensitive, keepBack: (text) => sensitive.add(text) }
 }
 
 function hexadecimal64(random: Random): string {

@@ -77,9 +77,11 @@ export function readCall(bytes: Buffer, from: number, to: number): CallFrame & {
   const keyAt = userAgentAt + (userAgentBytes === NOT_SAID_16 ? 0 : userAgentBytes)
   const bodyAt = keyAt + (keyBytes === NOT_SAID_16 ? 0 : keyBytes)
   if (bodyAt > to) throw new ProtocolError('a call whose parts are longer than the whole')
+  // Each reading costs more than what is read.
+  const ascii = bytes.toString('latin1', traceparentAt, userAgentAt)
   return {
-    target: bytes.toString('latin1', targetAt, userAgentAt),
-    traceparent: bytes.toString('latin1', traceparentAt, targetAt),
+    target: ascii.slice(traceparentBytes),
+    traceparent: ascii.slice(0, traceparentBytes),
     userAgent: userAgentBytes === NOT_SAID_16 ? undefined : bytes.toString('utf8', userAgentAt, keyAt),
     idempotencyKey: keyBytes === NOT_SAID_16 ? undefined : bytes.toString('utf8', keyAt, bodyAt),
     remainingMs: remainingMs === NOT_SAID_32 ? undefined : remainingMs,

@@ -8,7 +8,6 @@ import { boundOperations } from '../contract/bound-operation.ts'
 import { contract } from '../contract/contract.ts'
 import { del, get, post } from '../contract/operation.ts'
 import { declaredProblem, platformProblem, problem } from '../contract/problem.ts'
-import { readDeadline } from '../http/deadline-header.ts'
 import type { Answer } from '../http/operation-target.ts'
 import type { HttpRequest } from '../http/server.ts'
 import { ADAPTIVE_LIMIT_DEFAULTS } from '../resilience/adaptive-limit.ts'
@@ -49,7 +48,7 @@ describe.each(['off', 'only'] as const)('a link (the fast wire: %s)', (fastWire)
 
   it('carries what JSON and URLs can say, and refuses what they cannot', async () => {
     await using to = await scene()
-    const body = { text: 'Grüße, 世界 🌍 \u0000\u2028', numbers: [0, -1.5e300], nothing: null, deep: { a: [{ b: [] }] } }
+    const body = { text: 'Grüße, 世界 🌍 \u0000\u2028\ufffd', numbers: [0, -1.5e300], nothing: null, deep: { a: [{ b: [] }] } }
     expect(await to.send(operation('make'), body)).toEqual({ ok: true, output: body })
     expect(await to.send(operation('make'))).toEqual({ ok: true, output: null })
     const found = { id: 'a/b ?&ü', page: 7, tags: ['x', 'y z'] }
@@ -67,18 +66,22 @@ describe.each(['off', 'only'] as const)('a link (the fast wire: %s)', (fastWire)
   })
 
   it('carries trace, deadline, user agent and idempotency key', async () => {
-    const heard: HttpRequest['headers'][] = []
-    await using to = await scene({ make: async (input, { headers }) => (heard.push(headers), { ok: true, output: input }) })
+    const heard: HttpRequest[] = []
+    await using to = await scene({ make: async (input, request) => (heard.push(request), { ok: true, output: input }) })
     await to.send(operation('make'), 1, { deadlineAtMs: systemClock.nowMs() + 60_000, userAgent: 'orders/1.0.0', idempotencyKey: 'k-1' })
     await to.send(operation('make'), 2)
-    expect(heard[0]).toMatchObject({
+    expect(heard[0]!.headers).toMatchObject({
       traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
       'user-agent': 'orders/1.0.0',
       'idempotency-key': 'k-1',
     })
-    expect(readDeadline(heard[0]!)).toBeGreaterThan(50_000)
-    expect(readDeadline(heard[0]!)).toBeLessThanOrEqual(59_995)
-    expect([heard[1]!['user-agent'], heard[1]!['idempotency-key'], readDeadline(heard[1]!)]).toEqual([undefined, undefined, undefined])
+    expect(heard[0]!.remainingMs).toBeGreaterThan(50_000)
+    expect(heard[0]!.remainingMs).toBeLessThanOrEqual(59_995)
+    expect([heard[1]!.headers['user-agent'], heard[1]!.headers['idempotency-key'], heard[1]!.remainingMs]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
   })
 
   it('brings back problems with their particulars and when to come again', async () => {

@@ -11,6 +11,7 @@ import { platformProblem } from '../contract/problem.ts'
 import { timeLeftForCallee } from '../http/deadline-header.ts'
 import { interpret } from '../http/http-link.ts'
 import { formatTraceparent } from '../telemetry/trace-context.ts'
+import { CallsInProgress } from './calls-in-progress.ts'
 import type { ConnectionOwner } from './connection.ts'
 import { WireConnection } from './connection.ts'
 import type { Hello } from './frame.ts'
@@ -51,7 +52,7 @@ interface PendingCall {
 export class WireClient implements ConnectionOwner {
   readonly #options: WireClientOptions
   readonly #connection: WireConnection
-  readonly #calls = new Map<number, PendingCall>()
+  readonly #calls = new CallsInProgress<PendingCall>()
   readonly #waiting = new Fifo<PendingCall>()
   #granted: Hello | undefined
   #isLeaving = false
@@ -108,9 +109,8 @@ export class WireClient implements ConnectionOwner {
   closed(reason: string): void {
     const hadBegun = this.#granted !== undefined
     this.#isLeaving = true
-    for (const { fail, settle } of this.#calls.values())
+    for (const { fail, settle } of this.#calls.takeAll())
       if (settle !== undefined) fail(new SkerryError('unavailable', `${this.#options.peer}: ${reason}`, { data: { unsent: false } }))
-    this.#calls.clear()
     this.#handBack()
     if (!hadBegun) this.#options.onBegun()
   }
@@ -125,7 +125,7 @@ export class WireClient implements ConnectionOwner {
     do this.#lastNumber = this.#lastNumber === LAST_NUMBER ? 1 : this.#lastNumber + 1
     while (this.#calls.has(this.#lastNumber))
     pending.number = this.#lastNumber
-    this.#calls.set(pending.number, pending)
+    this.#calls.add(pending)
     this.#bytesInProgress += bodyBytes
     const { deadlineAtMs, trace, userAgent, idempotencyKey } = request
     const leftMs = Number.isFinite(deadlineAtMs) ? timeLeftForCallee(deadlineAtMs - this.#options.clock.nowMs()) : undefined
@@ -137,7 +137,7 @@ export class WireClient implements ConnectionOwner {
     const call = this.#callOf(number)
     const { status, retryAfterSeconds, degraded, bodyAt } = readAnswer(bytes, from, to)
     this.#keepWithinBounds(call, to - from)
-    this.#calls.delete(number)
+    this.#calls.delete(call)
     this.#bytesInProgress -= call.bodyBytes
     const text = call.parts === undefined ? bytes.toString('utf8', bodyAt, to) : joined(call.parts, bytes, bodyAt, to)
     const retryAfter = retryAfterSeconds === undefined ? undefined : String(retryAfterSeconds)

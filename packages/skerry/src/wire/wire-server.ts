@@ -8,9 +8,10 @@ import { DEGRADED } from '../http/degraded-header.ts'
 import type { HttpResponse, HttpServerOptions, IncomingHttpMessage, Upgrade, UpgradedConnections } from '../http/server.ts'
 import { bodyTooLarge, readJson } from '../http/server.ts'
 import type { Log } from '../telemetry/log.ts'
+import { CallsInProgress } from './calls-in-progress.ts'
 import type { ConnectionOwner } from './connection.ts'
 import { WireConnection } from './connection.ts'
-import type { CallFrame, Hello } from './frame.ts'
+import type { Hello } from './frame.ts'
 import { HEAD_BYTES, KIND, MAX_CALL_HEAD_BYTES, PART_BYTES, PROTOCOL, ProtocolError, readCall } from './frame.ts'
 import { CANCELLED_STATUS } from './wire-client.ts'
 
@@ -19,6 +20,7 @@ const GRANTED: Hello = { maxCalls: 1_000, maxBodyBytes: 262_144, maxBytes: 8_388
 /** How long a client that was sent elsewhere may keep a connection on which nothing happens. */
 const LEAVE_MS = 2_000
 
+type ReadCall = ReturnType<typeof readCall>
 type Answer = (message: IncomingHttpMessage) => Promise<HttpResponse>
 
 /** The fast wire, to be offered by a listener. */
@@ -49,7 +51,7 @@ class WireSession implements ConnectionOwner {
   readonly #log: Log
   readonly #answer: Answer
   readonly #onClosed: () => void
-  readonly #calls = new Map<number, IncomingCall>()
+  readonly #calls = new CallsInProgress<IncomingCall>()
   /** Answers that leave in parts, each in its turn. */
   #large: LargeAnswer[] = []
   #bytesInProgress = 0
@@ -100,28 +102,30 @@ class WireSession implements ConnectionOwner {
   closed(reason: string): void {
     this.#onClosed()
     if (this.#calls.size > 0) this.#log.debug('A connection of a peer was lost with calls in progress', { reason, calls: this.#calls.size })
-    for (const call of this.#calls.values()) call.abort()
-    this.#calls.clear()
+    for (const call of this.#calls.takeAll()) call.abort()
     this.#large = []
   }
 
-  #begin(number: number, frame: CallFrame & { readonly bodyAt: number }, bytes: Buffer, to: number): void {
+  #begin(number: number, frame: ReadCall, bytes: Buffer, to: number): void {
     const bodyBytes = to - frame.bodyAt
     const { maxCalls, maxBodyBytes, maxBytes } = GRANTED
     if (this.#calls.has(number)) throw new ProtocolError(`the call ${number} a second time`)
     if (this.#calls.size >= maxCalls) throw new ProtocolError(`more than ${maxCalls} calls at once`)
     if (bodyBytes > maxBodyBytes || this.#bytesInProgress + bodyBytes > maxBytes) throw new ProtocolError('more bytes than it was granted')
-    const call = new IncomingCall(frame, bytes.subarray(frame.bodyAt, to))
-    this.#calls.set(number, call)
+    const call = new IncomingCall(number, frame, bytes, to)
+    this.#calls.add(call)
     this.#bytesInProgress += bodyBytes
-    this.#answer(call)
-      .then((response) => {
+    const broke = (error: unknown): void => {
+      this.#log.error('A call could not be answered', { cause: error })
+      this.cut()
+    }
+    this.#answer(call).then((response) => {
+      try {
         if (this.#calls.get(number) === call) this.#send(number, call, response)
-      })
-      .catch((error: unknown) => {
-        this.#log.error('A call could not be answered', { cause: error })
-        this.cut()
-      })
+      } catch (error) {
+        broke(error)
+      }
+    }, broke)
   }
 
   #send(number: number, call: IncomingCall, { status, headers, body, text: asItIs }: HttpResponse): void {
@@ -143,7 +147,7 @@ class WireSession implements ConnectionOwner {
     body: string | Buffer | undefined,
     degraded?: string,
   ): void {
-    this.#calls.delete(number)
+    this.#calls.delete(call)
     this.#bytesInProgress -= call.bodyBytes
     this.#connection.out.answer(number, status, retryAfterSeconds, body, degraded)
     this.#connection.flushSoon()
@@ -194,16 +198,26 @@ interface LargeAnswer {
 
 /** A call as the request that HTTP would have carried. */
 class IncomingCall implements IncomingHttpMessage {
+  readonly number: number
   readonly method: string
   readonly url: string
   readonly isOfVersion11 = true
   readonly headers: IncomingHttpMessage['headers']
+  readonly remainingMs: number | undefined
   readonly bodyBytes: number
   isCancelled = false
-  readonly #body: Buffer
+  readonly #bytes: Buffer
+  readonly #bodyAt: number
+  readonly #to: number
   #controller: AbortController | undefined
 
-  constructor({ target, traceparent, userAgent, idempotencyKey, remainingMs }: CallFrame, body: Buffer) {
+  constructor(
+    number: number,
+    { target, traceparent, userAgent, idempotencyKey, remainingMs, bodyAt }: ReadCall,
+    bytes: Buffer,
+    to: number,
+  ) {
+    this.number = number
     const space = target.indexOf(' ')
     this.method = target.slice(0, space)
     this.url = target.slice(space + 1)
@@ -213,15 +227,17 @@ class IncomingCall implements IncomingHttpMessage {
       traceparent,
       'user-agent': userAgent,
       'idempotency-key': idempotencyKey,
-      'x-envoy-expected-rq-timeout-ms': remainingMs === undefined ? undefined : String(remainingMs),
     }
-    this.bodyBytes = body.length
-    this.#body = body
+    this.remainingMs = remainingMs
+    this.bodyBytes = to - bodyAt
+    this.#bytes = bytes
+    this.#bodyAt = bodyAt
+    this.#to = to
   }
 
   readBody(maxBytes: number): unknown {
-    if (this.#body.length > maxBytes) throw bodyTooLarge(maxBytes)
-    return readJson(this.#body, 'application/json')
+    if (this.bodyBytes > maxBytes) throw bodyTooLarge(maxBytes)
+    return readJson(this.#bytes, 'application/json', this.#bodyAt, this.#to)
   }
 
   signal(): AbortSignal {

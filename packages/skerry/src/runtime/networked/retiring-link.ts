@@ -14,15 +14,16 @@ export function retiringLink(link: Link): RetiringLink {
   const closeWhenDone = (): void => {
     if (retired && onTheirWay === 0) close().catch(() => undefined)
   }
+  const arrived = (): void => {
+    onTheirWay--
+    closeWhenDone()
+  }
   return {
-    async send(request) {
+    send(request) {
       onTheirWay++
-      try {
-        return await link.send(request)
-      } finally {
-        onTheirWay--
-        closeWhenDone()
-      }
+      const answer = link.send(request)
+      answer.then(arrived, arrived)
+      return answer
     },
     retire() {
       retired = true

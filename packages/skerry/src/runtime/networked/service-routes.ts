@@ -3,7 +3,6 @@ import type { Clock } from '../../base/clock.ts'
 import { asyncApi } from '../../contract/asyncapi.ts'
 import { openApi } from '../../contract/openapi.ts'
 import { deadlineProblem, platformProblem } from '../../contract/problem.ts'
-import { readDeadline } from '../../http/deadline-header.ts'
 import { documentRoute } from '../../http/document-route.ts'
 import { operationRoute } from '../../http/operation-target.ts'
 import type { Route } from '../../http/router.ts'
@@ -15,30 +14,29 @@ import { traceOf } from '../../telemetry/propagation.ts'
 
 export function serviceRoutes(service: HostedService, clock: Clock): readonly Route<HttpTarget>[] {
   const routes = [...service.operations.values()].map((bound) =>
-    operationRoute(bound, async (input, { headers, waitedMs, signal }) => {
-      const remainingMs = (readDeadline(headers) ?? bound.operation.deadlineMs) - waitedMs
-      if (remainingMs <= 0)
-        return { ok: false, problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived') }
+    // Without async: what that would keep for its await is a tenth of all that a call leaves behind.
+    operationRoute(bound, (input, { headers, remainingMs: saidMs = bound.operation.deadlineMs, waitedMs, signal }) => {
+      const remainingMs = saidMs - waitedMs
+      if (remainingMs <= 0) return Promise.resolve(DEADLINE_HAD_PASSED)
       const { 'idempotency-key': key, 'user-agent': userAgent } = headers
+      const deadlineAtMs = clock.nowMs() + remainingMs
       const expiry = new Expiry()
       const record: Pick<CallRecord, 'inside'> = {}
-      const answer = await beforeDeadline(
-        clock,
-        remainingMs,
-        service.answer({
-          operation: bound,
-          input,
-          trace: traceOf(headers),
-          deadlineAtMs: clock.nowMs() + remainingMs,
-          record,
-          idempotencyKey: typeof key === 'string' ? key : undefined,
-          userAgent,
-          signal: () => AbortSignal.any([signal(), expiry.signal]),
-        }),
-      )
-      if (answer !== undefined) return answer
-      expiry.abort()
-      return { ok: false, problem: deadlineProblem(`${bound.fullName} was not done in time`, record.inside?.account?.timing() ?? []) }
+      const answer = service.answer({
+        operation: bound,
+        input,
+        trace: traceOf(headers),
+        deadlineAtMs,
+        record,
+        idempotencyKey: typeof key === 'string' ? key : undefined,
+        userAgent,
+        signal: () => AbortSignal.any([signal(), expiry.signal]),
+      })
+      return beforeDeadline(clock, deadlineAtMs, answer).then((answered) => {
+        if (answered !== undefined) return answered
+        expiry.abort()
+        return { ok: false, problem: deadlineProblem(`${bound.fullName} was not done in time`, record.inside?.account?.timing() ?? []) }
+      })
     }),
   )
   const received = service.eventHandlers.map(({ event }) => event)
@@ -48,6 +46,11 @@ export function serviceRoutes(service: HostedService, clock: Clock): readonly Ro
     documentRoute('/asyncapi.json', () => asyncApi(service.contract, received)),
   ]
 }
+
+const DEADLINE_HAD_PASSED = {
+  ok: false,
+  problem: platformProblem('deadlineExceeded', 'The deadline had passed when the request arrived'),
+} as const
 
 /** Aborts when the deadline has passed. Few handlers ask for a signal, so it is made only when one does. */
 class Expiry {
