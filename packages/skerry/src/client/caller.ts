@@ -12,6 +12,7 @@ import type { BoundOperation } from '../contract/bound-operation.ts'
 import { keepsAnswer } from '../contract/operation.ts'
 import { deadlineProblem } from '../contract/problem.ts'
 import { sensitiveTexts } from '../contract/sensitive.ts'
+import type { Asking, LastAnswers } from '../resilience/last-answers.ts'
 import type { AttemptFailure, RetryPolicy } from '../resilience/retry.ts'
 import { pauseBeforeRetry, RETRY_POLICY_DEFAULTS } from '../resilience/retry.ts'
 import type { CallRecord } from '../telemetry/account.ts'
@@ -32,7 +33,9 @@ import type { CallOptions } from './call.ts'
 import { degradedAnswer } from './degraded-answer.ts'
 import type { Dependency } from './dependency.ts'
 import { makeHedgedAttempt } from './hedged-attempt.ts'
+import { infrastructureFailure } from './infrastructure-failure.ts'
 import type { CallRequest, CallResponse } from './link.ts'
+import { questionOf } from './question.ts'
 import type { CallRules } from './rules.ts'
 
 export interface CallerOptions {
@@ -118,6 +121,9 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
 
   async function answerTo(request: Recorded, repeatable: boolean): Promise<CallResponse> {
     const { record, input, trace } = request
+    const known = fallback?.known
+    const question = known && (await questionOf(operation, input))
+    const asking = question === undefined ? undefined : known!.begin(question)
     let entered = 0
     let response: CallResponse
     try {
@@ -136,18 +142,17 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
               : await furtherAttempts(first, request, repeatable, options, startAgain)
         }
       }
+      if (asking !== undefined) learn(known!, asking, response)
     } finally {
       while (entered > 0) limits[--entered]!.leave()
+      if (asking !== undefined) known!.end(asking)
     }
     record.endMs = clock.nowMs()
-    if (response.ok) {
-      if (response.degraded === undefined) fallback?.known?.remember(input, response.output, record.endMs)
-      return response
-    }
+    if (response.ok) return response
     if (response.problem.status >= 500) record.outcome ??= 'failed'
     if (response.problem.code === 'deadlineExceeded') response = late(response, record, record.endMs)
     if (fallback === undefined || response.ok) return response
-    const instead = await degradedAnswer(operation, fallback, input, response, clock)
+    const instead = await degradedAnswer(operation, fallback, input, question, response, clock)
     if (!instead.ok) return instead
     const degradation = instead.degraded![0]!
     trace.event('degraded', { 'error.type': degradation.because, 'skerry.degraded.answer': degradation.answer })
@@ -155,6 +160,12 @@ export function createCaller(operation: BoundOperation, options: CallerOptions):
     trace.end({ errorType: degradation.because, message: response.reason ?? response.problem.detail })
     onEvent?.({ kind: 'degraded', trace, degradation })
     return instead
+  }
+
+  function learn(known: LastAnswers, asking: Asking, response: CallResponse): void {
+    if (!response.ok) {
+      if (infrastructureFailure(operation, response) === undefined) known.forget(asking)
+    } else if (response.degraded === undefined) known.remember(asking, response.output, clock.nowMs())
   }
 }
 

@@ -16,6 +16,7 @@ export async function degradedAnswer(
   operation: BoundOperation,
   { known, otherwise }: FallbackRules,
   input: unknown,
+  question: string | undefined,
   response: CallResponse & { ok: false },
   clock: Clock,
 ): Promise<CallResponse> {
@@ -26,7 +27,7 @@ export async function degradedAnswer(
     output,
     degraded: [{ operation: operation.fullName, because: failure.code, ...how }],
   })
-  const last = known?.find(input, clock.nowMs())
+  const last = question === undefined ? undefined : known?.find(question, clock.nowMs())
   if (last !== undefined) return answered(last.value, { answer: 'lastKnown', ageMs: last.ageMs })
   if (otherwise === undefined) return response
   const checked = await validate(operation.operation.input, input)

@@ -14,10 +14,12 @@ export type Fallback<Input = never, Output = unknown> = (context: {
   readonly failure: InfrastructureFailure
 }) => Output | undefined | Promise<Output | undefined>
 
-/** How the last good answers are kept, one for each input. */
+/** How the last good answers are kept, one for each input. The oldest go first. */
 export interface LastKnown {
-  /** Those that were not asked for the longest go first. Default: 1 000. */
+  /** Default: 1 000. */
   readonly entries?: number
+  /** Of all of them together, at two bytes a character. An answer above 256 KiB is not kept. Default: 16 777 216. */
+  readonly maxBytes?: number
   /** What is older is not said any more. Default: `'10m'`. */
   readonly maxAge?: Duration
 }

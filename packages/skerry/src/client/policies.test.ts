@@ -17,7 +17,7 @@ const stock = contract('stock', {
   version: '1.0.0',
   operations: {
     find: get('/stock/{sku}', {
-      input: z.object({ sku: z.string(), page: z.int().default(1) }),
+      input: z.object({ sku: z.string().toLowerCase(), page: z.int().default(1) }),
       output: Stock,
       errors: { closed: problem(503, 'Closed'), unknown: problem(404, 'Unknown') },
     }),
@@ -37,10 +37,11 @@ function calling(policies: DependencyPolicies<typeof stock>) {
   const clock = new VirtualClock()
   const random = seededRandom(1)
   const events: CallEvent[] = []
-  const service = { answer: left(5) as Answer, asked: 0 }
+  const service = { answer: left(5) as Answer, asked: 0, hold: undefined as Promise<CallResponse> | undefined }
   const link = {
     send: async (_request: CallRequest): Promise<CallResponse> => {
       service.asked++
+      if (service.hold !== undefined) return service.hold
       return service.answer === 'silence' ? new Promise(() => undefined) : structuredClone(service.answer)
     },
     close: async () => undefined,
@@ -148,6 +149,78 @@ describe('the last known answer', () => {
   })
 })
 
+describe('what is last known', () => {
+  const long = (sku: string, length: number): CallResponse => ({ ok: true, output: { sku: sku.repeat(length), left: 5 } })
+
+  it('takes no more memory than it may, however long the answers are: the oldest goes first', async () => {
+    const { call, service, outcome } = calling({ operations: { find: { lastKnown: { maxBytes: 5_000 } } } })
+    for (const sku of ['a', 'b', 'c']) {
+      service.answer = long(sku, 1_000)
+      await call.find({ sku })
+    }
+    service.answer = down
+    expect(await outcome(call.find.try({ sku: 'a' }))).toMatchObject({ ok: false })
+    for (const sku of ['b', 'c'])
+      expect(await outcome(call.find.try({ sku }))).toMatchObject({ ok: true, value: { sku: sku.repeat(1_000) } })
+  })
+
+  it('is no answer that is too long, nor is what it takes the place of said any more', async () => {
+    const { call, service, outcome } = calling({ operations: { find: { lastKnown: true } } })
+    await call.find({ sku: 'mug' })
+    await call.find({ sku: 'pen' })
+    service.answer = long('x', 131_072)
+    await call.find({ sku: 'mug' })
+    service.answer = down
+    expect(await outcome(call.find.try({ sku: 'mug' }))).toMatchObject({ ok: false })
+    expect(await outcome(call.find.try({ sku: 'pen' }))).toMatchObject({ ok: true })
+  })
+
+  it('is one answer for all inputs that the schema makes the same', async () => {
+    const { call, service, outcome } = calling({ operations: { find: { lastKnown: { entries: 2 } } } })
+    await call.find({ sku: 'pen' })
+    for (const sku of ['mug', 'Mug', 'MUG', 'mUg']) await call.find({ sku })
+    await call.find({ page: 1, sku: 'mug' })
+    service.answer = down
+    expect(await outcome(call.find.try({ sku: 'MuG' }))).toMatchObject({ ok: true, degraded: [{ answer: 'lastKnown' }] })
+    expect(await outcome(call.find.try({ sku: 'pen' }))).toMatchObject({ ok: true })
+    expect(await outcome(call.find.try({ sku: 'pen', page: 2 }))).toMatchObject({ ok: false })
+  })
+
+  it.each([
+    ['that it is not there', said('unknown', 404)],
+    ['a problem that says so in another way', said('closed', 503)],
+    ['a problem that the contract does not declare', said('gone', 410)],
+  ])('is forgotten after the answer %s', async (_what, answer) => {
+    const { call, service, outcome } = calling({ operations: { find: { lastKnown: true } } })
+    await call.find({ sku: 'mug' })
+    await call.find({ sku: 'pen' })
+    service.answer = answer
+    // One that is not declared is thrown in any case.
+    await outcome(call.find.try({ sku: 'mug' }).catch(() => undefined))
+    service.answer = down
+    expect(await outcome(call.find.try({ sku: 'mug' }))).toMatchObject({ ok: false, error: { code: 'unavailable' } })
+    expect(await outcome(call.find.try({ sku: 'pen' }))).toMatchObject({ ok: true })
+  })
+
+  it.each([
+    ['a newer answer', left(7), { ok: true, value: { left: 7 } }],
+    ['the answer that it is gone', said('unknown', 404), { ok: false, error: { code: 'unavailable' } }],
+  ])('is not what a slow answer says after %s', async (_what, newer, expected) => {
+    const { call, service, outcome } = calling({ operations: { find: { lastKnown: true } } })
+    const slow = Promise.withResolvers<CallResponse>()
+    service.hold = slow.promise
+    const first = call.find({ sku: 'mug' })
+    await expect.poll(() => service.asked).toBe(1)
+    service.hold = undefined
+    service.answer = newer
+    await call.find.try({ sku: 'mug' })
+    slow.resolve(left(5))
+    expect(await first).toMatchObject({ left: 5 })
+    service.answer = down
+    expect(await outcome(call.find.try({ sku: 'mug' }))).toMatchObject(expected)
+  })
+})
+
 describe('policies', () => {
   it('say for one caller how often calls are made again', async () => {
     const { call, usual, service, outcome } = calling({
@@ -206,7 +279,7 @@ describe('policies', () => {
       breaker: { failures: 1.5, failureRate: 2, openFor: '0s' },
       maxConcurrent: -1,
       operations: {
-        find: { deadline: 'soon', lastKnown: { entries: 0, maxAge: '0s' } },
+        find: { deadline: 'soon', lastKnown: { entries: 0, maxBytes: 1.5, maxAge: '0s' } },
         adjust: { hedge: true, lastKnown: true },
         forget: {},
       },
@@ -221,6 +294,7 @@ describe('policies', () => {
         - maxConcurrent must be a whole number from 1, not -1
         - operations.find.deadline must be a duration above zero such as 500ms, not soon
         - operations.find.lastKnown.entries must be a whole number from 1, not 0
+        - operations.find.lastKnown.maxBytes must be a whole number from 1, not 1.5
         - operations.find.lastKnown.maxAge must be a duration above zero such as 10m, not 0s
         - operations.adjust.hedge: only a GET may be asked of two at once, and this is a POST
         - operations.adjust.lastKnown: what was said last tells nothing of the next, for this is a POST

@@ -35,7 +35,7 @@ export interface OperationPolicies<Input = never, Output = unknown> extends Call
   readonly deadline?: Duration
   /**
    * When it gives no answer, say what it has last answered to the same input. For GET, where the answer depends on the input alone: whoever
-   * asks the same through this caller is told the same. Kept in memory, by each service in each process. Default: the failure.
+   * asks the same through this caller is told the same. Any other answer, such as a 404, ends that. Kept in memory, by each service in each process. Default: the failure.
    */
   readonly lastKnown?: true | LastKnown
   /** What to answer when it gives no answer, nor is the last one known. Default: the failure. */
@@ -94,8 +94,9 @@ function mistakesInOperation(
   if (lastKnown === undefined) return mistakes
   if (operation.method !== 'GET')
     mistakes.push(`operations.${name}.lastKnown: what was said last tells nothing of the next, for this is a ${operation.method}`)
-  const { entries = 1, maxAge = '1s' } = lastKnown === true ? {} : lastKnown
+  const { entries = 1, maxBytes = 1, maxAge = '1s' } = lastKnown === true ? {} : lastKnown
   if (!isCount(entries)) mistakes.push(`operations.${name}.lastKnown.entries must be a whole number from 1, not ${entries}`)
+  if (!isCount(maxBytes)) mistakes.push(`operations.${name}.lastKnown.maxBytes must be a whole number from 1, not ${maxBytes}`)
   if (!isPositive(maxAge)) mistakes.push(`operations.${name}.lastKnown.maxAge must be a duration above zero such as 10m, not ${maxAge}`)
   return mistakes
 }

@@ -38,6 +38,7 @@ export interface FallbackRules {
 const HEDGE_BUDGET = { ratio: 0.05, minPerSecond: 0, windowMs: 10_000 }
 const DEFAULT_ENTRIES = 1_000
 const DEFAULT_MAX_AGE = '10m'
+const DEFAULT_MAX_BYTES = 16_777_216
 
 /** The rules by the name of the operation, for one caller; they share the limits that are meant for the whole. */
 export function callRules({ policies, operations }: Using): (operation: string) => CallRules {
@@ -82,6 +83,7 @@ function breakerOf(whole: CallPolicies, own: CallPolicies): BreakerRules | undef
 
 function fallbackOf({ lastKnown, fallback }: OperationPolicies): FallbackRules | undefined {
   if (lastKnown === undefined && fallback === undefined) return undefined
-  const { entries = DEFAULT_ENTRIES, maxAge = DEFAULT_MAX_AGE } = lastKnown === undefined || lastKnown === true ? {} : lastKnown
-  return { known: lastKnown && new LastAnswers(entries, milliseconds(maxAge)), otherwise: fallback }
+  if (lastKnown === undefined) return { known: undefined, otherwise: fallback }
+  const { entries = DEFAULT_ENTRIES, maxBytes = DEFAULT_MAX_BYTES, maxAge = DEFAULT_MAX_AGE } = lastKnown === true ? {} : lastKnown
+  return { known: new LastAnswers({ maxEntries: entries, maxBytes, maxAgeMs: milliseconds(maxAge) }), otherwise: fallback }
 }

@@ -9,6 +9,7 @@ import type { CallOptions } from '../client/call.ts'
 import type { CallerOptions } from '../client/caller.ts'
 import { createCaller } from '../client/caller.ts'
 import type { Dependency } from '../client/dependency.ts'
+import type { CallResponse } from '../client/link.ts'
 import type { Using } from '../client/policies.ts'
 import { callRules } from '../client/rules.ts'
 import { MAX_USER_AGENT_LENGTH } from '../client/user-agent.ts'
@@ -25,6 +26,7 @@ import { servingOf } from '../telemetry/conventions.ts'
 import type { Log } from '../telemetry/log.ts'
 import { traceOf } from '../telemetry/propagation.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { outward } from './outward.ts'
 
 export interface GatewayOptions {
   /** The largest request body. Default: 1 048 576. */
@@ -78,7 +80,10 @@ export function gatewayRoutes({
   telemetry,
 }: GatewayRoutesOptions): readonly Route<HttpTarget>[] {
   const rulesOf = new Map(using.map((each) => [each.contract.name, callRules(each)]))
-  const routes = publicOperations(contracts).map(({ contract, bound }) => {
+  const offered = publicOperations(contracts)
+  const names = new Set(offered.map(({ bound }) => bound.fullName))
+  const isPublic = (operation: string): boolean => names.has(operation)
+  const routes = offered.map(({ contract, bound }) => {
     const rules = rulesOf.get(contract.name)?.(bound.name)
     const caller = createCaller(bound, { dependency: dependencyOn(contract), clock, random, retry, rules, telemetry, onEvent })
     const start = telemetry.work(servingOf(bound.operation.method, bound.operation.path))
@@ -94,14 +99,25 @@ export function gatewayRoutes({
       // Whoever calls is the client and not the gateway.
       const userAgent = headers['user-agent']?.slice(0, MAX_USER_AGENT_LENGTH)
       const span = start(traceOf(headers))
-      const response = await caller(input, options, { trace: span, userAgent })
+      let response: CallResponse
+      try {
+        response = await caller(input, options, { trace: span, userAgent })
+      } catch (error) {
+        span.set('http.response.status_code', 500)
+        span.end({ errorType: 'internal' })
+        throw error
+      }
       const status = response.ok ? bound.operation.status : response.problem.status
       span.set('http.response.status_code', status)
       if (response.ok) span.end()
       else span.end({ errorType: response.problem.code, failed: status >= 500, message: response.problem.detail })
-      if (!response.ok && response.reason !== undefined)
-        log.warn(`${bound.fullName} could not be reached`, { operation: bound.fullName, reason: response.reason, traceId: span.traceId })
-      return response
+      if (!response.ok) {
+        const { reason, problem } = response
+        const facts = { operation: bound.fullName, reason, traceId: span.traceId }
+        if (problem.timing !== undefined) log.warn(problem.detail, facts)
+        else if (reason !== undefined) log.warn(`${bound.fullName} could not be reached`, facts)
+      }
+      return outward(response, { asked: bound, traceId: span.traceId, isPublic })
     })
   })
   return [...routes, documentRoute('/openapi.json', () => mergeOpenApi(title, contracts, { publicOnly: true }))]

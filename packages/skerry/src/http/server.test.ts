@@ -7,7 +7,7 @@ import type { IncomingHttpMessage } from './server.ts'
 import { httpAnswerer } from './server.ts'
 
 /** One request at a time is handled, and each until it is let go. */
-function oneAtATime() {
+function oneAtATime(forPeers = false) {
   const clock = new VirtualClock()
   const handled: { readonly waitedMs: number; readonly end: () => void }[] = []
   const answer = httpAnswerer({
@@ -18,21 +18,23 @@ function oneAtATime() {
         target: {
           takesBody: false,
           priority: 'normal',
+          deadlineMs: 1_000,
           handle: ({ waitedMs }) =>
             new Promise((resolve) => handled.push({ waitedMs, end: () => resolve({ status: 204, body: undefined }) })),
         },
       },
     ],
     admission: new Admission(clock, { limit: { ...ADAPTIVE_LIMIT_DEFAULTS, initial: 1, min: 1, max: 1 }, maxWaitMs: 100 }),
+    forPeers,
     clock,
     log: createLog({ level: 'silent' }),
   })
-  const request = (signal = new AbortController().signal) =>
+  const request = (signal = new AbortController().signal, headers = {}) =>
     answer({
       method: 'GET',
       url: '/',
       isOfVersion11: true,
-      headers: { host: 'here' },
+      headers: { host: 'here', ...headers },
       readBody: async () => undefined,
       signal: () => signal,
     } satisfies IncomingHttpMessage)
@@ -69,4 +71,20 @@ test('a request knows how long it has waited, and too many are told when to come
     await expect.poll(() => handled.length).toBe(Math.min(9, index + 2))
   }
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([...Array.from({ length: 9 }, () => 204), 503, 503, 503])
+})
+
+test.each([
+  ['a peer, who is believed, is refused at once', true, 503],
+  ['a client outside, who is not, has his turn', false, 204],
+])('a request that says it waits no longer, of %s', async (_who, forPeers, status) => {
+  const { handled, request } = oneAtATime(forPeers)
+  const first = request()
+  const hurried = request(undefined, { 'grpc-timeout': '1m' })
+  const hurriedToo = request(undefined, { 'x-envoy-expected-rq-timeout-ms': '1' })
+  for (let index = 0; index < (forPeers ? 1 : 3); index++) {
+    await expect.poll(() => handled.length).toBe(index + 1)
+    handled[index]!.end()
+  }
+  expect((await first).status).toBe(204)
+  expect([(await hurried).status, (await hurriedToo).status]).toEqual([status, status])
 })

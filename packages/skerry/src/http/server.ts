@@ -69,7 +69,7 @@ export interface HttpServerOptions {
   readonly maxBodyBytes?: number
   /** Refuses what is too much. Default: everything is taken on. */
   readonly admission?: Admission | undefined
-  /** Callers are other hosts of the system: they may change to the protocol that the transport has for them. */
+  /** Callers are other hosts of the system: they are believed how long they wait, and may change to the transport's own protocol. */
   readonly forPeers?: boolean
   readonly clock: Clock
   readonly log: Log
@@ -242,9 +242,10 @@ export function httpAnswerer({
   routes,
   maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
   admission,
+  forPeers = false,
   clock,
   log,
-}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'admission' | 'clock' | 'log'>): (
+}: Pick<HttpServerOptions, 'routes' | 'maxBodyBytes' | 'admission' | 'forPeers' | 'clock' | 'log'>): (
   message: IncomingHttpMessage,
 ) => Promise<HttpResponse> {
   const router = createRoutes(routes)
@@ -262,7 +263,7 @@ export function httpAnswerer({
         query: mark === -1 ? '' : path.slice(mark + 1),
         headers,
         body: target.takesBody ? message.readBody(maxBodyBytes) : undefined,
-        remainingMs: message.remainingMs ?? readDeadline(headers),
+        remainingMs: message.remainingMs ?? (forPeers ? readDeadline(headers) : undefined),
         waitedMs: 0,
         signal: () => message.signal(),
       },

@@ -9,8 +9,14 @@ import { service } from '../service/service.ts'
 import { testSystem } from '../testing/test-system.ts'
 
 const Text = z.object({ text: z.string() })
-const far = contract('far', { version: '1.0.0', operations: { ask: get('/far', { output: Text, public: true }) } })
-const middle = contract('middle', { version: '1.0.0', operations: { ask: get('/middle', { output: Text, public: true }) } })
+const far = contract('far', {
+  version: '1.0.0',
+  operations: { ask: get('/far', { output: Text, public: true }), peek: get('/far/inside', { output: Text }) },
+})
+const middle = contract('middle', {
+  version: '1.0.0',
+  operations: { ask: get('/middle', { output: Text, public: true }), look: get('/middle/look', { output: Text, public: true }) },
+})
 const near = contract('near', {
   version: '1.0.0',
   operations: {
@@ -27,10 +33,23 @@ async function chain(forceWire: boolean | 'fast') {
       if (state.isDown) throw new Error('down')
       return { text: 'far' }
     },
+    async peek() {
+      throw new Error('down')
+    },
   })
   const middleService = service(middle, {
-    uses: { far: using(far, { operations: { ask: { fallback: () => ({ text: 'made up' }) } } }) },
-  }).implement({ ask: ({ call }) => call.far.ask() })
+    uses: {
+      far: using(far, {
+        operations: { ask: { fallback: () => ({ text: 'made up' }) }, peek: { fallback: () => ({ text: 'made up inside' }) } },
+      }),
+    },
+  }).implement({
+    ask: ({ call }) => call.far.ask(),
+    async look({ call }) {
+      await call.far.ask()
+      return call.far.peek()
+    },
+  })
   const nearService = service(near, { uses: { middle } }).implement({
     async ask({ call }) {
       const answer = await call.middle.ask.try()
@@ -67,6 +86,16 @@ describe.each([
     expect(await fetched('/rest')).toMatchObject({ status: 200, degraded: null })
   })
 
+  it('the gateway names what is public only, and keeps back of the rest no more than its name', async () => {
+    const { state, app, fetched } = await chain(forceWire)
+    await using _ = app
+    const ownMark = 'middle.look;because=unavailable;answer=fallback'
+    expect(await fetched('/middle/look')).toEqual({ status: 200, body: { text: 'made up inside' }, degraded: ownMark })
+    expect(await app.call.middle.look.try()).toMatchObject({ degraded: [{ operation: 'far.peek' }] })
+    state.isDown = true
+    expect((await fetched('/middle/look')).degraded).toBe(`far.ask;because=unavailable;answer=fallback, ${ownMark}`)
+  })
+
   it('the gateway says what it knew last, and how old that is', async () => {
     const { state, app, fetched } = await chain(forceWire)
     await using _ = app
@@ -79,6 +108,17 @@ describe.each([
       degraded: 'far.ask;because=unavailable;answer=lastKnown;age=42',
     })
   })
+})
+
+it('a fallback of the gateway that breaks the contract is a failure of the gateway, and its span says so', async () => {
+  const down = service(far).implement({ ask: () => Promise.reject(new Error('down')), peek: async () => ({ text: '' }) })
+  const wrong = using(far, { operations: { ask: { fallback: () => ({ text: 1 as unknown as string }) } } })
+  await using app = await testSystem({ services: [down], gateway: gateway({ using: [wrong] }) })
+  const response = await fetch(`${app.gatewayUrl}/far`)
+  expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([500, 'internal'])
+  const [span, ...others] = app.spans().filter(({ kind, service: by }) => kind === 'server' && by === 'gateway')
+  expect(others).toEqual([])
+  expect(span).toMatchObject({ name: 'GET /far', attributes: { 'error.type': 'internal', 'http.response.status_code': 500 } })
 })
 
 it('a gateway that is using a service which is not there is refused', async () => {
