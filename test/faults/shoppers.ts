@@ -103,8 +103,10 @@ export class Shoppers {
     this.acknowledged.push(id)
     const erased = await this.#ask('DELETE', `/users/${user_id}`)
     if (erased.status !== 204) throw new Error(`An erasure was answered with ${erased.status}`)
-    const { status } = await this.#ask('POST', '/orders', { user_id, product: 'kettle' })
-    if (status !== 400) throw new Error(`An order for somebody who was erased was answered with ${status}`)
+    const { status, body } = await this.#ask('POST', '/orders', { user_id, product: 'kettle' })
+    // With users away, orders knows him for one who has ordered before until it has heard that he was erased; then it calls the order off.
+    if (status === 200) this.acknowledged.push((body as { order: { id: string } }).order.id)
+    else if (status !== 400) throw new Error(`An order for somebody who was erased was answered with ${status}`)
   }
 
   async fillsCart(): Promise<void> {
